@@ -1,0 +1,1 @@
+"""Greenroom: the self-hosted, admin-first back office for LLM agents."""

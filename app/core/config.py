@@ -1,0 +1,178 @@
+"""Settings from the environment and ``.env``; ``.env.example`` describes each."""
+
+import os
+import secrets
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+import app
+
+PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+MIN_SECRET_LENGTH = 32
+TLS_MODES = ("ssl=require", "ssl=verify-full", "ssl=verify-ca", "sslmode=require", "sslmode=verify")
+
+
+class Environment(StrEnum):
+    """Where this process runs; production refuses unsafe settings."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+def split_commas(value: object) -> object:
+    """Accept ``a,b`` beside a JSON list, as people write both in ``.env`` files."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Raises ``ValidationError`` naming each problem."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    environment: Environment = Environment.DEVELOPMENT
+    debug: bool = False
+    project_name: str = "Greenroom"
+    version: str = "0.1.0"
+    api_v1_prefix: str = "/api/v1"
+    enable_docs: bool | None = None
+
+    data_dir: Path = PROJECT_ROOT / "data"
+    secret_key: SecretStr = SecretStr("")
+    old_secret_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
+
+    database_url: SecretStr | None = None
+    database_insecure: bool = False
+    database_pool_size: int = Field(10, ge=1, le=200)
+    database_pool_timeout_s: float = Field(5.0, gt=0)
+    statement_timeout_ms: int = Field(15_000, ge=100)
+    log_sql: bool = False
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_origin: str | None = None
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    insecure_http: bool = False
+
+    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    session_idle_minutes: int = Field(60, ge=1)
+    session_absolute_hours: int = Field(12, ge=1)
+    max_sessions_per_user: int = Field(10, ge=1)
+
+    first_superuser_email: str = "admin@greenroom.example"
+    log_json: bool | None = None
+
+    @field_validator("allowed_hosts", "allowed_origins", "old_secret_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_commas(value)
+
+    @field_validator("public_origin")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an origin such as https://greenroom.example.com")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_production(self) -> Self:
+        problems = list(self._production_problems()) if self.is_production else []
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _production_problems(self) -> list[str]:
+        checks = [
+            (
+                len(self.secret_key.get_secret_value()) < MIN_SECRET_LENGTH,
+                f"SECRET_KEY must be set to at least {MIN_SECRET_LENGTH} characters",
+            ),
+            (self.debug, "DEBUG must be off"),
+            ("*" in self.allowed_origins, "ALLOWED_ORIGINS must not be * (cookies are sent)"),
+            (
+                self.database_url is not None
+                and not self.database_insecure
+                and not database_is_private(self.database_url.get_secret_value()),
+                "DATABASE_URL must use TLS (add ?ssl=verify-full) or set DATABASE_INSECURE=true",
+            ),
+            (self.public_origin is None, "PUBLIC_ORIGIN must name the address staff use"),
+            (
+                bool(self.public_origin) and not self.secure_cookies and not self.insecure_http,
+                "PUBLIC_ORIGIN must be https, or set INSECURE_HTTP=true",
+            ),
+        ]
+        return [message for failed, message in checks if failed]
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @property
+    def docs_enabled(self) -> bool:
+        return not self.is_production if self.enable_docs is None else self.enable_docs
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Secure ``__Host-`` cookies wherever staff come in over TLS."""
+        return self.public_origin is not None and self.public_origin.startswith("https://")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Host names that this server answers to, without ports."""
+        named = {urlsplit(f"//{host}").hostname or host for host in self.allowed_hosts}
+        if self.public_origin:
+            named.add(urlsplit(self.public_origin).hostname or "")
+        if not self.is_production:
+            named |= LOOPBACK_HOSTS
+        return frozenset(named)
+
+    @property
+    def json_logs(self) -> bool:
+        return self.is_production if self.log_json is None else self.log_json
+
+    def signing_keys(self) -> list[str]:
+        """Oldest first, the one that signs last: the order itsdangerous expects."""
+        old = [key.get_secret_value() for key in self.old_secret_keys]
+        return [*reversed(old), self.secret_key.get_secret_value()]
+
+
+def database_is_private(url: str) -> bool:
+    """A unix socket, loopback, or a TLS connection."""
+    parts = urlsplit(url)
+    local = parts.hostname is None or parts.hostname in LOOPBACK_HOSTS
+    return local or any(mode in parts.query for mode in TLS_MODES)
+
+
+def with_generated_secret(settings: Settings) -> Settings:
+    """Outside production an absent secret is made once and kept in the data folder."""
+    if settings.secret_key.get_secret_value() or settings.is_production:
+        return settings
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.data_dir / "secret_key"
+    try:
+        # O_EXCL makes two processes that start at once agree on one secret.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return settings.model_copy(update={"secret_key": SecretStr(path.read_text().strip())})
+
+
+@lru_cache
+def get_settings() -> Settings:
+    return with_generated_secret(Settings())

@@ -1,0 +1,78 @@
+"""The engine, its sessions, and the only place that commits."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from app.core.config import Settings
+
+AfterCommit = Callable[[], None]
+AFTER_COMMIT = "after_commit"
+
+
+def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
+    options: dict[str, Any] = {
+        "echo": settings.log_sql,
+        "pool_pre_ping": True,
+        "pool_size": settings.database_pool_size,
+        "max_overflow": 0,
+        "pool_timeout": settings.database_pool_timeout_s,
+        "connect_args": {
+            "timeout": 5,
+            "server_settings": {
+                "application_name": "greenroom",
+                "timezone": "UTC",
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "idle_in_transaction_session_timeout": "30000",
+                # Short statements dominate here; compiling them costs more than it saves.
+                "jit": "off",
+            },
+        },
+    }
+    return create_async_engine(url, **(options | overrides))
+
+
+class Database:
+    """One engine and the edge-owned unit of work over it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        if settings.database_url is None:
+            raise RuntimeError("DATABASE_URL is not set and no embedded database was started.")
+        return cls(make_engine(settings.database_url.get_secret_value(), settings))
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+        """A session that commits when the block ends well and rolls back when it raises.
+
+        Callables registered with ``after_commit`` run only once the commit has succeeded.
+        """
+        async with self._sessions() as session:
+            async with session.begin():
+                yield session
+            for callback in session.info.pop(AFTER_COMMIT, []):
+                callback()
+
+    async def ping(self) -> None:
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def dispose(self) -> None:
+        await self.engine.dispose()
+
+
+def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
+    """Run ``callback`` once this session's unit of work is committed."""
+    session.info.setdefault(AFTER_COMMIT, []).append(callback)

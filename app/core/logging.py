@@ -1,0 +1,60 @@
+"""Structured logs: JSON in production, readable lines in development, never a secret."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from app.core.config import Settings
+
+SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "x-api-key")
+REDACTED = "[redacted]"
+
+
+def redact_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Blank every value whose name says that it is a credential."""
+    for key in event:
+        if any(word in key.lower() for word in SECRET_WORDS):
+            event[key] = REDACTED
+    return event
+
+
+def configure_logging(settings: Settings) -> None:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact_secrets,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.json_logs
+        else structlog.dev.ConsoleRenderer()
+    )
+    tail = [structlog.processors.format_exc_info] if settings.json_logs else []
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *tail,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    # Our own middleware writes one line per request; uvicorn's would be a second.
+    logging.getLogger("uvicorn.access").disabled = True
+    for noisy in ("sqlalchemy.engine.Engine", "asyncio", "multipart", "httpx2", "httpcore2"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if settings.log_sql:
+        logging.getLogger("sqlalchemy.engine.Engine").setLevel(logging.INFO)

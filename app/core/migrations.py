@@ -1,0 +1,57 @@
+"""Alembic from inside the process: bring the database to head, or say how far it is."""
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.config import PROJECT_ROOT
+from app.core.partitions import ensure_partitions
+
+# Any number; it only has to be the same for every process that migrates.
+MIGRATION_LOCK = 7_302_411
+
+
+def alembic_config() -> Config:
+    return Config(toml_file=PROJECT_ROOT / "pyproject.toml")
+
+
+def head_revision() -> str | None:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def is_at_head(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        return await connection.run_sync(_current) == head_revision()
+
+
+def _migrate(connection: Connection, revision: str) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    downgrading = revision == "base" or revision.startswith("-")
+    (command.downgrade if downgrading else command.upgrade)(config, revision)
+
+
+async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
+    """Run migrations, one process at a time, then make the coming months' partitions."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        await connection.commit()
+        try:
+            await connection.run_sync(_migrate, revision)
+            await connection.commit()
+            if revision == "head":
+                await ensure_partitions(connection)
+                await connection.commit()
+        finally:
+            await connection.rollback()
+            await connection.execute(
+                text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK}
+            )
+            await connection.commit()

@@ -1,0 +1,72 @@
+"""The policy: which role may do what. This file is the document; tests read it."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a user is; each role includes what the one before it may do, members aside."""
+
+    MEMBER = "member"
+    VIEWER = "viewer"
+    STAFF = "staff"
+    SUPERUSER = "superuser"
+
+
+class Permission(StrEnum):
+    """``resource:verb``; also the scopes of API keys."""
+
+    AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
+    AGENTS_DELETE = "agents:delete"
+    TOOLS_READ = "tools:read"
+    TOOLS_WRITE = "tools:write"
+    TOOLS_DELETE = "tools:delete"
+    EXECUTIONS_READ = "executions:read"
+    EXECUTIONS_WRITE = "executions:write"
+    EXECUTIONS_DELETE = "executions:delete"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    KEYS_MANAGE = "keys:manage"
+    USERS_READ = "users:read"
+    USERS_MANAGE = "users:manage"
+    SESSIONS_MANAGE = "sessions:manage"
+    AUDIT_READ = "audit:read"
+    BACK_OFFICE = "back_office:read"
+
+
+P = Permission
+
+READ = frozenset({P.AGENTS_READ, P.TOOLS_READ, P.EXECUTIONS_READ, P.KEYS_READ})
+WRITE = frozenset(
+    {
+        P.AGENTS_WRITE,
+        P.AGENTS_DELETE,
+        P.TOOLS_WRITE,
+        P.TOOLS_DELETE,
+        P.EXECUTIONS_WRITE,
+        P.EXECUTIONS_DELETE,
+        P.KEYS_WRITE,
+    }
+)
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.MEMBER: READ | WRITE,
+    Role.VIEWER: READ | {P.BACK_OFFICE},
+    Role.STAFF: READ | WRITE | {P.BACK_OFFICE},
+    Role.SUPERUSER: frozenset(Permission),
+}
+
+# What a machine may be given; people manage users, keys and the audit log in person.
+KEY_SCOPES: tuple[Permission, ...] = (
+    P.AGENTS_READ,
+    P.AGENTS_WRITE,
+    P.AGENTS_DELETE,
+    P.TOOLS_READ,
+    P.TOOLS_WRITE,
+    P.TOOLS_DELETE,
+    P.EXECUTIONS_READ,
+    P.EXECUTIONS_WRITE,
+    P.EXECUTIONS_DELETE,
+)
+
+SEES_ALL_ROWS = frozenset({Role.VIEWER, Role.STAFF, Role.SUPERUSER})

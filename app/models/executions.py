@@ -1,0 +1,169 @@
+"""Runs of agents: a narrow row to list by, and the bodies beside it."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Numeric,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.agent_revisions import AgentRevision
+from app.models.agents import Agent
+from app.models.base import Base, Editable, JsonObject, text_enum
+
+Usd = Numeric(18, 9)
+
+
+class ExecutionStatus(StrEnum):
+    """Where a run stands; the first two are open, the others final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    STALLED = "stalled"
+
+
+OPEN_STATUSES = frozenset({ExecutionStatus.PENDING, ExecutionStatus.RUNNING})
+
+
+class ExecutionSource(StrEnum):
+    """How a run came in."""
+
+    API = "api"
+    OTLP = "otlp"
+    PLAYGROUND = "playground"
+    IMPORT = "import"
+
+
+class CostSource(StrEnum):
+    """Whether a cost was reported by the sender, computed here, or is not known."""
+
+    REPORTED = "reported"
+    COMPUTED = "computed"
+    UNPRICED = "unpriced"
+
+
+class Usage:
+    """Tokens and cost of a run or of one step. NULL is unknown; 0 is a value.
+
+    Input tokens are the total, cached ones included; output tokens include reasoning.
+    """
+
+    input_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    reasoning_tokens: Mapped[int | None]
+    cost: Mapped[Decimal | None] = mapped_column(Usd)
+    cost_source: Mapped[CostSource] = mapped_column(
+        text_enum(CostSource, "cost_source"), default=CostSource.UNPRICED
+    )
+
+
+class Execution(Usage, Editable, Base):
+    __tablename__ = "executions"
+    __table_args__ = (
+        UniqueConstraint("agent_id", "external_id"),
+        UniqueConstraint("trace_id"),
+        Index("ix_executions_started_at_id", "started_at", "id"),
+        Index("ix_executions_agent_id_started_at_id", "agent_id", "started_at", "id"),
+        Index("ix_executions_status_started_at_id", "status", "started_at", "id"),
+        Index("ix_executions_model_name_started_at_id", "model_name", "started_at", "id"),
+        Index("ix_executions_source_started_at_id", "source", "started_at", "id"),
+        Index("ix_executions_session_id_started_at_id", "session_id", "started_at", "id"),
+        Index("ix_executions_agent_revision_id", "agent_revision_id"),
+        Index("ix_executions_tags", "tags", postgresql_using="gin"),
+    )
+
+    agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))
+    agent_revision_id: Mapped[int | None] = mapped_column(
+        ForeignKey("agent_revisions.id", ondelete="SET NULL")
+    )
+    trace_id: Mapped[bytes] = mapped_column(LargeBinary(16))
+    external_id: Mapped[str | None] = mapped_column(String(200))
+    # What the sender sent, so that the same report twice is told from another one.
+    content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    session_id: Mapped[str | None] = mapped_column(String(200))
+    status: Mapped[ExecutionStatus] = mapped_column(text_enum(ExecutionStatus, "status"))
+    source: Mapped[ExecutionSource] = mapped_column(text_enum(ExecutionSource, "source"))
+    model_name: Mapped[str | None] = mapped_column(String(200))
+    preview: Mapped[str | None] = mapped_column(String(200))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    latency_ms: Mapped[int | None]
+    span_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    error_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    tags: Mapped[list[str]] = mapped_column(
+        ARRAY(String(64)), default=list, server_default=text("'{}'")
+    )
+    error_type: Mapped[str | None] = mapped_column(String(200))
+    reported_by_user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("users.id", ondelete="SET NULL")
+    )
+    reported_by_key_id: Mapped[int | None] = mapped_column(
+        ForeignKey("api_keys.id", ondelete="SET NULL")
+    )
+
+    agent: Mapped[Agent] = relationship(lazy="raise")
+    agent_revision: Mapped[AgentRevision | None] = relationship(lazy="raise")
+
+    @property
+    def trace_hex(self) -> str:
+        return self.trace_id.hex()
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATUSES
+
+    def __str__(self) -> str:
+        return f"run {self.trace_id.hex()[:8]}"
+
+
+class ExecutionBody(Base):
+    """Input, output, error and metadata of a run, and the words to find it by."""
+
+    __tablename__ = "execution_bodies"
+    __table_args__ = (
+        PrimaryKeyConstraint("execution_id", "started_at"),
+        Index("ix_execution_bodies_search", "search", postgresql_using="gin"),
+        {"postgresql_partition_by": "RANGE (started_at)"},
+    )
+
+    execution_id: Mapped[int] = mapped_column(ForeignKey("executions.id", ondelete="CASCADE"))
+    started_at: Mapped[datetime]
+    input: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # any JSON value
+    output: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # any JSON value
+    error: Mapped[str | None] = mapped_column(Text)
+    # "metadata" is taken by SQLAlchemy's declarative base.
+    details: Mapped[JsonObject | None]
+    search: Mapped[str | None] = mapped_column(TSVECTOR, deferred=True)
+
+
+class Feedback(Base):
+    """A score or a note on a run, by a person or by the API."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("ix_feedback_execution_id", "execution_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    execution_id: Mapped[int] = mapped_column(ForeignKey("executions.id", ondelete="CASCADE"))
+    span_id: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    name: Mapped[str] = mapped_column(String(100))
+    value: Mapped[Decimal | None] = mapped_column(Numeric)
+    label: Mapped[str | None] = mapped_column(String(200))
+    comment: Mapped[str | None] = mapped_column(Text)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))

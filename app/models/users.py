@@ -1,0 +1,37 @@
+"""People: staff who log in, and members who use the API."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.permissions import Role
+from app.models.base import Base, Editable, text_enum
+
+
+class User(Editable, Base):
+    __tablename__ = "users"
+    __table_args__ = (
+        Index(
+            "uq_users_email_live",
+            func.lower(text("email")),
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+    )
+
+    email: Mapped[str] = mapped_column(String(254))
+    full_name: Mapped[str] = mapped_column(String(200))
+    # Null until an invitation is accepted.
+    hashed_password: Mapped[str | None] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(text_enum(Role, "role"))
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    password_changed_at: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.role is Role.SUPERUSER
+
+    def __str__(self) -> str:
+        return self.email

@@ -1,0 +1,106 @@
+"""Agents: what may be sent, and what leaves the back office."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from app.schemas.agent_revisions import RevisionSummary
+from app.schemas.base import (
+    Input,
+    JsonDict,
+    Name,
+    OptionalText,
+    Output,
+    PageQuery,
+    Patch,
+    RowId,
+    Text,
+    blank_to_none,
+)
+from app.schemas.tools import ToolSummary
+
+MIN_MAX_TOKENS, MAX_MAX_TOKENS, DEFAULT_MAX_TOKENS = 100, 100_000, 1000
+
+ModelName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Prompt = Annotated[Text, Field(max_length=MAX_MAX_TOKENS)]
+MaxTokens = Annotated[int, Field(ge=MIN_MAX_TOKENS, le=MAX_MAX_TOKENS)]
+ToolIds = Annotated[list[RowId], Field(max_length=200)]
+Note = Annotated[str | None, BeforeValidator(blank_to_none), Field(max_length=500)]
+
+
+class AgentCreate(Input):
+    name: Name
+    description: OptionalText = None
+    model_name: ModelName = Field(alias="model")
+    system_prompt: Prompt = ""
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS
+    config: JsonDict = Field(default_factory=dict)
+    is_active: bool = True
+    tool_ids: ToolIds = Field(default_factory=list)
+    note: Note = Field(None, description="Why; kept with the revision.")
+
+
+class AgentUpdate(Patch):
+    name: Name = ""
+    description: OptionalText = None
+    model_name: ModelName = Field("", alias="model")
+    system_prompt: Prompt = ""
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS
+    config: JsonDict = Field(default_factory=dict)
+    is_active: bool = True
+    tool_ids: ToolIds = Field(default_factory=list)
+    note: Note = None
+
+
+class AgentStaffUpdate(AgentUpdate):
+    """What the back office may change beside; ``internal_notes`` never leaves it."""
+
+    internal_notes: OptionalText = None
+
+
+class AgentStaffCreate(AgentCreate):
+    internal_notes: OptionalText = None
+
+
+class AgentQuery(PageQuery):
+    model_name: Annotated[ModelName | None, Field(alias="model")] = None
+    is_active: bool | None = None
+    name: Name | None = None
+
+
+class AgentSummary(Output):
+    id: int
+    name: str
+
+
+class AgentRead(Output):
+    id: int
+    user_id: int
+    name: str
+    description: str | None
+    model_name: str = Field(alias="model")
+    system_prompt: str
+    max_tokens: int
+    config: dict[str, Any]
+    is_active: bool
+    live_revision: RevisionSummary | None
+    tools: list[ToolSummary]
+    row_version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class AgentConfig(Output):
+    """What a runtime pulls: the live revision's snapshot."""
+
+    agent_id: int
+    name: str
+    action: Annotated[str, Field(description="`continue`, or `stop` while the agent is paused.")]
+    revision: int
+    model_name: str = Field(alias="model")
+    system_prompt: str
+    max_tokens: int
+    config: dict[str, Any]
+    tools: list[dict[str, Any]]
+    otel: dict[str, str]

@@ -1,0 +1,172 @@
+"""Bounded building blocks of every schema, and the shapes of lists."""
+
+import json
+import math
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+T = TypeVar("T")
+MAX_BIGINT = 2**63 - 1
+MAX_INT = 2**31 - 1
+MAX_JSON_DEPTH = 64
+MAX_JSON_BYTES = 4 * 1024 * 1024
+MAX_PAGE_SIZE = 100
+
+
+def storable_text(value: str) -> str:
+    """PostgreSQL stores no NUL and no lone surrogate; say so instead of failing later."""
+    if "\x00" in value:
+        raise ValueError("must not contain NUL characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("must be valid Unicode (it has a lone surrogate)") from error
+    return value
+
+
+def check_json(value: Any, depth: int = 0) -> None:  # any JSON value
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
+    if isinstance(value, str):
+        storable_text(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must not contain NaN or infinite numbers")
+    elif isinstance(value, int) and abs(value) > 10**300:
+        raise ValueError("must not contain numbers beyond 1e300")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            check_json(key, depth + 1)
+            check_json(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_json(item, depth + 1)
+
+
+def storable_json(value: Any) -> Any:  # any JSON value
+    check_json(value)
+    if len(json.dumps(value)) > MAX_JSON_BYTES:
+        raise ValueError(f"must not be larger than {MAX_JSON_BYTES} bytes of JSON")
+    return value
+
+
+def blank_to_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        to_lower=True,
+        min_length=3,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9_-]+$",
+    ),
+]
+Text = Annotated[str, AfterValidator(storable_text)]
+ShortText = Annotated[str, StringConstraints(max_length=200), AfterValidator(storable_text)]
+LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(storable_text)]
+OptionalText = Annotated[LongText | None, BeforeValidator(blank_to_none)]
+RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
+Count = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(storable_text),
+]
+Json = Annotated[Any, AfterValidator(storable_json)]  # any JSON value, bounded
+JsonDict = Annotated[dict[str, Any], AfterValidator(storable_json)]
+Moment = Annotated[AwareDatetime, Field(ge=datetime.fromisoformat("1970-01-01T00:00:00+00:00"))]
+
+
+class Input(BaseModel):
+    """What a client sends: unknown fields are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
+
+
+def drop_defaults(schema: dict[str, Any]) -> None:
+    """A partial update has no defaults: a field that is not sent stays as it is."""
+    for described in schema.get("properties", {}).values():
+        described.pop("default", None)
+
+
+class Patch(Input):
+    """Only the fields that are sent change; the defaults in the class are never stored."""
+
+    model_config = ConfigDict(json_schema_extra=drop_defaults)
+
+
+class Output(BaseModel):
+    """What a client gets: only what is declared, read from rows."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
+
+
+class PageQuery(Input):
+    """The numbered page of a small list; ``skip`` and ``limit`` say the same in other words."""
+
+    q: Annotated[ShortText | None, Field(description="Words in the name or description.")] = None
+    sort: Annotated[
+        str | None, Field(max_length=40, description="A field; - before it descends.")
+    ] = None
+    page: Annotated[int, Field(ge=1, le=MAX_INT)] = 1
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 20
+    skip: Annotated[int | None, Field(ge=0, le=MAX_INT)] = None
+    limit: Annotated[int | None, Field(ge=1, le=MAX_PAGE_SIZE)] = None
+
+    @property
+    def offset(self) -> int:
+        return self.skip if self.skip is not None else (self.page - 1) * self.size
+
+    @property
+    def size(self) -> int:
+        return self.limit if self.limit is not None else self.page_size
+
+
+class Page(Output, Generic[T]):
+    """One numbered page and what there is in all."""
+
+    items: list[T]
+    total: int
+    page: int
+    page_size: int
+    pages: int
+
+
+class CursorQuery(Input):
+    """The next rows of a big list: pass the last answer's ``next_cursor``."""
+
+    cursor: Annotated[str | None, Field(max_length=500)] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 50
+
+
+class CursorPage(Output, Generic[T]):
+    """Some rows, and where the next ones start (absent at the end)."""
+
+    items: list[T]
+    next_cursor: str | None

@@ -1,0 +1,79 @@
+"""Users and their passwords."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
+
+from app.core.permissions import Role
+from app.core.security import COMMON_PASSWORDS
+from app.schemas.base import Input, Output, PageQuery, Patch, ShortText, storable_text
+
+MIN_PASSWORD, MAX_PASSWORD = 8, 128
+
+
+def strong_enough(secret: SecretStr) -> SecretStr:
+    """Raise ``ValueError`` with the rule that the password breaks, never with the password."""
+    password = storable_text(secret.get_secret_value())
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise ValueError(f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if not any(letter.isupper() for letter in password):
+        raise ValueError("must contain an upper-case letter")
+    if not any(letter.isdigit() for letter in password):
+        raise ValueError("must contain a digit")
+    if password.lower() in COMMON_PASSWORDS:
+        raise ValueError("is on the list of common passwords; choose another")
+    return secret
+
+
+Password = Annotated[SecretStr, AfterValidator(strong_enough)]
+Email = Annotated[EmailStr, Field(max_length=254)]
+FullName = Annotated[ShortText, Field(min_length=1)]
+
+
+class UserCreate(Input):
+    email: Email
+    full_name: FullName
+    role: Role = Role.MEMBER
+    password: Password | None = None
+    confirm_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _passwords_match(self) -> Self:
+        if self.password and self.confirm_password not in (None, self.password):
+            raise ValueError("the two passwords do not match")
+        return self
+
+
+class UserUpdate(Patch):
+    email: Email = ""
+    full_name: FullName = ""
+    role: Role = Role.MEMBER
+    is_active: bool = True
+
+
+class PasswordChange(Input):
+    current_password: SecretStr
+    password: Password
+    confirm_password: SecretStr
+
+    @model_validator(mode="after")
+    def _passwords_match(self) -> Self:
+        if self.password != self.confirm_password:
+            raise ValueError("the two passwords do not match")
+        return self
+
+
+class UserQuery(PageQuery):
+    role: Role | None = None
+    is_active: bool | None = None
+
+
+class UserRead(Output):
+    id: int
+    email: str
+    full_name: str
+    role: Role
+    is_active: bool
+    created_at: datetime
+    last_login_at: datetime | None

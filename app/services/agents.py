@@ -1,0 +1,167 @@
+"""Agents: their rules, their tools, and what a runtime pulls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select
+from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.base import ExecutableOption
+
+from app.core.permissions import Permission
+from app.exceptions import Conflict, Invalid, NotFound
+from app.models import Agent, AgentRevision
+from app.schemas.agents import AgentCreate, AgentUpdate
+from app.services.agent_revisions import (
+    RESTORED_FIELDS,
+    AgentRevisionService,
+    content_hash,
+    snapshot_of,
+)
+from app.services.audit_events import Changes
+from app.services.base import BaseService
+from app.services.tools import ToolService
+
+SMALL_CONTEXT_MODEL, SMALL_CONTEXT_LIMIT = "gpt-3.5", 4096
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """What a runtime is told, and the tag that changes whenever it does."""
+
+    agent: Agent
+    revision: AgentRevision
+    etag: str
+
+
+class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
+    model = Agent
+    resource = "agents"
+    noun = "agent"
+    readable = Permission.AGENTS_READ
+    writable = Permission.AGENTS_WRITE
+    deletable = Permission.AGENTS_DELETE
+    sorts = ("created_at", "updated_at", "name")
+    default_sort = "name"
+    filters = ("model_name", "is_active", "name")
+    conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
+        "uq_agents_user_id_name_live": ("name", "You already have an agent called {row.name}.")
+    }
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        return (
+            selectinload(Agent.tools),
+            joinedload(Agent.live_revision).defer(AgentRevision.snapshot),
+            joinedload(Agent.user),
+        )
+
+    def limited_to_agent(self, statement: Select[Agent]) -> Select[Agent]:
+        only = self.actor.only_agent_id
+        return statement if only is None else statement.where(Agent.id == only)
+
+    async def check(self, row: Agent) -> None:
+        """Contract B3. Raises ``Invalid`` naming the field."""
+        if SMALL_CONTEXT_MODEL in row.model_name.lower() and row.max_tokens > SMALL_CONTEXT_LIMIT:
+            raise Invalid(
+                f"{SMALL_CONTEXT_MODEL} models allow at most {SMALL_CONTEXT_LIMIT} tokens.",
+                field="max_tokens",
+            )
+        if len(row.system_prompt) > row.max_tokens:
+            raise Invalid(
+                f"The system prompt has {len(row.system_prompt):,} characters; with max_tokens "
+                f"{row.max_tokens:,} it may have at most that many.",
+                field="system_prompt",
+            )
+
+    async def extra_changes(self, row: Agent, values: dict[str, Any]) -> Changes:
+        tool_ids = values.pop("tool_ids", None)
+        if tool_ids is None:
+            return {}
+        is_new = row.id is None
+        old = [] if is_new else sorted(tool.name for tool in row.tools)
+        row.tools = await ToolService(self.session, self.actor).by_ids(tool_ids)
+        new = sorted(tool.name for tool in row.tools)
+        return {} if old == new else {"tools": [old, new]}
+
+    async def written(self, row: Agent, changes: Changes, note: str | None) -> None:
+        revision = await AgentRevisionService(self.session, self.actor).capture(row.id, note)
+        if revision is not None:
+            set_committed_value(row, "live_revision", revision)
+
+    async def set_tool(self, agent_id: int, tool_id: int, *, present: bool) -> Agent:
+        """Give the agent a tool, or take it away; doing so twice changes nothing."""
+        agent = await self.get(agent_id, lock=True)
+        kept = {tool.id for tool in agent.tools} - {tool_id}
+        wanted = sorted(kept | {tool_id}) if present else sorted(kept)
+        return await self.update(agent_id, AgentUpdate(tool_ids=wanted))
+
+    async def restore_revision(
+        self, agent_id: int, number: int, note: str | None = None, version: int | None = None
+    ) -> Agent:
+        """Make the agent what it was at a revision, and that revision live.
+
+        Raise ``Conflict`` when one of its tools is gone. Where a tool has changed since, the
+        result is a new revision, so that what is live is always what the agent holds.
+        """
+        self.actor.require(self.writable)
+        agent = await self.get(agent_id, lock=True)
+        self.check_version(agent, version)
+        revisions = AgentRevisionService(self.session, self.actor)
+        revision = await revisions.get(agent, number)
+        old_tools = sorted(tool.name for tool in agent.tools)
+        await self._apply(agent, revision)
+        new_tools = sorted(tool.name for tool in agent.tools)
+        extra = {} if old_tools == new_tools else {"tools": [old_tools, new_tools]}
+        if content_hash(snapshot_of(agent)) == revision.content_sha256:
+            # Going live first keeps the save below from making a revision of the same content.
+            if agent.live_revision_id != revision.id:
+                await revisions.go_live(agent, revision)
+        await self.save("restore_revision", agent, extra, note or f"Restored revision {number}")
+        return agent
+
+    async def _apply(self, agent: Agent, revision: AgentRevision) -> None:
+        wanted = {tool["id"]: tool["name"] for tool in revision.snapshot["tools"]}
+        try:
+            agent.tools = await ToolService(self.session, self.actor).by_ids(list(wanted))
+        except Invalid as error:
+            names = ", ".join(sorted(wanted.values()))
+            raise Conflict(
+                f"Revision {revision.number} uses tools that are no longer here ({names}). "
+                "Restore them from the trash first."
+            ) from error
+        for field in RESTORED_FIELDS:
+            setattr(agent, field, revision.snapshot[field])
+
+    async def live_config(self, name: str) -> LiveConfig:
+        """The live revision of the agent of that name; one's own comes first."""
+        statement = self.visible().where(Agent.name == name.lower()).limit(3)
+        agents = list(
+            await self.session.scalars(statement.options(joinedload(Agent.live_revision)))
+        )
+        own = [agent for agent in agents if agent.user_id == self.actor.user_id]
+        agent = self._only_one(name, own or agents)
+        if agent.live_revision is None:
+            raise NotFound(f"The agent {agent.name} has no live revision.")
+        state = "a" if agent.is_active else "p"
+        etag = (
+            f'"{agent.live_revision.content_sha256.hex()[:32]}-{agent.live_revision.number}{state}"'
+        )
+        return LiveConfig(agent, agent.live_revision, etag)
+
+    def _only_one(self, name: str, agents: list[Agent]) -> Agent:
+        if not agents:
+            raise NotFound(f"There is no agent called {name}.")
+        if len(agents) > 1:
+            ids = ", ".join(str(agent.id) for agent in agents)
+            raise Conflict(
+                f"Several agents are called {name} (ids {ids}). Use a key of the owner, or one "
+                "limited to the agent.",
+                field="name",
+            )
+        return agents[0]
+
+    async def models_in_use(self, limit: int = 100) -> list[str]:
+        """Model names to filter by."""
+        statement = self.visible().with_only_columns(Agent.model_name).distinct()
+        return sorted(await self.session.scalars(statement.order_by(None).limit(limit)))

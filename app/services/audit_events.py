@@ -1,0 +1,156 @@
+"""The record of who changed what, written in the change's own transaction."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Select, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.permissions import Permission
+from app.exceptions import NotFound
+from app.models import AuditEvent, Base
+from app.schemas.audit_events import AuditQuery
+from app.services.paging import Slice, parse_sort, read_slice
+
+SECRET_FIELDS = frozenset({"hashed_password", "secret_sha256", "token_sha256"})
+# Bookkeeping of the row itself, and what is computed from the other columns.
+UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})
+MAX_VALUE_CHARACTERS = 200_000
+Changes = dict[str, Any]  # {field: [old, new]}, both JSON
+
+
+def as_json(value: Any) -> Any:  # a column's value, made fit for JSON
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return value[:MAX_VALUE_CHARACTERS]
+        case Enum():
+            return value.value
+        case datetime() | date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case bytes():
+            return value.hex()
+        case dict() | list():
+            return value
+        case _:
+            return str(value)
+
+
+def recorded(field: str, old: Any, new: Any) -> list[Any]:  # JSON values
+    if field in SECRET_FIELDS:
+        return [None if old is None else "secret", None if new is None else "changed"]
+    return [as_json(old), as_json(new)]
+
+
+def pending_changes(row: Base) -> Changes:
+    """What the next flush will change in this row: ``{field: [old, new]}``."""
+    state = inspect(row)
+    changes: Changes = {}
+    for column in state.mapper.column_attrs:
+        history = state.attrs[column.key].history
+        if column.key in UNRECORDED_FIELDS or not history.has_changes():
+            continue
+        old = history.deleted[0] if history.deleted else None
+        new = history.added[0] if history.added else None
+        if old != new:
+            changes[column.key] = recorded(column.key, old, new)
+    return changes
+
+
+def initial_values(row: Base) -> Changes:
+    """What a new row holds, as changes from nothing; nulls are left out."""
+    return {
+        column.key: recorded(column.key, None, getattr(row, column.key))
+        for column in inspect(row).mapper.column_attrs
+        if column.key not in UNRECORDED_FIELDS
+        and column.key in row.__dict__
+        and getattr(row, column.key) is not None
+    }
+
+
+class AuditEventService:
+    """Appends events for every other service, and reads them for superusers."""
+
+    resource = "audit_events"
+
+    def __init__(self, session: AsyncSession, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+
+    def record(
+        self,
+        action: str,
+        resource: str,
+        row: Any,  # a model with an id; its text is the label
+        changes: Changes,
+        reason: str | None = None,
+    ) -> AuditEvent:
+        """Add the event to the session: it is stored with the change, or not at all."""
+        event = AuditEvent(
+            action=action,
+            resource=resource,
+            resource_id=getattr(row, "id", None),
+            label=None if row is None else str(row)[:300],
+            changes=changes,
+            reason=reason,
+            actor_user_id=self.actor.user_id,
+            actor_api_key_id=self.actor.api_key_id,
+            via=self.actor.via,
+            request_id=self.actor.request_id,
+            ip=self.actor.ip,
+        )
+        self.session.add(event)
+        return event
+
+    def visible(self) -> Select[AuditEvent]:
+        self.actor.require(Permission.AUDIT_READ)
+        return select(AuditEvent)
+
+    async def get(self, event_id: int) -> AuditEvent:
+        event = await self.session.scalar(self.visible().where(AuditEvent.id == event_id))
+        if event is None:
+            raise NotFound("There is no such audit event.")
+        return event
+
+    async def list_slice(self, query: AuditQuery) -> Slice[AuditEvent]:
+        statement = self.visible()
+        filters = query.model_dump(exclude_none=True, exclude={"cursor", "limit", "since"})
+        for field, value in filters.items():
+            statement = statement.where(getattr(AuditEvent, field) == value)
+        if query.since is not None:
+            statement = statement.where(AuditEvent.at >= query.since)
+        sort = parse_sort(None, {"at": AuditEvent.at}, AuditEvent.id, "-at")
+        return await read_slice(self.session, statement, sort, query.cursor, query.limit)
+
+    async def latest(self, limit: int, resources: Iterable[str] = ()) -> list[AuditEvent]:
+        """The newest events, for the dashboard; only of ``resources`` when given."""
+        statement = select(AuditEvent).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        if resources:
+            statement = statement.where(AuditEvent.resource.in_(list(resources)))
+        return list(await self.session.scalars(statement.limit(limit)))
+
+    async def values_at(self, row: Any, version: int, current: dict[str, Any]) -> dict[str, Any]:
+        """``current`` taken back to what it was at ``row_version`` ``version``.
+
+        Every save records its old values, so the base of a three-way merge needs no copy.
+        """
+        statement = (
+            select(AuditEvent.changes)
+            .where(
+                AuditEvent.resource == row.__tablename__,
+                AuditEvent.resource_id == row.id,
+                AuditEvent.changes["row_version"][1].as_integer() > version,
+            )
+            .order_by(AuditEvent.id.desc())
+        )
+        values = dict(current)
+        for changes in await self.session.scalars(statement.limit(1000)):
+            values |= {field: pair[0] for field, pair in changes.items() if field in values}
+        return values

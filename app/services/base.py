@@ -1,0 +1,252 @@
+"""The one write door: visibility, permission, optimistic lock, flush and audit, once for all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.base import ExecutableOption
+
+from app.core.actor import Actor
+from app.core.database_errors import constraint_of
+from app.core.permissions import Permission
+from app.exceptions import Conflict, NotFound, StaleVersion
+from app.models.base import Base
+from app.schemas.base import PageQuery, Patch
+from app.services.audit_events import (
+    AuditEventService,
+    Changes,
+    initial_values,
+    pending_changes,
+)
+from app.services.paging import Slice, Sort, SortColumn, parse_sort, read_slice
+from app.services.search import matches
+
+M = TypeVar("M", bound=Base)
+C = TypeVar("C", bound=BaseModel)
+U = TypeVar("U", bound=BaseModel)
+
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[M]):
+    """A numbered page of rows and how many there are in all."""
+
+    items: Sequence[M]
+    total: int
+
+
+class BaseService(Generic[M, C, U]):
+    """Rules of one resource for one actor in one session.
+
+    ``M`` has ``id``; where it has ``user_id`` it is owned, where ``deleted_at`` it has a trash,
+    where ``row_version`` it is locked optimistically.
+    """
+
+    model: ClassVar[Any]  # the M of the subclass; class variables cannot be generic
+    resource: ClassVar[str]
+    noun: ClassVar[str]
+    readable: ClassVar[Permission]
+    writable: ClassVar[Permission]
+    deletable: ClassVar[Permission]
+    sorts: ClassVar[tuple[str, ...]] = ("created_at",)
+    default_sort: ClassVar[str] = "-created_at"
+    filters: ClassVar[tuple[str, ...]] = ()
+    # What to say when a unique index refuses a row: constraint -> (field, message).
+    conflicts: ClassVar[dict[str, tuple[str, str]]] = {}
+
+    def __init__(self, session: AsyncSession, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+        self.audit = AuditEventService(session, actor)
+
+    # Reading
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        """The relations that every answer of this resource shows."""
+        return ()
+
+    def owned(self) -> ColumnElement[bool] | None:
+        """The row rule for actors who do not see everything."""
+        return self.model.user_id == self.actor.user_id  # type: ignore[no-any-return]  # ClassVar
+
+    def visible(self, *, trashed: bool = False) -> Select[M]:
+        """The only way to select: what this actor may see, trash apart."""
+        self.actor.require(self.readable)
+        statement = select(self.model)
+        if hasattr(self.model, "deleted_at"):
+            deleted = self.model.deleted_at
+            statement = statement.where(deleted.is_not(None) if trashed else deleted.is_(None))
+        rule = None if self.actor.sees_all_rows else self.owned()
+        if rule is not None:
+            statement = statement.where(rule)
+        return self.limited_to_agent(statement)
+
+    def limited_to_agent(self, statement: Select[M]) -> Select[M]:
+        """Keys that belong to one agent see nothing of the others; resources say how."""
+        return statement
+
+    async def find(self, row_id: int, *, trashed: bool = False, lock: bool = False) -> M | None:
+        statement = self.visible(trashed=trashed).where(self.model.id == row_id)
+        if lock:
+            # Loaded before or not, a locked row is read afresh: the version check depends on it.
+            statement = statement.with_for_update(of=self.model).execution_options(
+                populate_existing=True
+            )
+        row: M | None = await self.session.scalar(statement.options(*self.loads()))
+        return row
+
+    async def get(self, row_id: int, *, trashed: bool = False, lock: bool = False) -> M:
+        """Raise ``NotFound`` when it does not exist or is not this actor's to see."""
+        row = await self.find(row_id, trashed=trashed, lock=lock)
+        if row is None:
+            raise NotFound(f"There is no such {self.noun}.")
+        return row
+
+    def matching(self, query: PageQuery) -> Select[M]:
+        """The visible rows that the query asks for."""
+        statement = self.visible()
+        if query.q:
+            statement = statement.where(matches(self.model.search, query.q))
+        for field in self.filters:
+            value = getattr(query, field)
+            if value is not None:
+                statement = statement.where(getattr(self.model, field) == value)
+        return statement
+
+    def sorting(self, text: str | None) -> Sort:
+        allowed: dict[str, SortColumn] = {name: getattr(self.model, name) for name in self.sorts}
+        return parse_sort(text, allowed, self.model.id, self.default_sort)
+
+    async def list_page(self, query: PageQuery) -> Listing[M]:
+        """A numbered page: two queries and a fixed number for relations."""
+        statement, sort = self.matching(query), self.sorting(query.sort)
+        columns: tuple[InstrumentedAttribute[Any], ...] = (sort.column, sort.identity)
+        ordered = statement.order_by(*(c.desc() if sort.descending else c.asc() for c in columns))
+        page = ordered.options(*self.loads()).limit(query.size).offset(query.offset)
+        return Listing(list(await self.session.scalars(page)), await self.count(statement))
+
+    async def list_slice(
+        self, query: PageQuery, cursor: str | None, limit: int, *, trashed: bool = False
+    ) -> Slice[M]:
+        """The next rows after a cursor: one query and a fixed number for relations."""
+        statement = self.visible(trashed=True) if trashed else self.matching(query)
+        sort = self.sorting(query.sort)
+        return await read_slice(self.session, statement.options(*self.loads()), sort, cursor, limit)
+
+    async def count(self, statement: Select[M] | None = None) -> int:
+        """How many rows, counted no further than ``COUNT_LIMIT``."""
+        rows = self.visible() if statement is None else statement
+        bounded = rows.with_only_columns(self.model.id).order_by(None).limit(COUNT_LIMIT)
+        counted = select(func.count()).select_from(bounded.subquery())
+        return await self.session.scalar(counted) or 0
+
+    # Writing
+
+    async def values_for(self, data: C | U) -> dict[str, Any]:
+        """Column values of the fields that were sent; services add what else they derive."""
+        sent = data.model_fields_set if isinstance(data, Patch) else None
+        return {
+            name: getattr(data, name)
+            for name in (type(data).model_fields if sent is None else sent)
+        }
+
+    async def check(self, row: M) -> None:
+        """Rules over the whole row, before it is flushed. Raises ``Invalid`` or ``Conflict``."""
+
+    async def extra_changes(self, row: M, values: dict[str, Any]) -> Changes:
+        """Apply values that are no columns and say what they change, for the audit."""
+        return {}
+
+    async def written(self, row: M, changes: Changes, note: str | None) -> None:
+        """What follows from a create or an update, in the same transaction."""
+
+    async def create(self, data: C) -> M:
+        self.actor.require(self.writable)
+        values = await self.values_for(data)
+        note = values.pop("note", None)
+        columns = {key: values.pop(key) for key in list(values) if self.has_column(key)}
+        if hasattr(self.model, "user_id"):
+            columns.setdefault("user_id", self.actor.user_id)
+        row: M = self.model(**columns)
+        await self.check(row)
+        extra = await self.extra_changes(row, values)
+        self.session.add(row)
+        await self.flush(row)  # the audit event and what hangs on the row need its id
+        self.audit.record("create", self.resource, row, initial_values(row) | extra, note)
+        await self.written(row, initial_values(row) | extra, note)
+        return await self.get(row.id)  # type: ignore[attr-defined]  # every M has one
+
+    async def update(self, row_id: int, data: U, version: int | None = None) -> M:
+        """Change the fields that were sent. Raise ``StaleVersion`` when ``version`` is old."""
+        self.actor.require(self.writable)
+        row = await self.get(row_id, lock=True)
+        self.check_version(row, version)
+        values = await self.values_for(data)
+        note = values.pop("note", None)
+        for key in list(values):
+            if self.has_column(key):
+                setattr(row, key, values.pop(key))
+        extra = await self.extra_changes(row, values)
+        await self.save("update", row, extra, note)
+        return row
+
+    async def save(
+        self, action: str, row: M, extra: Changes | None = None, note: str | None = None
+    ) -> None:
+        """Check, flush and record a changed row; a save that changes nothing leaves no trace."""
+        await self.check(row)
+        changes = pending_changes(row) | (extra or {})
+        if not changes:
+            return
+        before = getattr(row, "row_version", None)
+        if before is not None:
+            # A change of relations alone must move the version too.
+            row.updated_at = func.clock_timestamp()  # type: ignore[attr-defined]  # versioned row
+        await self.flush(row)
+        if before is not None:
+            changes["row_version"] = [before, row.row_version]  # type: ignore[attr-defined]  # same
+        self.audit.record(action, self.resource, row, changes, note)
+        await self.written(row, changes, note)
+
+    async def delete(self, row_id: int, version: int | None = None) -> None:
+        """Move to the trash. Raise ``StaleVersion`` when ``version`` is old."""
+        self.actor.require(self.deletable)
+        row: Any = await self.get(row_id, lock=True)  # any model with a trash
+        self.check_version(row, version)
+        row.deleted_at = await self.session.scalar(select(func.clock_timestamp()))
+        await self.save("delete", row)
+
+    async def restore(self, row_id: int) -> M:
+        """Bring back from the trash. Raise ``Conflict`` when the name is taken meanwhile."""
+        self.actor.require(self.deletable)
+        row: Any = await self.get(row_id, trashed=True, lock=True)  # any model with a trash
+        row.deleted_at = None
+        await self.save("restore", row)
+        return await self.get(row_id)
+
+    async def flush(self, row: M) -> None:
+        """Send the row to the database, with unique violations put in the user's words."""
+        try:
+            await self.session.flush()
+        except IntegrityError as error:
+            field, message = self.conflicts.get(constraint_of(error) or "", ("", ""))
+            if not message:
+                raise
+            raise Conflict(message.format(row=row), field=field) from error
+
+    def check_version(self, row: M, version: int | None) -> None:
+        current = getattr(row, "row_version", None)
+        if version is not None and version != current:
+            raise StaleVersion(
+                f"Someone saved this {self.noun} in between: you have version {version}, "
+                f"it is now {current}."
+            )
+
+    def has_column(self, name: str) -> bool:
+        return name in self.model.__mapper__.columns

@@ -1,0 +1,83 @@
+"""Tools: their rules, and what a change of one means for the agents that use it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from app.core.permissions import Permission
+from app.exceptions import Conflict, Invalid
+from app.models import Agent, Tool, agent_tools
+from app.schemas.tools import ToolCreate, ToolUpdate
+from app.services.agent_revisions import AgentRevisionService
+from app.services.audit_events import Changes
+from app.services.base import BaseService
+
+BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters"})
+
+
+class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
+    model = Tool
+    resource = "tools"
+    noun = "tool"
+    readable = Permission.TOOLS_READ
+    writable = Permission.TOOLS_WRITE
+    deletable = Permission.TOOLS_DELETE
+    sorts = ("created_at", "updated_at", "name")
+    default_sort = "name"
+    filters = ("kind", "is_active", "name")
+    conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
+        "uq_tools_user_id_name_live": ("name", "You already have a tool called {row.name}.")
+    }
+
+    async def by_ids(self, tool_ids: Sequence[int]) -> list[Tool]:
+        """The tools in the order of their names. Raise ``Invalid`` naming ids that are missing."""
+        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.name)
+        tools = list(await self.session.scalars(statement))
+        missing = sorted(set(tool_ids) - {tool.id for tool in tools})
+        if missing:
+            raise Invalid(f"There are no tools with the ids {missing}.", field="tool_ids")
+        return tools
+
+    async def choices(self, limit: int = 500) -> list[Tool]:
+        """The tools an agent can be given, by name."""
+        statement = self.visible().order_by(Tool.name, Tool.id).limit(limit)
+        return list(await self.session.scalars(statement))
+
+    async def agents_using(self, tool: Tool, limit: int = 200) -> list[Agent]:
+        statement = (
+            select(Agent)
+            .join(agent_tools, agent_tools.c.agent_id == Agent.id)
+            .where(agent_tools.c.tool_id == tool.id, Agent.deleted_at.is_(None))
+            .order_by(Agent.name, Agent.id)
+        )
+        if not self.actor.sees_all_rows:
+            statement = statement.where(Agent.user_id == self.actor.user_id)
+        return list(await self.session.scalars(statement.limit(limit)))
+
+    async def written(self, row: Tool, changes: Changes, note: str | None) -> None:
+        """A tool that behaves otherwise makes a new revision of each agent that uses it."""
+        if not BEHAVIOUR_FIELDS & changes.keys():
+            return
+        revisions = AgentRevisionService(self.session, self.actor)
+        for agent_id in await self._ids_of_agents(row):
+            await revisions.capture(agent_id, f"Tool {row.name} changed")
+
+    async def delete(self, row_id: int, version: int | None = None) -> None:
+        """Raise ``Conflict`` while agents use the tool: they would silently lose it."""
+        tool = await self.get(row_id)
+        users = await self._ids_of_agents(tool)
+        if users:
+            raise Conflict(
+                f"{len(users)} agent(s) use this tool. Take it from them before you trash it."
+            )
+        await super().delete(row_id, version)
+
+    async def _ids_of_agents(self, tool: Tool) -> list[Any]:
+        statement = (
+            select(agent_tools.c.agent_id)
+            .join(Agent, Agent.id == agent_tools.c.agent_id)
+            .where(agent_tools.c.tool_id == tool.id, Agent.deleted_at.is_(None))
+            .order_by(agent_tools.c.agent_id)
+        )
+        return list(await self.session.scalars(statement))

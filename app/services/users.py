@@ -1,0 +1,95 @@
+"""People and their passwords."""
+
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import Select, func, select
+
+from app.core.permissions import Permission, Role
+from app.core.security import hash_password, verify_password
+from app.exceptions import Conflict, Forbidden, Invalid
+from app.models import User
+from app.schemas.users import PasswordChange, UserCreate, UserUpdate
+from app.services.base import BaseService
+
+
+class UserService(BaseService[User, UserCreate, UserUpdate]):
+    model = User
+    resource = "users"
+    noun = "user"
+    readable = Permission.USERS_READ
+    writable = Permission.USERS_MANAGE
+    deletable = Permission.USERS_MANAGE
+    filters = ("role", "is_active")
+    conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
+        "uq_users_email_live": ("email", "There is already a user with the e-mail {row.email}.")
+    }
+
+    def owned(self) -> None:
+        """Users are not owned; who may read users sees all of them."""
+
+    def matching(self, query: Any) -> Select[User]:  # a PageQuery or UserQuery
+        statement = super().matching(query.model_copy(update={"q": None}))
+        if query.q:
+            # An e-mail address is looked up whole: the unique index answers it.
+            statement = statement.where(func.lower(User.email) == query.q.strip().lower())
+        return statement
+
+    async def values_for(self, data: UserCreate | UserUpdate) -> dict[str, Any]:
+        values = await super().values_for(data)
+        values.pop("confirm_password", None)
+        password: SecretStr | None = values.pop("password", None)
+        if password is not None:
+            values["hashed_password"] = await hash_password(password.get_secret_value())
+        if "email" in values:
+            values["email"] = values["email"].lower()
+        return values
+
+    async def update(self, row_id: int, data: UserUpdate, version: int | None = None) -> User:
+        self.actor.require(self.writable)
+        changes_access = {"role", "is_active"} & data.model_fields_set
+        if row_id == self.actor.user_id and changes_access:
+            row = await self.get(row_id)
+            if any(getattr(row, field) != getattr(data, field) for field in changes_access):
+                raise Forbidden("You cannot change your own role or disable yourself.")
+        user = await super().update(row_id, data, version)
+        await self._keep_a_superuser()
+        return user
+
+    async def delete(self, row_id: int, version: int | None = None) -> None:
+        if row_id == self.actor.user_id:
+            raise Forbidden("You cannot remove yourself.")
+        await super().delete(row_id, version)
+        await self._keep_a_superuser()
+
+    async def _keep_a_superuser(self) -> None:
+        """Checked after the change and under its locks, so that two removals cannot race."""
+        await self.session.execute(select(func.pg_advisory_xact_lock(func.hashtext("superusers"))))
+        statement = select(func.count()).where(
+            User.role == Role.SUPERUSER, User.is_active, User.deleted_at.is_(None)
+        )
+        if not await self.session.scalar(statement):
+            raise Conflict("This is the last superuser; there must always be one.")
+
+    async def change_own_password(self, data: PasswordChange) -> User:
+        """Raise ``Invalid`` when the current password is wrong."""
+        user = await self._own(lock=True)
+        valid, _ = await verify_password(
+            data.current_password.get_secret_value(), user.hashed_password
+        )
+        if not valid:
+            raise Invalid("The current password is not right.", field="current_password")
+        user.hashed_password = await hash_password(data.password.get_secret_value())
+        user.password_changed_at = await self.session.scalar(select(func.clock_timestamp()))
+        await self.save("change_password", user)
+        return user
+
+    async def _own(self, *, lock: bool = False) -> User:
+        statement = select(User).where(User.id == self.actor.user_id)
+        user = await self.session.scalar(statement.with_for_update() if lock else statement)
+        if user is None:
+            raise Forbidden("Only a person who is logged in has an account.")
+        return user
+
+    async def exists_any(self) -> bool:
+        return await self.session.scalar(select(User.id).limit(1)) is not None
