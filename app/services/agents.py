@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
@@ -148,6 +148,20 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
             f'"{agent.live_revision.content_sha256.hex()[:32]}-{agent.live_revision.number}{state}"'
         )
         return LiveConfig(agent, agent.live_revision, etag)
+
+    async def find_for_report(
+        self, *, agent_id: int | None = None, name: str | None = None
+    ) -> Agent | None:
+        """The agent that a run is reported for; who may report need not read agents."""
+        statement = select(Agent).where(Agent.deleted_at.is_(None))
+        if not self.actor.sees_all_rows:
+            statement = statement.where(Agent.user_id == self.actor.user_id)
+        statement = self.limited_to_agent(statement)
+        if agent_id is not None:
+            return await self.session.scalar(statement.where(Agent.id == agent_id))
+        agents = list(await self.session.scalars(statement.where(Agent.name == name).limit(3)))
+        own = [agent for agent in agents if agent.user_id == self.actor.user_id]
+        return self._only_one(name or "", own or agents) if agents else None
 
     def _only_one(self, name: str, agents: list[Agent]) -> Agent:
         if not agents:

@@ -115,8 +115,8 @@ async def recognise_key(
 
 async def note_key_used(session: AsyncSession, key_id: int, ip: str | None) -> None:
     """Once a minute is enough; a use is no change, so it has no audit event."""
-    await session.execute(
-        update(ApiKey)
+    stale = (
+        select(ApiKey.id)
         .where(
             ApiKey.id == key_id,
             or_(
@@ -124,6 +124,12 @@ async def note_key_used(session: AsyncSession, key_id: int, ip: str | None) -> N
                 ApiKey.last_used_at < func.clock_timestamp() - USED_EVERY,
             ),
         )
+        # Requests that come at once must not wait for one another here.
+        .with_for_update(skip_locked=True)
+    )
+    await session.execute(
+        update(ApiKey)
+        .where(ApiKey.id == stale.scalar_subquery())
         .values(last_used_at=func.clock_timestamp(), last_used_ip=ip, updated_at=ApiKey.updated_at)
         .execution_options(synchronize_session=False)
     )

@@ -1,0 +1,166 @@
+"""Dependencies of routes: the session that commits before the answer, and who is asking."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from fastapi import Depends, Header, Request
+from fastapi.security import APIKeyHeader
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor, Via
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.permissions import Permission
+from app.core.security import SessionSigner
+from app.exceptions import Invalid, Unauthorized
+from app.models import User
+from app.services.agents import AgentService
+from app.services.api_keys import ApiKeyService, note_key_used, recognise_key
+from app.services.audit_events import AuditEventService
+from app.services.staff_sessions import StaffSessionService, actor_of
+from app.services.tools import ToolService
+
+SECURE_COOKIE, PLAIN_COOKIE = "__Host-greenroom", "greenroom"
+MAX_TOKEN_LENGTH = 512
+S = TypeVar("S")
+
+api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key: gr_…")
+
+
+def get_settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.database
+    async with database.unit_of_work() as session:
+        yield session
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+# "function" ends the dependency, and so commits, before the response is sent.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+def request_id_of(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
+
+
+def client_ip(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def cookie_name(settings: Settings) -> str:
+    return SECURE_COOKIE if settings.secure_cookies else PLAIN_COOKIE
+
+
+def session_token(request: Request, settings: Settings) -> str | None:
+    """The opaque session id in a cookie that we signed, else ``None``."""
+    cookie = request.cookies.get(cookie_name(settings))
+    if cookie is None or len(cookie) > MAX_TOKEN_LENGTH:
+        return None
+    return SessionSigner(settings.signing_keys()).unsign(cookie)
+
+
+async def find_staff(
+    request: Request, session: AsyncSession, settings: Settings, via: Via
+) -> tuple[User, Actor] | None:
+    """The staff member of the request's cookie, if the session is alive."""
+    token = session_token(request, settings)
+    if token is None:
+        return None
+    ip, request_id = client_ip(request), request_id_of(request)
+    sessions = StaffSessionService(session, Actor.system(via), settings)
+    row = await sessions.recognise(token)
+    if row is None:
+        return None
+    await sessions.note_seen(row)
+    structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
+    return row.user, actor_of(row.user, via, request_id, ip)
+
+
+def presented_key(request: Request, header: str | None) -> str | None:
+    """``X-API-Key``, or ``Authorization: Bearer gr_…`` as OTLP exporters send it."""
+    if header is not None:
+        return header
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def get_actor(
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    key: Annotated[str | None, Depends(api_key_header)],
+) -> Actor:
+    """The principal of an API request. Raises ``Unauthorized``."""
+    token = presented_key(request, key)
+    if token is None:
+        staff = await find_staff(request, session, settings, Via.API)
+        if staff is None:
+            raise Unauthorized("Send an API key in the X-API-Key header.")
+        return staff[1]
+    ip = client_ip(request)
+    actor = None
+    if len(token) <= MAX_TOKEN_LENGTH:
+        actor = await recognise_key(session, token, request_id_of(request), ip)
+    if actor is None or actor.api_key_id is None:
+        raise Unauthorized("This API key is not valid, or no longer is.")
+    await note_key_used(session, actor.api_key_id, ip)
+    structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")
+    return actor
+
+
+ActorDep = Annotated[Actor, Depends(get_actor)]
+
+
+class RequirePermission:
+    """A route's declared permission; the access matrix in the tests is made from these."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(self, actor: ActorDep) -> None:
+        actor.require(self.permission)
+
+
+def requires(permission: Permission) -> Any:  # as FastAPI types Depends
+    return Depends(RequirePermission(permission))
+
+
+def service(
+    kind: Callable[[AsyncSession, Actor], S],
+) -> Callable[[AsyncSession, Actor], Coroutine[Any, Any, S]]:
+    """A dependency that gives the service to this request's session and actor."""
+
+    async def provide(session: SessionDep, actor: ActorDep) -> S:
+        return kind(session, actor)
+
+    return provide
+
+
+AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
+ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
+AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
+
+
+def if_match(
+    if_match: Annotated[str | None, Header(description='The ETag you have, such as "3".')] = None,
+) -> int | None:
+    """The row version of ``If-Match``. Raises ``Invalid`` for what is no ETag of ours."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise Invalid('If-Match must be an ETag of this resource, such as "3".', field="If-Match")
+    return int(text)
+
+
+IfMatchDep = Annotated[int | None, Depends(if_match)]
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'

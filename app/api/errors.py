@@ -1,0 +1,167 @@
+"""One table from exceptions to answers: the JSON envelope here, pages by their own renderer."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app.core.database_errors import as_app_error
+from app.exceptions import (
+    AppError,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PayloadTooLarge,
+    Unauthorized,
+)
+
+PageRenderer = Callable[[Request, AppError], Awaitable[Response]]
+JSON_PATHS = ("/api/", "/v1/", "/health", "/openapi.json")
+PROBLEM = "application/problem+json"
+log = structlog.get_logger("greenroom.errors")
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong, and where."""
+
+    field: str | None = None
+    message: str
+    type: str | None = None
+
+
+class ErrorBody(BaseModel):
+    code: str
+    message: str
+    details: list[dict[str, Any]]
+
+
+class ErrorEnvelope(BaseModel):
+    """The shape of every error of this API."""
+
+    success: bool = False
+    error: ErrorBody
+    timestamp: datetime
+    path: str
+    request_id: str | None
+
+
+class MethodNotAllowed(AppError):
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+
+
+class UnsupportedMediaType(AppError):
+    status = 415
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+BY_STATUS: Mapping[int, type[AppError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+    422: Invalid,
+}
+
+
+def field_problems(errors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Pydantic's errors without the input: it may hold a secret."""
+    return [
+        {
+            "field": ".".join(str(part) for part in error["loc"]),
+            "message": error["msg"].removeprefix("Value error, "),
+            "type": error["type"],
+        }
+        for error in errors[:100]
+    ]
+
+
+def to_app_error(error: Exception) -> AppError:
+    """What a user may know of any exception."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, RequestValidationError | ValidationError):
+        return Invalid("Some of the input is not valid.", details=field_problems(error.errors()))
+    if isinstance(error, HTTPException):
+        return BY_STATUS.get(error.status_code, BadRequest)(str(error.detail))
+    if isinstance(error, RecursionError):
+        return Invalid("The input is nested too deeply.")
+    known = as_app_error(error)
+    if known is None:
+        log.error("unexpected error", exc_info=error)
+        return AppError("Something went wrong on our side. The request id helps to find out what.")
+    log.warning("database error", error=type(error).__name__, code=known.code)
+    return known
+
+
+def envelope(request: Request, error: AppError) -> dict[str, Any]:
+    return {
+        "success": False,
+        "error": {"code": error.code, "message": error.message, "details": error.details},
+        "timestamp": datetime.now(UTC).isoformat(),
+        "path": request.url.path,
+        "request_id": getattr(request.state, "request_id", None),
+    }
+
+
+def problem(request: Request, error: AppError) -> dict[str, Any]:
+    """The same as RFC 9457, for clients that ask for it."""
+    return {
+        "type": f"urn:greenroom:error:{error.code.lower()}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.status,
+        "detail": error.message,
+        "instance": request.url.path,
+        "errors": error.details,
+        "request_id": getattr(request.state, "request_id", None),
+    }
+
+
+def json_answer(request: Request, error: AppError, headers: Mapping[str, str] = {}) -> Response:  # noqa: B006  (never changed)
+    wants_problem = PROBLEM in request.headers.get("accept", "")
+    body = problem(request, error) if wants_problem else envelope(request, error)
+    return JSONResponse(
+        body,
+        status_code=error.status,
+        headers={**error.headers, **headers},
+        media_type=PROBLEM if wants_problem else "application/json",
+    )
+
+
+class ErrorResponder:
+    """Answers an exception on the surface that the request came to."""
+
+    def __init__(self, page: PageRenderer) -> None:
+        self.page = page
+
+    async def __call__(self, request: Request, error: Exception) -> Response:
+        known = to_app_error(error)
+        if request.url.path.startswith(JSON_PATHS):
+            allow = (
+                (getattr(error, "headers", None) or {}) if isinstance(error, HTTPException) else {}
+            )
+            return json_answer(request, known, allow)
+        return await self.page(request, known)
+
+
+def install(app: FastAPI, respond: ErrorResponder) -> None:
+    """Exceptions that routes raise; what happens in middleware reaches ``respond`` by itself."""
+    for kind in (AppError, RequestValidationError, HTTPException, SQLAlchemyError):
+        app.add_exception_handler(kind, respond)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for the error statuses of a route."""
+    return {status: {"model": ErrorEnvelope} for status in statuses}

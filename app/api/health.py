@@ -1,0 +1,35 @@
+"""Whether the process lives, and whether it can serve."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from app.core.database import Database
+from app.core.database_errors import as_app_error
+from app.core.migrations import is_at_head
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health", responses={503: {"description": "Not ready; `checks` says why."}})
+@router.get("/health/ready", responses={503: {"description": "Not ready; `checks` says why."}})
+async def ready(request: Request) -> JSONResponse:
+    """The database answers and is migrated to this version."""
+    checks = {"database": "ok", "migrations": "ok"}
+    database: Database = request.app.state.database
+    try:
+        if not await is_at_head(database.engine):
+            checks["migrations"] = "not at head: run the migrate command"
+    except Exception as error:  # any failure to ask means that we are not ready
+        known = as_app_error(error)
+        checks = {"database": known.message if known else "not reachable"}
+    healthy = set(checks.values()) == {"ok"}
+    body: dict[str, Any] = {"status": "ok" if healthy else "not ready", "checks": checks}
+    return JSONResponse(body, status_code=200 if healthy else 503)

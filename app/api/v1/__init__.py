@@ -1,0 +1,12 @@
+"""Version 1 of the JSON API: one router a resource."""
+
+from fastapi import APIRouter
+
+from app.api.v1 import agents, api_keys, executions, tools
+
+ROUTERS: tuple[APIRouter, ...] = (
+    agents.router,
+    tools.router,
+    executions.router,
+    api_keys.router,
+)

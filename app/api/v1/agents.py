@@ -1,0 +1,204 @@
+"""Agents over JSON: configure them, read their revisions, pull what is live."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.deps import AgentServiceDep, IfMatchDep, SettingsDep, etag, requires
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
+from app.core.permissions import Permission
+from app.models import Agent, AgentRevision
+from app.schemas.agent_revisions import RevisionRead
+from app.schemas.agents import (
+    AgentConfig,
+    AgentCreate,
+    AgentQuery,
+    AgentRead,
+    AgentSummary,
+    AgentUpdate,
+)
+from app.schemas.base import MAX_BIGINT, Page
+from app.services.agent_revisions import AgentRevisionService
+from app.services.agents import LiveConfig
+
+router = APIRouter(prefix="/agents", tags=["agents"])
+AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+Number = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+MAX_REVISIONS = 100
+
+READ = [requires(Permission.AGENTS_READ)]
+WRITE = [requires(Permission.AGENTS_WRITE)]
+DELETE = [requires(Permission.AGENTS_DELETE)]
+
+
+@router.post(
+    "", status_code=201, response_model=AgentRead, dependencies=WRITE, responses=CREATE_ERRORS
+)
+async def create_agent(
+    data: AgentCreate, agents: AgentServiceDep, request: Request, response: Response
+) -> Agent:
+    """Create an agent; its first revision is made and live."""
+    agent = await agents.create(data)
+    response.headers["Location"] = f"{request.url.path}/{agent.id}"
+    response.headers["ETag"] = etag(agent.row_version)
+    return agent
+
+
+@router.get("", response_model=Page[AgentRead], dependencies=READ, responses=LIST_ERRORS)
+async def list_agents(query: Annotated[AgentQuery, Query()], agents: AgentServiceDep) -> Any:
+    """Agents you may see, by name. Sorts: name, created_at, updated_at; `-` descends."""
+    return page_of(await agents.list_page(query), query)
+
+
+@router.get(
+    "/by-name/{name}/config",
+    response_model=AgentConfig,
+    dependencies=READ,
+    responses={**READ_ERRORS, 304: {"description": "Unchanged since the ETag in If-None-Match."}},
+)
+async def pull_config(
+    name: Annotated[str, Path(max_length=100)],
+    agents: AgentServiceDep,
+    settings: SettingsDep,
+    request: Request,
+    response: Response,
+) -> Any:
+    """What a runtime runs with: the live revision, its tools, and ready OTEL_* settings.
+
+    Send the answer's ETag as `If-None-Match`; 304 means that nothing changed.
+    """
+    live = await agents.live_config(name)
+    if request.headers.get("if-none-match") == live.etag:
+        return Response(status_code=304, headers={"ETag": live.etag})
+    response.headers["ETag"] = live.etag
+    origin = settings.public_origin or str(request.base_url).rstrip("/")
+    return config_body(live, origin)
+
+
+def config_body(live: LiveConfig, origin: str) -> dict[str, Any]:
+    attributes = (
+        f"greenroom.agent.name={live.agent.name},greenroom.agent.revision={live.revision.number}"
+    )
+    return {
+        "agent_id": live.agent.id,
+        "name": live.agent.name,
+        "action": "continue" if live.agent.is_active else "stop",
+        "revision": live.revision.number,
+        **live.revision.snapshot,
+        "otel": {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": origin,
+            "OTEL_RESOURCE_ATTRIBUTES": attributes,
+        },
+    }
+
+
+@router.get("/{agent_id}", response_model=AgentRead, dependencies=READ, responses=READ_ERRORS)
+async def get_agent(agent_id: AgentId, agents: AgentServiceDep, response: Response) -> Agent:
+    """One agent; the ETag is its row version."""
+    agent = await agents.get(agent_id)
+    response.headers["ETag"] = etag(agent.row_version)
+    return agent
+
+
+@router.get(
+    "/{agent_id}/summary", response_model=AgentSummary, dependencies=READ, responses=READ_ERRORS
+)
+async def get_agent_summary(agent_id: AgentId, agents: AgentServiceDep) -> Agent:
+    """Id and name."""
+    return await agents.get(agent_id)
+
+
+@router.patch("/{agent_id}", response_model=AgentRead, dependencies=WRITE, responses=CHANGE_ERRORS)
+async def update_agent(
+    agent_id: AgentId,
+    data: AgentUpdate,
+    agents: AgentServiceDep,
+    version: IfMatchDep,
+    response: Response,
+) -> Agent:
+    """Change what is sent. A change of behaviour makes a new revision and puts it live."""
+    agent = await agents.update(agent_id, data, version)
+    response.headers["ETag"] = etag(agent.row_version)
+    return agent
+
+
+@router.delete("/{agent_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
+async def delete_agent(agent_id: AgentId, agents: AgentServiceDep, version: IfMatchDep) -> None:
+    """Move to the trash; restore brings it back."""
+    await agents.delete(agent_id, version)
+
+
+@router.post(
+    "/{agent_id}/restore", response_model=AgentRead, dependencies=DELETE, responses=CHANGE_ERRORS
+)
+async def restore_agent(agent_id: AgentId, agents: AgentServiceDep) -> Agent:
+    """Bring back from the trash."""
+    return await agents.restore(agent_id)
+
+
+@router.put(
+    "/{agent_id}/tools/{tool_id}",
+    response_model=AgentRead,
+    dependencies=WRITE,
+    responses=CHANGE_ERRORS,
+)
+async def add_agent_tool(agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep) -> Agent:
+    """Give the agent a tool; doing so twice changes nothing."""
+    return await agents.set_tool(agent_id, tool_id, present=True)
+
+
+@router.delete(
+    "/{agent_id}/tools/{tool_id}",
+    response_model=AgentRead,
+    dependencies=WRITE,
+    responses=CHANGE_ERRORS,
+)
+async def remove_agent_tool(agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep) -> Agent:
+    """Take a tool from the agent; doing so twice changes nothing."""
+    return await agents.set_tool(agent_id, tool_id, present=False)
+
+
+@router.get(
+    "/{agent_id}/revisions",
+    response_model=list[RevisionRead],
+    dependencies=READ,
+    responses=READ_ERRORS,
+)
+async def list_revisions(
+    agent_id: AgentId,
+    agents: AgentServiceDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_REVISIONS)] = 20,
+    before: Annotated[
+        int | None, Query(ge=1, le=MAX_BIGINT, description="Older than this number.")
+    ] = None,
+) -> list[AgentRevision]:
+    """Newest first; pass the last number as `before` for the next."""
+    agent = await agents.get(agent_id)
+    return await AgentRevisionService(agents.session, agents.actor).list_newest(
+        agent, limit, before
+    )
+
+
+@router.get(
+    "/{agent_id}/revisions/{number}",
+    response_model=RevisionRead,
+    dependencies=READ,
+    responses=READ_ERRORS,
+)
+async def get_revision(agent_id: AgentId, number: Number, agents: AgentServiceDep) -> AgentRevision:
+    """One revision with its whole snapshot."""
+    agent = await agents.get(agent_id)
+    return await AgentRevisionService(agents.session, agents.actor).get(agent, number)
+
+
+@router.post(
+    "/{agent_id}/revisions/{number}/restore",
+    response_model=AgentRead,
+    dependencies=WRITE,
+    responses=CHANGE_ERRORS,
+)
+async def restore_revision(
+    agent_id: AgentId, number: Number, agents: AgentServiceDep, version: IfMatchDep
+) -> Agent:
+    """Make the agent what it was at that revision, and put it live."""
+    return await agents.restore_revision(agent_id, number, version=version)

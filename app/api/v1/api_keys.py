@@ -1,0 +1,49 @@
+"""API keys over JSON: for staff in a browser session; keys cannot make keys."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.deps import ApiKeyServiceDep, requires
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
+from app.core.permissions import Permission
+from app.models import ApiKey
+from app.schemas.api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyQuery, ApiKeyRead
+from app.schemas.base import MAX_BIGINT, Page
+
+router = APIRouter(prefix="/api-keys", tags=["api keys"])
+KeyId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+
+READ = [requires(Permission.KEYS_READ)]
+WRITE = [requires(Permission.KEYS_WRITE)]
+
+
+@router.post(
+    "", status_code=201, response_model=ApiKeyCreated, dependencies=WRITE, responses=CREATE_ERRORS
+)
+async def create_api_key(
+    data: ApiKeyCreate, keys: ApiKeyServiceDep, request: Request, response: Response
+) -> Any:
+    """Issue a key. This answer is the only place that ever shows it."""
+    key, token = await keys.issue(data)
+    response.headers["Location"] = f"{request.url.path}/{key.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return ApiKeyRead.model_validate(key).model_dump() | {"key": token}
+
+
+@router.get("", response_model=Page[ApiKeyRead], dependencies=READ, responses=LIST_ERRORS)
+async def list_api_keys(query: Annotated[ApiKeyQuery, Query()], keys: ApiKeyServiceDep) -> Any:
+    """Your own keys; everyone's for who manages keys."""
+    return page_of(await keys.list_page(query), query)
+
+
+@router.get("/{key_id}", response_model=ApiKeyRead, dependencies=READ, responses=READ_ERRORS)
+async def get_api_key(key_id: KeyId, keys: ApiKeyServiceDep) -> ApiKey:
+    """One key, without its secret."""
+    return await keys.get(key_id)
+
+
+@router.delete("/{key_id}", status_code=204, dependencies=WRITE, responses=CHANGE_ERRORS)
+async def revoke_api_key(key_id: KeyId, keys: ApiKeyServiceDep) -> None:
+    """Revoke the key: from this answer on it opens nothing."""
+    await keys.revoke(key_id)

@@ -1,0 +1,148 @@
+"""Runs over JSON: report one or many, complete them, list and read them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from app.api.deps import IfMatchDep, etag, requires, service
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS
+from app.core.permissions import Permission
+from app.models import Execution
+from app.schemas.base import MAX_BIGINT, CursorPage
+from app.schemas.executions import (
+    MAX_SPANS,
+    BatchAnswer,
+    ExecutionBatch,
+    ExecutionCreate,
+    ExecutionDetail,
+    ExecutionQuery,
+    ExecutionRead,
+    ExecutionUpdate,
+    TraceRead,
+)
+from app.services.executions import ExecutionService
+from app.services.spans import SpanService
+
+router = APIRouter(prefix="/executions", tags=["executions"])
+ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
+
+READ = [requires(Permission.EXECUTIONS_READ)]
+WRITE = [requires(Permission.EXECUTIONS_WRITE)]
+DELETE = [requires(Permission.EXECUTIONS_DELETE)]
+KNOWN: dict[int | str, dict[str, Any]] = {
+    200: {"model": ExecutionRead, "description": "This run was stored before."}
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=ExecutionRead,
+    dependencies=WRITE,
+    responses={**CREATE_ERRORS, **KNOWN},
+)
+async def create_execution(
+    data: ExecutionCreate, runs: ExecutionServiceDep, request: Request, response: Response
+) -> Execution:
+    """Report a run with its spans. The same run sent again answers 200 and changes nothing."""
+    recorded = await runs.record(data)
+    response.status_code = 201 if recorded.is_new else 200
+    response.headers["Location"] = f"{request.url.path}/{recorded.execution.id}"
+    response.headers["ETag"] = etag(recorded.execution.row_version)
+    return recorded.execution
+
+
+@router.post("/batch", response_model=BatchAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def create_executions(data: ExecutionBatch, runs: ExecutionServiceDep) -> Any:
+    """Report up to 1,000 runs; each is answered on its own. The answer means: stored."""
+    items = await runs.record_batch(data)
+    statuses = [item.status for item in items]
+    return {
+        "created": statuses.count(201),
+        "known": statuses.count(200),
+        "refused": sum(status >= 400 for status in statuses),
+        "items": items,
+    }
+
+
+@router.get("", response_model=CursorPage[ExecutionRead], dependencies=READ, responses=LIST_ERRORS)
+async def list_executions(
+    query: Annotated[ExecutionQuery, Query()], runs: ExecutionServiceDep
+) -> Any:
+    """Newest first. Pass `next_cursor` as `cursor` for the following ones."""
+    found = await runs.list_runs(query)
+    return {"items": found.items, "next_cursor": found.next_cursor}
+
+
+@router.get(
+    "/{execution_id}", response_model=ExecutionDetail, dependencies=READ, responses=READ_ERRORS
+)
+async def get_execution(
+    execution_id: ExecutionId, runs: ExecutionServiceDep, response: Response
+) -> Any:
+    """One run with its input, output, error, metadata and feedback."""
+    execution = await runs.get(execution_id)
+    body = await runs.body(execution)
+    response.headers["ETag"] = etag(execution.row_version)
+    return ExecutionRead.model_validate(execution).model_dump(by_alias=False) | {
+        "revision": execution.agent_revision.number if execution.agent_revision else None,
+        "input": body.input,
+        "output": body.output,
+        "error": body.error,
+        "metadata": body.details,
+        "feedback": await runs.feedback(execution),
+    }
+
+
+@router.get(
+    "/{execution_id}/trace", response_model=TraceRead, dependencies=READ, responses=READ_ERRORS
+)
+async def get_trace(
+    execution_id: ExecutionId,
+    runs: ExecutionServiceDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_SPANS)] = MAX_SPANS,
+) -> Any:
+    """The spans of a run by start time, with their bodies."""
+    execution = await runs.get(execution_id)
+    spans = await SpanService(runs.session, runs.actor).with_bodies(execution, limit)
+    return {
+        "execution": execution,
+        "spans": spans,
+        "truncated": execution.span_count > len(spans),
+    }
+
+
+@router.patch(
+    "/{execution_id}", response_model=ExecutionRead, dependencies=WRITE, responses=CHANGE_ERRORS
+)
+async def update_execution(
+    execution_id: ExecutionId,
+    data: ExecutionUpdate,
+    runs: ExecutionServiceDep,
+    version: IfMatchDep,
+    response: Response,
+) -> Execution:
+    """Complete a run: status, output, end, tokens; `spans` are added to those it has."""
+    execution = await runs.update(execution_id, data, version)
+    response.headers["ETag"] = etag(execution.row_version)
+    return execution
+
+
+@router.delete("/{execution_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
+async def delete_execution(
+    execution_id: ExecutionId, runs: ExecutionServiceDep, version: IfMatchDep
+) -> None:
+    """Move to the trash; restore brings it back."""
+    await runs.delete(execution_id, version)
+
+
+@router.post(
+    "/{execution_id}/restore",
+    response_model=ExecutionRead,
+    dependencies=DELETE,
+    responses=CHANGE_ERRORS,
+)
+async def restore_execution(execution_id: ExecutionId, runs: ExecutionServiceDep) -> Execution:
+    """Bring back from the trash."""
+    return await runs.restore(execution_id)

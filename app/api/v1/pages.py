@@ -1,0 +1,24 @@
+"""Numbered pages as the API answers them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.api.errors import responses
+from app.schemas.base import PageQuery
+from app.services.base import Listing
+
+READ_ERRORS = responses(401, 403, 404, 422, 503)
+CREATE_ERRORS = responses(401, 403, 409, 413, 422, 503)
+CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 422, 503)
+LIST_ERRORS = responses(401, 403, 422, 503)
+
+
+def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Sequence[Any] | int]:
+    """The body of ``Page[T]``; rows are turned into ``T`` by the route's response model."""
+    return {
+        "items": listing.items,
+        "total": listing.total,
+        "page": query.offset // query.size + 1,
+        "page_size": query.size,
+        "pages": -(-listing.total // query.size),
+    }

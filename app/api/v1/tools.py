@@ -1,0 +1,74 @@
+"""Tools over JSON."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.deps import IfMatchDep, ToolServiceDep, etag, requires
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
+from app.core.permissions import Permission
+from app.models import Tool
+from app.schemas.base import MAX_BIGINT, Page
+from app.schemas.tools import ToolCreate, ToolQuery, ToolRead, ToolUpdate
+
+router = APIRouter(prefix="/tools", tags=["tools"])
+ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+
+READ = [requires(Permission.TOOLS_READ)]
+WRITE = [requires(Permission.TOOLS_WRITE)]
+DELETE = [requires(Permission.TOOLS_DELETE)]
+
+
+@router.post(
+    "", status_code=201, response_model=ToolRead, dependencies=WRITE, responses=CREATE_ERRORS
+)
+async def create_tool(
+    data: ToolCreate, tools: ToolServiceDep, request: Request, response: Response
+) -> Tool:
+    """Create a tool; `parameters` is a JSON Schema (2020-12)."""
+    tool = await tools.create(data)
+    response.headers["Location"] = f"{request.url.path}/{tool.id}"
+    response.headers["ETag"] = etag(tool.row_version)
+    return tool
+
+
+@router.get("", response_model=Page[ToolRead], dependencies=READ, responses=LIST_ERRORS)
+async def list_tools(query: Annotated[ToolQuery, Query()], tools: ToolServiceDep) -> Any:
+    """Tools you may see, by name. Sorts: name, created_at, updated_at; `-` descends."""
+    return page_of(await tools.list_page(query), query)
+
+
+@router.get("/{tool_id}", response_model=ToolRead, dependencies=READ, responses=READ_ERRORS)
+async def get_tool(tool_id: ToolId, tools: ToolServiceDep, response: Response) -> Tool:
+    """One tool; the ETag is its row version."""
+    tool = await tools.get(tool_id)
+    response.headers["ETag"] = etag(tool.row_version)
+    return tool
+
+
+@router.patch("/{tool_id}", response_model=ToolRead, dependencies=WRITE, responses=CHANGE_ERRORS)
+async def update_tool(
+    tool_id: ToolId,
+    data: ToolUpdate,
+    tools: ToolServiceDep,
+    version: IfMatchDep,
+    response: Response,
+) -> Tool:
+    """Change what is sent; agents that use the tool get a new revision."""
+    tool = await tools.update(tool_id, data, version)
+    response.headers["ETag"] = etag(tool.row_version)
+    return tool
+
+
+@router.delete("/{tool_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
+async def delete_tool(tool_id: ToolId, tools: ToolServiceDep, version: IfMatchDep) -> None:
+    """Move to the trash; refused while agents use the tool."""
+    await tools.delete(tool_id, version)
+
+
+@router.post(
+    "/{tool_id}/restore", response_model=ToolRead, dependencies=DELETE, responses=CHANGE_ERRORS
+)
+async def restore_tool(tool_id: ToolId, tools: ToolServiceDep) -> Tool:
+    """Bring back from the trash."""
+    return await tools.restore(tool_id)

@@ -1,0 +1,108 @@
+"""Our own synchronous Jinja environment, and the filters that templates use."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.core.config import PROJECT_ROOT
+
+TEMPLATES = PROJECT_ROOT / "templates"
+STATIC = PROJECT_ROOT / "static"
+STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
+
+
+@lru_cache(maxsize=512)
+def _digest(path: Path, changed_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def static_url(path: str) -> str:
+    """A URL that changes with the file, so that browsers may keep it for ever."""
+    file = STATIC / path
+    return f"/static/{path}?v={_digest(file, file.stat().st_mtime_ns)}"
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def absolute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """``3 min ago``, ``in 5 days``, ``just now``."""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    size = abs(seconds)
+    if size < 10:
+        return "just now"
+    if size >= 86_400:
+        days = int(size // 86_400)
+        text = "1 day" if days == 1 else f"{days:,} days"
+    else:
+        divisor, unit = next((d, u) for limit, d, u in STEPS if size < limit)
+        text = f"{int(size // divisor)} {unit}"
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def money(value: Decimal | None) -> str:
+    """Dollars with as many digits as a small amount needs; unknown is said, never 0."""
+    if value is None:
+        return "unpriced"
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:,.4f}"
+
+
+def duration(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "–"
+    if milliseconds < 1000:
+        return f"{milliseconds:,.0f} ms"
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:,.1f} s"
+    return f"{milliseconds / 60_000:,.1f} min"
+
+
+def pretty_json(value: Any) -> str:  # any JSON value
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+class Templates:
+    """Renders ``templates/``; what a template does not know raises instead of showing nothing."""
+
+    def __init__(self, directory: Path = TEMPLATES) -> None:
+        self.environment = Environment(
+            loader=FileSystemLoader(directory),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        register(self.environment)
+
+    def render(self, name: str, context: Mapping[str, Any]) -> str:
+        return self.environment.get_template(name).render(context)
+
+
+def register(environment: Environment) -> None:
+    """Filters and globals for any environment that renders our templates."""
+    environment.filters |= {
+        "iso": iso,
+        "absolute": absolute,
+        "ago": ago,
+        "number": number,
+        "money": money,
+        "duration": duration,
+        "pretty_json": pretty_json,
+    }
+    environment.globals["static"] = static_url

@@ -1,0 +1,84 @@
+"""The application factory: the one place that knows every part."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from app import pages
+from app.admin import mount_admin
+from app.api import docs, errors, health
+from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
+from app.api.v1 import ROUTERS
+from app.core.config import Settings, get_settings
+from app.core.database import Database
+from app.core.logging import configure_logging
+from app.core.templating import STATIC, Templates
+from app.middleware.body_limit import BodyLimitMiddleware
+from app.middleware.hosts import HostsMiddleware
+from app.middleware.request_context import RequestContextMiddleware
+from app.middleware.same_origin import SameOriginMiddleware
+from app.middleware.security_headers import SecurityHeadersMiddleware
+
+DESCRIPTION = (
+    "Manage agents and tools, report what they did, and read it back. Send an API key in the "
+    "`X-API-Key` header. Every error has the same envelope; every list is bounded."
+)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.database.dispose()
+
+
+def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
+    """The product over one database. Raises ``RuntimeError`` when none is configured."""
+    configure_logging(settings)
+    respond = errors.ErrorResponder(pages.render_error)
+    app = FastAPI(
+        title=settings.project_name,
+        version=settings.version,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        separate_input_output_schemas=False,
+        middleware=middleware(settings, respond),
+    )
+    app.state.settings = settings
+    app.state.database = database or Database.from_settings(settings)
+    app.state.templates = Templates()
+    errors.install(app, respond)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix=settings.api_v1_prefix)
+    if settings.docs_enabled:
+        app.include_router(docs.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    pages.include(app)
+    mount_admin(app)
+    return app
+
+
+def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middleware]:
+    """Outermost first."""
+    return [
+        Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
+        Middleware(RequestContextMiddleware, respond=respond),
+        Middleware(HostsMiddleware, hosts=settings.hosts),
+        Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
+        Middleware(
+            SameOriginMiddleware,
+            cookie_names=frozenset({SECURE_COOKIE, PLAIN_COOKIE}),
+            public_origin=settings.public_origin,
+        ),
+    ]
+
+
+def app() -> FastAPI:
+    """For ``uvicorn --factory app.main:app`` and gunicorn."""
+    return create_app(get_settings())

@@ -1,0 +1,24 @@
+"""The staff surface: server-rendered pages over the same services."""
+
+from fastapi import FastAPI
+
+from app.pages import agents, api_keys, audit_events, dashboard, executions, login, tools, trash
+from app.pages.render import render_error
+
+ROUTERS = (
+    login.router,
+    dashboard.router,
+    agents.router,
+    tools.router,
+    executions.router,
+    api_keys.router,
+    audit_events.router,
+    trash.router,
+)
+
+__all__ = ["ROUTERS", "include", "render_error"]
+
+
+def include(app: FastAPI) -> None:
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)

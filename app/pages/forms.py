@@ -1,0 +1,74 @@
+"""Browser forms: strings in, a validated schema or field errors out, input kept as typed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from app.api.errors import field_problems
+from app.exceptions import AppError, BadRequest
+
+T = TypeVar("T", bound=BaseModel)
+NOT_JSON = "is not valid JSON: {reason} (line {line}, column {column})"
+
+
+@dataclass(slots=True)
+class Form:
+    """What the user typed, and what is wrong with it by field; ``""`` is the whole form."""
+
+    values: dict[str, Any]
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def error(self, name: str) -> str | None:
+        return self.errors.get(name)
+
+    @property
+    def summary(self) -> list[tuple[str, str]]:
+        return [(name, message) for name, message in self.errors.items() if name]
+
+
+def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
+    """Text fields by name. Raise ``BadRequest`` for files, which no form of ours sends."""
+    values: dict[str, Any] = {name: data.getlist(name) for name in lists}
+    for name, value in data.multi_items():
+        if isinstance(value, UploadFile):
+            raise BadRequest("This form takes no files.")
+        if name not in lists:
+            values[name] = value.replace("\r\n", "\n")
+    return values
+
+
+def parse(
+    schema: type[T], values: Mapping[str, Any], json_fields: Sequence[str] = ()
+) -> tuple[T | None, Form]:
+    """The validated input, or ``None`` and a form that says what is wrong where."""
+    form = Form(dict(values))
+    given = dict(values)
+    for name in json_fields:
+        try:
+            given[name] = json.loads(given.get(name) or "{}")
+        except json.JSONDecodeError as error:
+            form.errors[name] = NOT_JSON.format(
+                reason=error.msg, line=error.lineno, column=error.colno
+            )
+            given.pop(name)
+        except (RecursionError, ValueError):
+            form.errors[name] = "is not JSON that can be read"
+            given.pop(name)
+    try:
+        data = schema.model_validate(given)
+    except ValidationError as error:
+        for problem in field_problems(error.errors()):
+            name = problem["field"].split(".")[0]
+            form.errors.setdefault(name, problem["message"])
+        return None, form
+    return (None, form) if form.errors else (data, form)
+
+
+def refuse(form: Form, error: AppError) -> Form:
+    """Put a service's error beside its field."""
+    form.errors[error.field or ""] = error.message
+    return form

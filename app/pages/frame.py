@@ -1,0 +1,170 @@
+"""What surrounds every staff page: the sidebar, who is logged in, messages to show once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+
+from app.core.actor import Actor
+from app.core.permissions import Permission
+from app.models import User
+
+P = Permission
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One link of the sidebar, for who holds the permission."""
+
+    key: str
+    label: str
+    href: str
+    icon: str
+    permission: Permission
+
+
+@dataclass(frozen=True, slots=True)
+class NavLink:
+    """A link as the template shows it."""
+
+    key: str
+    label: str
+    href: str
+    icon: str
+    active: bool
+    count: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NavGroup:
+    title: str
+    items: list[NavLink]
+
+
+NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
+    (
+        "",
+        (
+            NavItem("dashboard", "Dashboard", "/", "layout-dashboard", P.BACK_OFFICE),
+            NavItem("agents", "Agents", "/agents", "robot", P.AGENTS_READ),
+            NavItem("tools", "Tools", "/tools", "tool", P.TOOLS_READ),
+            NavItem("executions", "Executions", "/executions", "activity", P.EXECUTIONS_READ),
+        ),
+    ),
+    (
+        "People & access",
+        (
+            NavItem("keys", "API keys", "/keys", "key", P.KEYS_READ),
+            NavItem("audit", "Audit", "/audit", "history", P.AUDIT_READ),
+        ),
+    ),
+    (
+        "System",
+        (
+            NavItem("admin", "Data admin", "/admin/", "database", P.BACK_OFFICE),
+            NavItem("trash", "Trash", "/trash", "trash", P.BACK_OFFICE),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameUser:
+    """The logged-in person, as far as the frame shows them."""
+
+    full_name: str
+    email: str
+    role: str
+    initials: str
+
+
+@dataclass(frozen=True, slots=True)
+class Toast:
+    """A message shown once, with an undo where there is one."""
+
+    level: str
+    text: str
+    undo_href: str | None = None
+    undo_label: str = "Undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    user: FrameUser
+    groups: list[NavGroup]
+    environment: str
+    version: str
+    toasts: list[Toast] = field(default_factory=list)
+
+
+# Messages after a redirect travel as a code, so that no link can put words on a page.
+NOTICES: Mapping[str, str] = {
+    "created": "Created.",
+    "saved": "Saved.",
+    "unchanged": "Nothing had changed, so nothing was saved.",
+    "trashed": "Moved to the trash.",
+    "restored": "Restored.",
+    "revoked": "The key is revoked.",
+    "password": "Your password is changed; your other sessions are ended.",
+    "ended": "The session is ended.",
+}
+UNDO_PATHS = ("agents", "tools", "executions")
+
+
+def initials(name: str) -> str:
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
+
+
+def is_active(href: str, path: str) -> bool:
+    root = href.rstrip("/")
+    return path == "/" if href == "/" else path == root or path.startswith(f"{root}/")
+
+
+def groups_for(actor: Actor, path: str) -> list[NavGroup]:
+    groups = [
+        NavGroup(
+            title,
+            [
+                NavLink(item.key, item.label, item.href, item.icon, is_active(item.href, path))
+                for item in items
+                if actor.may(item.permission)
+            ],
+        )
+        for title, items in NAVIGATION
+    ]
+    return [group for group in groups if group.items]
+
+
+def toasts_for(request: Request) -> list[Toast]:
+    """The notice named in ``?notice=``, with an undo for what went to the trash."""
+    notice = request.query_params.get("notice", "")
+    if notice not in NOTICES:
+        return []
+    resource, _, row_id = request.query_params.get("undo", "").partition(":")
+    undo = (
+        f"/trash/{resource}/{row_id}/restore"
+        if notice == "trashed" and resource in UNDO_PATHS and row_id.isdigit()
+        else None
+    )
+    return [Toast("ok", NOTICES[notice], undo)]
+
+
+def with_notice(url: str, notice: str, undo: str | None = None) -> str:
+    """``url`` with a notice for the next page to show."""
+    path, _, query = url.partition("?")
+    values = {key: items[-1] for key, items in parse_qs(query).items()}
+    values |= {"notice": notice} | ({"undo": undo} if undo else {})
+    return f"{path}?{urlencode(values)}"
+
+
+def frame_for(request: Request, user: User, actor: Actor) -> Frame:
+    settings = request.app.state.settings
+    return Frame(
+        user=FrameUser(user.full_name, user.email, user.role.value, initials(user.full_name)),
+        groups=groups_for(actor, request.url.path),
+        environment=settings.environment.value,
+        version=settings.version,
+        toasts=toasts_for(request),
+    )

@@ -1,0 +1,97 @@
+"""One way to answer with a page, a fragment, a redirect or an error."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.templating import Templates
+from app.exceptions import AppError, Unauthorized
+from app.pages.frame import with_notice
+
+VARY = "HX-Request, HX-Request-Type"
+TITLES: Mapping[int, str] = {
+    400: "That request cannot be read",
+    401: "Please log in",
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "That does not work here",
+    409: "That is not possible right now",
+    412: "Someone saved in between",
+    413: "That is too large",
+    422: "Some of the input is not valid",
+    503: "The database is not reachable",
+}
+
+
+class LoginRequired(Unauthorized):
+    """A staff page without a live session."""
+
+
+def is_htmx(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def wants_fragment(request: Request) -> bool:
+    """htmx asks for a part of the page; its history restore asks for the whole."""
+    return is_htmx(request) and request.headers.get("hx-request-type") == "partial"
+
+
+def render(
+    request: Request,
+    name: str,
+    context: Mapping[str, Any],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    templates: Templates = request.app.state.templates
+    body = templates.render(
+        name,
+        {"request": request, "frame": getattr(request.state, "frame", None), **context},
+    )
+    return HTMLResponse(body, status, {"Vary": VARY, **(headers or {})})
+
+
+def redirect(
+    request: Request, url: str, notice: str | None = None, undo: str | None = None
+) -> Response:
+    """303 for a browser, ``HX-Redirect`` for htmx."""
+    target = with_notice(url, notice, undo) if notice else url
+    if is_htmx(request):
+        return Response(status_code=200, headers={"HX-Redirect": target})
+    return RedirectResponse(target, status_code=303)
+
+
+def local_path(target: str | None) -> str:
+    """A path of this site to go on to, ``/`` for anything else: no open redirect."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    safe = all(character.isprintable() for character in target) and "\\" not in target
+    return target if safe else "/"
+
+
+def login_url(request: Request) -> str:
+    path = request.url.path
+    if request.url.query:
+        path = f"{path}?{request.url.query}"
+    return f"/login?{urlencode({'next': path})}" if request.method == "GET" else "/login"
+
+
+async def render_error(request: Request, error: AppError) -> Response:
+    """The page half of the error table."""
+    if isinstance(error, LoginRequired):
+        if is_htmx(request):
+            return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        return RedirectResponse(login_url(request), status_code=303)
+    context = {
+        "status": error.status,
+        "title": TITLES.get(error.status, "Something went wrong"),
+        "message": error.message,
+        "details": [str(detail.get("message", "")) for detail in error.details if not error.field],
+        "request_id": getattr(request.state, "request_id", None),
+    }
+    name = "errors/_toast.html" if wants_fragment(request) else "errors/page.html"
+    headers = {k: v for k, v in error.headers.items() if k != "WWW-Authenticate"}
+    return render(request, name, context, error.status, headers)

@@ -1,0 +1,101 @@
+"""Steps of a run as they are reported and read."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from app.models.executions import CostSource
+from app.models.spans import SpanKind, SpanStatus
+from app.schemas.agents import ModelName
+from app.schemas.base import (
+    MAX_BIGINT,
+    Count,
+    Input,
+    Json,
+    JsonDict,
+    Moment,
+    Output,
+    ShortText,
+    Text,
+)
+
+HexTraceId = Annotated[
+    str,
+    StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{32}$"),
+    Field(examples=["4bf92f3577b34da6a3ce929d0e0e4736"]),
+]
+HexSpanId = Annotated[
+    str,
+    StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{16}$"),
+    Field(examples=["00f067aa0ba902b7"]),
+]
+Nanoseconds = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
+NS_PER_S = 1_000_000_000
+HexText = Annotated[
+    str, BeforeValidator(lambda value: value.hex() if isinstance(value, bytes) else value)
+]
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Exact to the microsecond that a datetime holds."""
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * NS_PER_S + delta.microseconds * 1000
+
+
+class SpanCreate(Input):
+    """One step. Give times as `started_at`/`ended_at`, or exactly as `start_ns`/`end_ns`."""
+
+    span_id: HexSpanId | None = None
+    parent_span_id: HexSpanId | None = None
+    kind: SpanKind = SpanKind.OTHER
+    name: Annotated[Text, StringConstraints(min_length=1, max_length=300)]
+    status: SpanStatus = SpanStatus.UNSET
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
+    start_ns: Nanoseconds | None = None
+    end_ns: Nanoseconds | None = None
+    model_name: ModelName | None = Field(None, alias="model")
+    tool_name: ShortText | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: Annotated[Decimal | None, Field(ge=0, max_digits=18, decimal_places=9)] = None
+    input: Json | None = None
+    output: Json | None = None
+    attributes: JsonDict | None = None
+    events: Annotated[list[JsonDict] | None, Field(max_length=1000)] = None
+
+    @model_validator(mode="after")
+    def _times(self) -> Self:
+        if self.start_ns is None and self.started_at is not None:
+            self.start_ns = nanoseconds(self.started_at)
+        if self.end_ns is None and self.ended_at is not None:
+            self.end_ns = nanoseconds(self.ended_at)
+        if self.start_ns is not None and self.end_ns is not None and self.end_ns < self.start_ns:
+            raise ValueError("the end must not be before the start")
+        return self
+
+
+class SpanRead(Output):
+    span_id: HexText
+    parent_span_id: HexText | None
+    kind: SpanKind
+    name: str
+    status: SpanStatus
+    start_ns: int
+    end_ns: int | None
+    model_name: str | None = Field(alias="model")
+    tool_name: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    cost: Decimal | None
+    cost_source: CostSource
+    input: Any
+    output: Any
+    attributes: dict[str, Any] | None
+    events: list[Any] | None

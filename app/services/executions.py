@@ -1,0 +1,391 @@
+"""Runs: recorded once however often they are sent, completed later, listed and found."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
+
+from app.core.permissions import Permission
+from app.exceptions import AppError, Conflict, Invalid
+from app.models import Agent, AgentRevision, Execution, ExecutionBody, Feedback
+from app.models.executions import OPEN_STATUSES, CostSource
+from app.schemas.executions import (
+    BatchItem,
+    ExecutionBatch,
+    ExecutionCreate,
+    ExecutionFilters,
+    ExecutionQuery,
+    ExecutionUpdate,
+    FeedbackCreate,
+)
+from app.services.agents import AgentService
+from app.services.base import BaseService
+from app.services.paging import Slice, read_slice
+from app.services.search import matches
+from app.services.spans import SpanService
+from app.services.traces import Totals, count_errors, search_text, texts_in, totals_of
+
+PREVIEW_LENGTH = 200
+USAGE_FIELDS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost")
+LIST_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A stored run, and whether this request stored it."""
+
+    execution: Execution
+    is_new: bool
+
+
+def content_digest(data: ExecutionCreate) -> bytes:
+    sent = data.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
+
+
+def trace_id_for(data: ExecutionCreate, agent: Agent) -> bytes:
+    """The sender's trace id; else one that follows from the external id, or a random one."""
+    if data.trace_id is not None:
+        return bytes.fromhex(data.trace_id)
+    if data.external_id is not None:
+        return hashlib.sha256(f"{agent.id}:{data.external_id}".encode()).digest()[:16]
+    return uuid4().bytes
+
+
+def latency_ms(started_at: datetime, ended_at: datetime | None) -> int | None:
+    if ended_at is None:
+        return None
+    return max(0, (ended_at - started_at) // timedelta(milliseconds=1))
+
+
+def preview_of(value: Any) -> str | None:  # any JSON value
+    """The first words of the input; of a conversation, what the user said first."""
+    messages = value.get("messages") if isinstance(value, dict) else value
+    if isinstance(messages, list):
+        spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+        value = spoken[0].get("content") if spoken else value
+    text = " ".join(" ".join(texts_in(value)).split())
+    return text[:PREVIEW_LENGTH] or None
+
+
+class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
+    model = Execution
+    resource = "executions"
+    noun = "execution"
+    readable = Permission.EXECUTIONS_READ
+    writable = Permission.EXECUTIONS_WRITE
+    deletable = Permission.EXECUTIONS_DELETE
+    sorts = ("started_at",)
+    default_sort = "-started_at"
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        return (
+            joinedload(Execution.agent).load_only(Agent.name, Agent.live_revision_id),
+            joinedload(Execution.agent_revision).load_only(AgentRevision.number),
+        )
+
+    def owned(self) -> ColumnElement[bool]:
+        own = select(Agent.id).where(Agent.user_id == self.actor.user_id)
+        return Execution.agent_id.in_(own)
+
+    def limited_to_agent(self, statement: Select[Execution]) -> Select[Execution]:
+        only = self.actor.only_agent_id
+        return statement if only is None else statement.where(Execution.agent_id == only)
+
+    # Recording
+
+    async def record(self, data: ExecutionCreate) -> Recorded:
+        """Store the run and its spans. Raise ``Conflict`` when its id is taken by another run."""
+        self.actor.require(self.writable)
+        recorded = await self._store(data)
+        if recorded.is_new:
+            changes = {
+                "status": [None, recorded.execution.status.value],
+                "spans": [None, len(data.spans)],
+            }
+            self.audit.record("create", self.resource, recorded.execution, changes)
+        return recorded
+
+    async def record_batch(self, batch: ExecutionBatch) -> list[BatchItem]:
+        """Each item on its own: one refused item does not lose the others."""
+        self.actor.require(self.writable)
+        items = [await self._record_item(i, raw) for i, raw in enumerate(batch.items)]
+        created = [item.id for item in items if item.status == 201]
+        if created:
+            changes = {"created": [None, len(created)], "ids": [None, [created[0], created[-1]]]}
+            self.audit.record("create_batch", self.resource, None, changes)
+        return items
+
+    async def _record_item(self, index: int, raw: dict[str, Any]) -> BatchItem:
+        given = raw.get("external_id")
+        external_id = given if isinstance(given, str) else None
+        try:
+            async with self.session.begin_nested():
+                recorded = await self._store(ExecutionCreate.model_validate(raw))
+        except (AppError, ValidationError) as error:
+            return refused(index, external_id, error)
+        return BatchItem(
+            index=index,
+            status=201 if recorded.is_new else 200,
+            id=recorded.execution.id,
+            trace_id=recorded.execution.trace_hex,
+            external_id=external_id,
+        )
+
+    async def _store(self, data: ExecutionCreate) -> Recorded:
+        agent = await self._agent_of(data)
+        digest = content_digest(data)
+        values = await self._row_values(data, agent) | {"content_sha256": digest}
+        # A concurrent report of the same run waits here until the first is committed.
+        statement = insert(Execution).values(values).on_conflict_do_nothing().returning(Execution)
+        execution = await self.session.scalar(statement)
+        if execution is None:
+            return await self._known(values, digest)
+        await SpanService(self.session, self.actor).store(execution, data.spans)
+        self.session.add(self._body(execution, data))
+        for feedback in data.feedback:
+            self.session.add(self._feedback(execution, feedback))
+        await self.session.flush()  # a refused value must be this item's error, not the batch's
+        return Recorded(execution, is_new=True)
+
+    async def _agent_of(self, data: ExecutionCreate) -> Agent:
+        agents = AgentService(self.session, self.actor)
+        if data.agent_id is not None:
+            agent = await agents.find_for_report(agent_id=data.agent_id)
+        else:
+            agent = await agents.find_for_report(name=data.agent)
+        if agent is None:
+            field = "agent" if data.agent_id is None else "agent_id"
+            raise Invalid("There is no such agent. Create it first.", field=field)
+        return agent
+
+    async def _known(self, values: dict[str, Any], digest: bytes) -> Recorded:
+        found = await self.session.scalar(
+            select(Execution).where(
+                or_(
+                    Execution.trace_id == values["trace_id"],
+                    (Execution.agent_id == values["agent_id"])
+                    & (Execution.external_id == values["external_id"]),
+                )
+            )
+        )
+        if found is None or found.content_sha256 != digest or found.agent_id != values["agent_id"]:
+            raise Conflict(
+                "This run is stored already, with other content. Use PATCH to change it.",
+                field="external_id" if values["external_id"] else "trace_id",
+            )
+        if found.deleted_at is not None:
+            raise Conflict("This run is in the trash. Restore it, or send it under another id.")
+        return Recorded(found, is_new=False)
+
+    async def _row_values(self, data: ExecutionCreate, agent: Agent) -> dict[str, Any]:
+        started_at = data.started_at or self._earliest(data) or datetime.now(UTC)
+        ended_at = data.ended_at
+        return {
+            "agent_id": agent.id,
+            "agent_revision_id": await self._revision_id(data, agent),
+            "trace_id": trace_id_for(data, agent),
+            "external_id": data.external_id,
+            "session_id": data.session_id,
+            "status": data.status,
+            "source": data.source,
+            "model_name": data.model_name
+            or next((span.model_name for span in data.spans if span.model_name), None),
+            "preview": preview_of(data.input),
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "latency_ms": latency_ms(started_at, ended_at),
+            "span_count": len(data.spans),
+            "error_count": count_errors(data.spans),
+            "tags": sorted(set(data.tags)),
+            "error_type": data.error_type,
+            "reported_by_user_id": self.actor.user_id,
+            "reported_by_key_id": self.actor.api_key_id,
+        } | usage_values(data, totals_of(data.spans))
+
+    @staticmethod
+    def _earliest(data: ExecutionCreate) -> datetime | None:
+        starts = [span.start_ns for span in data.spans if span.start_ns is not None]
+        return datetime.fromtimestamp(min(starts) / 1e9, UTC) if starts else None
+
+    async def _revision_id(self, data: ExecutionCreate, agent: Agent) -> int | None:
+        if data.revision is None:
+            return agent.live_revision_id
+        revision_id = await self.session.scalar(
+            select(AgentRevision.id).where(
+                AgentRevision.agent_id == agent.id, AgentRevision.number == data.revision
+            )
+        )
+        if revision_id is None:
+            raise Invalid(f"{agent.name} has no revision {data.revision}.", field="revision")
+        return revision_id
+
+    def _body(self, execution: Execution, data: ExecutionCreate) -> ExecutionBody:
+        spoken = [value for span in data.spans for value in (span.output, span.input)]
+        words = search_text([data.input, data.output, data.error, *spoken])
+        return ExecutionBody(
+            execution_id=execution.id,
+            started_at=execution.started_at,
+            input=data.input,
+            output=data.output,
+            error=data.error,
+            details=data.metadata,
+            search=func.to_tsvector("simple", words),
+        )
+
+    def _feedback(self, execution: Execution, data: FeedbackCreate) -> Feedback:
+        return Feedback(
+            execution_id=execution.id, created_by=self.actor.user_id, **data.model_dump()
+        )
+
+    # Completing
+
+    async def update(
+        self, row_id: int, data: ExecutionUpdate, version: int | None = None
+    ) -> Execution:
+        """Change what is sent; spans are added, and the totals follow from all of them."""
+        self.actor.require(self.writable)
+        execution = await self.get(row_id, lock=True)
+        self.check_version(execution, version)
+        sent = data.model_fields_set
+        if "spans" in sent:
+            await SpanService(self.session, self.actor).store(execution, data.spans)
+        for field in sent & {"status", "ended_at", "error_type", "model_name", "tags"}:
+            setattr(execution, field, getattr(data, field))
+        if "status" in sent and data.status not in OPEN_STATUSES and execution.ended_at is None:
+            execution.ended_at = max(datetime.now(UTC), execution.started_at)
+        await self._recount(execution, data)
+        await self._complete_body(execution, data)
+        extra = {"spans": [None, len(data.spans)]} if data.spans else {}
+        await self.save("update", execution, extra)
+        return execution
+
+    async def check(self, row: Execution) -> None:
+        if row.ended_at is not None and row.ended_at < row.started_at:
+            raise Invalid("ended_at must not be before started_at.", field="ended_at")
+        row.latency_ms = latency_ms(row.started_at, row.ended_at)
+
+    async def _recount(self, execution: Execution, data: ExecutionUpdate) -> None:
+        if "spans" in data.model_fields_set:
+            spans = await SpanService(self.session, self.actor).of(execution)
+            execution.span_count = len(spans)
+            execution.error_count = count_errors(spans)
+            for field, value in usage_values(data, totals_of(spans)).items():
+                setattr(execution, field, value)
+            return
+        for field in data.model_fields_set & set(USAGE_FIELDS):
+            setattr(execution, field, getattr(data, field))
+        if "cost" in data.model_fields_set:
+            known = data.cost is not None
+            execution.cost_source = CostSource.REPORTED if known else CostSource.UNPRICED
+
+    async def _complete_body(self, execution: Execution, data: ExecutionUpdate) -> None:
+        sent = data.model_fields_set & {"output", "error", "metadata", "spans"}
+        if not sent:
+            return
+        body = await self.body(execution)
+        for field in sent - {"spans"}:
+            setattr(body, "details" if field == "metadata" else field, getattr(data, field))
+        spoken = [value for span in data.spans for value in (span.output, span.input)]
+        words = search_text([body.input, body.output, body.error, *spoken])
+        body.search = func.coalesce(ExecutionBody.search, "").op("||")(
+            func.to_tsvector("simple", words)
+        )
+
+    # Reading
+
+    async def body(self, execution: Execution) -> ExecutionBody:
+        statement = select(ExecutionBody).where(
+            ExecutionBody.execution_id == execution.id,
+            ExecutionBody.started_at == execution.started_at,
+        )
+        body = await self.session.scalar(statement)
+        if body is None:
+            raise Invalid("The input and output of this run are no longer kept.")
+        return body
+
+    async def feedback(self, execution: Execution) -> list[Feedback]:
+        statement = (
+            select(Feedback)
+            .where(Feedback.execution_id == execution.id)
+            .order_by(Feedback.id)
+            .limit(200)
+        )
+        return list(await self.session.scalars(statement))
+
+    def filtered(self, query: ExecutionFilters) -> Select[Execution]:
+        statement = self.visible()
+        equal = {
+            Execution.model_name: query.model_name,
+            Execution.source: query.source,
+            Execution.session_id: query.session_id,
+            Execution.external_id: query.external_id,
+        }
+        for column, value in equal.items():
+            if value is not None:
+                statement = statement.where(column == value)
+        if query.agent_id:
+            statement = statement.where(Execution.agent_id.in_(query.agent_id))
+        if query.status:
+            statement = statement.where(Execution.status.in_(query.status))
+        if query.tag:
+            statement = statement.where(Execution.tags.contains([query.tag]))
+        if query.since:
+            statement = statement.where(Execution.started_at >= query.since)
+        if query.until:
+            statement = statement.where(Execution.started_at < query.until)
+        return statement.where(found_by(query.q)) if query.q else statement
+
+    async def list_runs(self, query: ExecutionQuery) -> Slice[Execution]:
+        """Newest first: one query and none per row."""
+        statement = self.filtered(query).options(*self.loads())
+        return await read_slice(
+            self.session, statement, self.sorting(None), query.cursor, query.limit
+        )
+
+    async def count_runs(self, query: ExecutionFilters) -> int:
+        """How many match, counted no further than ``LIST_LIMIT`` and one."""
+        bounded = self.filtered(query).with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
+        return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
+
+
+def found_by(text: str) -> ColumnElement[bool]:
+    """An external or trace id as it is, else words of the bodies."""
+    words = select(ExecutionBody.execution_id).where(matches(ExecutionBody.search, text))
+    ways: list[ColumnElement[bool]] = [Execution.id.in_(words)]
+    wanted = text.strip().lower()
+    if len(wanted) == 32 and all(letter in "0123456789abcdef" for letter in wanted):
+        ways.append(Execution.trace_id == bytes.fromhex(wanted))
+    ways.append(Execution.external_id == text.strip())
+    return or_(*ways)
+
+
+def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
+    """What the sender says of the whole run, else the sums over its spans."""
+    sent = data.model_fields_set
+    values = {
+        field: getattr(data, field) if field in sent else getattr(totals, field)
+        for field in USAGE_FIELDS
+    }
+    known = values["cost"] is not None
+    return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
+
+
+def refused(index: int, external_id: str | None, error: AppError | ValidationError) -> BatchItem:
+    if isinstance(error, ValidationError):
+        details = [
+            {"field": ".".join(map(str, e["loc"])), "message": e["msg"], "type": e["type"]}
+            for e in error.errors(include_input=False, include_url=False)[:20]
+        ]
+        error = Invalid("Some of the input is not valid.", details=details)
+    body = {"code": error.code, "message": error.message, "details": error.details}
+    return BatchItem(index=index, status=error.status, external_id=external_id, error=body)

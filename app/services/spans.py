@@ -1,0 +1,129 @@
+"""Steps of runs: stored by upsert, read with their bodies."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.permissions import Permission
+from app.models import Execution, Span, SpanBody
+from app.models.executions import CostSource
+from app.schemas.executions import MAX_SPANS
+from app.schemas.spans import SpanCreate, nanoseconds
+
+KEY = ("trace_id", "span_id", "started_at")
+BODY_FIELDS = ("input", "output", "attributes", "events")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ROWS_PER_STATEMENT = 500
+Row = dict[str, Any]  # column values
+
+
+@dataclass(frozen=True, slots=True)
+class FullSpan:
+    """A span and its body."""
+
+    span: Span
+    body: SpanBody | None
+
+    def __getattr__(self, name: str) -> Any:  # columns of either
+        if name in BODY_FIELDS:
+            return None if self.body is None else getattr(self.body, name)
+        return getattr(self.span, name)
+
+
+def moment_of(ns: int) -> datetime:
+    """The microsecond that holds this nanosecond, for querying and partitioning."""
+    return EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def made_up_id(trace_id: bytes, position: int) -> bytes:
+    """The same span without an id gets the same one each time it is sent."""
+    return hashlib.sha256(trace_id + position.to_bytes(8, "big")).digest()[:8]
+
+
+def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
+    start_ns = span.start_ns if span.start_ns is not None else nanoseconds(execution.started_at)
+    given = bytes.fromhex(span.span_id) if span.span_id else None
+    return {
+        "trace_id": execution.trace_id,
+        "span_id": given or made_up_id(execution.trace_id, position),
+        "started_at": moment_of(start_ns),
+        "execution_id": execution.id,
+        "parent_span_id": bytes.fromhex(span.parent_span_id) if span.parent_span_id else None,
+        "kind": span.kind,
+        "name": span.name,
+        "status": span.status,
+        "start_ns": start_ns,
+        "end_ns": span.end_ns,
+        "model_name": span.model_name,
+        "tool_name": span.tool_name,
+        "input_tokens": span.input_tokens,
+        "output_tokens": span.output_tokens,
+        "cached_tokens": span.cached_tokens,
+        "reasoning_tokens": span.reasoning_tokens,
+        "cost": span.cost,
+        "cost_source": CostSource.UNPRICED if span.cost is None else CostSource.REPORTED,
+    }
+
+
+class SpanService:
+    """Reads and writes follow the run's visibility: callers hand over a run they may touch."""
+
+    resource = "spans"
+
+    def __init__(self, session: AsyncSession, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+
+    async def store(self, execution: Execution, spans: Sequence[SpanCreate]) -> None:
+        """Insert, or replace the span with the same ids and start: later writes win."""
+        rows: dict[tuple[Any, ...], Row] = {}
+        bodies: dict[tuple[Any, ...], Row] = {}
+        for position, span in enumerate(spans):
+            row = span_row(execution, span, position)
+            key = tuple(row[name] for name in KEY)
+            rows[key] = row
+            bodies[key] = {name: row[name] for name in KEY} | {
+                name: getattr(span, name) for name in BODY_FIELDS
+            }
+        await self._upsert(Span, list(rows.values()))
+        await self._upsert(SpanBody, list(bodies.values()))
+
+    async def _upsert(self, model: type[Span] | type[SpanBody], rows: list[Row]) -> None:
+        for start in range(0, len(rows), ROWS_PER_STATEMENT):
+            statement = insert(model).values(rows[start : start + ROWS_PER_STATEMENT])
+            replaced = {name: statement.excluded[name] for name in rows[0] if name not in KEY}
+            await self.session.execute(
+                statement.on_conflict_do_update(index_elements=KEY, set_=replaced)
+            )
+
+    async def of(self, execution: Execution, limit: int = MAX_SPANS) -> list[Span]:
+        """The narrow rows by start time."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        statement = (
+            select(Span)
+            .where(Span.execution_id == execution.id)
+            .order_by(Span.start_ns, Span.span_id)
+            .limit(limit)
+        )
+        return list(await self.session.scalars(statement))
+
+    async def with_bodies(self, execution: Execution, limit: int = MAX_SPANS) -> list[FullSpan]:
+        """Spans with what they were given and gave, by start time: one query."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        same = and_(*(getattr(SpanBody, name) == getattr(Span, name) for name in KEY))
+        statement = (
+            select(Span, SpanBody)
+            .outerjoin(SpanBody, same)
+            .where(Span.execution_id == execution.id)
+            .order_by(Span.start_ns, Span.span_id)
+            .limit(limit)
+        )
+        rows = (await self.session.execute(statement)).all()
+        return [FullSpan(span, body) for span, body in rows]
