@@ -1,0 +1,199 @@
+"""The command line: start the product, migrate, make a superuser, import runs."""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+
+from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
+from app.core.config import Settings, get_settings
+from app.core.database import Database
+from app.core.embedded_postgres import EmbeddedPostgres
+from app.core.migrations import is_at_head, migrate
+from app.exceptions import AppError
+from app.main import create_app
+
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
+)
+console = Console(stderr=True, highlight=False)
+Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
+
+
+def fail(message: str) -> typer.Exit:
+    console.print(f"[red]✗[/] {message}", markup=True)
+    return typer.Exit(1)
+
+
+def load_settings() -> Settings:
+    """The settings, or an exit that names each problem without its value."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])).upper()} {item['msg']}".strip()
+            for item in error.errors(include_input=False)
+        )
+        raise fail(f"The settings are not right: {problems}") from None
+
+
+@contextlib.contextmanager
+def with_database(settings: Settings) -> Iterator[Settings]:
+    """Settings with a DATABASE_URL: the given one, or that of the embedded server."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    with console.status("Starting the embedded PostgreSQL…"):
+        embedded.start()
+    try:
+        embedded.ensure_database()
+        url = SecretStr(embedded.url())
+        yield settings.model_copy(update={"database_url": url})
+    finally:
+        embedded.stop()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, or an exit that says who holds the port."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise fail(
+            f"Port {port} is in use: Greenroom (or something else) already runs at "
+            f"http://{host}:{port}. Stop it, or choose another port with --port."
+        ) from None
+    return listener
+
+
+def serve_app(settings: Settings, listener: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM; both end the process in order."""
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,
+    )
+    # uvicorn raises the signal again once it is down; leave then, so that PostgreSQL is stopped.
+    for caught in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(caught, lambda *_: sys.exit(0))
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+async def prepare(settings: Settings) -> str | None:
+    """Migrate, and make the first superuser: the password to show, if one was made."""
+    database = Database.from_settings(settings)
+    try:
+        await migrate(database.engine)
+        return await ensure_first_superuser(database, settings.first_superuser_email)
+    finally:
+        await database.dispose()
+
+
+def greet(settings: Settings, url: str, password: str | None) -> None:
+    console.print(f"[green]✓[/] Greenroom is at [bold]{url}[/] (Ctrl-C stops it)")
+    if password is not None:
+        console.print(
+            f"\n  Log in as  [bold]{settings.first_superuser_email}[/]\n"
+            f"  Password   [bold]{password}[/]\n"
+            "  This is shown once. Change it under Account after you have logged in.\n"
+        )
+
+
+@cli.command()
+def run(port: Port = None) -> None:
+    """Start everything: database, migrations, first superuser, web."""
+    settings = load_settings()
+    listener = listen(settings.host, settings.port if port is None else port)
+    with with_database(settings) as ready:
+        console.print("[green]✓[/] PostgreSQL is running")
+        with console.status("Migrating…"):
+            password = asyncio.run(prepare(ready))
+        console.print("[green]✓[/] The database is up to date")
+        host, bound = listener.getsockname()[:2]
+        greet(ready, f"http://{host}:{bound}", password)
+        serve_app(ready, listener)
+
+
+@cli.command()
+def serve(port: Port = None) -> None:
+    """Serve the web part only; the database must be migrated."""
+    settings = load_settings()
+    listener = listen(settings.host, settings.port if port is None else port)
+    with with_database(settings) as ready:
+        if not asyncio.run(at_head(ready)):
+            raise fail("The database is not up to date. Run: python -m app migrate")
+        serve_app(ready, listener)
+
+
+async def at_head(settings: Settings) -> bool:
+    database = Database.from_settings(settings)
+    try:
+        return await is_at_head(database.engine)
+    finally:
+        await database.dispose()
+
+
+@cli.command(name="migrate")
+def migrate_command(
+    revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head",
+) -> None:
+    """Bring the database to this version's schema."""
+
+    async def work(settings: Settings) -> None:
+        database = Database.from_settings(settings)
+        try:
+            await migrate(database.engine, revision)
+        finally:
+            await database.dispose()
+
+    with with_database(load_settings()) as ready:
+        asyncio.run(work(ready))
+    console.print(f"[green]✓[/] The database is at {revision}")
+
+
+@cli.command(name="create-superuser")
+def create_superuser_command(email: str) -> None:
+    """Make a superuser and print the password once."""
+    password = one_time_password()
+
+    async def work(settings: Settings) -> None:
+        database = Database.from_settings(settings)
+        try:
+            await create_superuser(database, email, password)
+        finally:
+            await database.dispose()
+
+    with with_database(load_settings()) as ready:
+        try:
+            asyncio.run(work(ready))
+        except (AppError, ValidationError) as error:
+            problem = error.message if isinstance(error, AppError) else "That e-mail is not valid."
+            raise fail(problem) from None
+    console.print(f"[green]✓[/] {email} may log in with the password [bold]{password}[/]")
+
+
+@cli.command()
+def openapi(path: Annotated[Path, typer.Argument(help="Where to write the schema.")]) -> None:
+    """Write openapi.json, for client generators."""
+    import json
+
+    settings = load_settings().model_copy(
+        update={"database_url": SecretStr("postgresql+asyncpg://"), "enable_docs": True}
+    )
+    path.write_text(json.dumps(create_app(settings).openapi(), indent=2))

@@ -1,0 +1,201 @@
+"""A real PostgreSQL for the whole run, migrated once; each test in its own transaction or its own copy."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+
+from app.core.actor import Actor, Via
+from app.core.config import Settings
+from app.core.database import Database, make_engine
+from app.core.embedded_postgres import EmbeddedPostgres
+from app.core.migrations import migrate
+from app.core.permissions import ROLE_PERMISSIONS, Role
+from app.main import create_app
+from app.models import User
+from tests.factories.users import make_user
+
+SECRET = "a-secret-for-tests-only-0123456789abcdef"
+TEMPLATE = "greenroom_template"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The embedded server over a folder of its own, stopped at the end."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    server.ensure_database(TEMPLATE)
+    yield server
+    server.stop()
+
+
+def settings_for(url: str, **overrides: object) -> Settings:
+    base = Settings(
+        _env_file=None,
+        secret_key=SecretStr(SECRET),
+        database_url=SecretStr(url),
+        database_pool_size=10,
+    )
+    return base.model_copy(update=overrides)
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: EmbeddedPostgres) -> str:
+    """A database made by the migrations, to be copied by tests that commit."""
+    engine = make_engine(postgres.url(TEMPLATE), settings_for(postgres.url(TEMPLATE)))
+    await migrate(engine)
+    await engine.dispose()
+    return TEMPLATE
+
+
+async def copy_database(postgres: EmbeddedPostgres, template: str) -> str:
+    name = f"t_{uuid4().hex[:16]}"
+    connection = await asyncpg.connect(
+        user="postgres", database="postgres", host=postgres.socket_folder
+    )
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    finally:
+        await connection.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+async def shared_database(postgres: EmbeddedPostgres, template: str) -> str:
+    """One copy for all tests that roll back."""
+    return await copy_database(postgres, template)
+
+
+@pytest.fixture
+def settings(postgres: EmbeddedPostgres, shared_database: str) -> Settings:
+    return settings_for(postgres.url(shared_database))
+
+
+class TransactionDatabase(Database):
+    """A database whose every unit of work is a savepoint of one transaction that never commits."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.engine = connection.engine
+        self._connection = connection
+        self._sessions = async_sessionmaker(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """What tests do through this is rolled back at their end."""
+    assert settings.database_url is not None
+    engine = make_engine(settings.database_url.get_secret_value(), settings)
+    async with engine.connect() as connection:
+        transaction = await connection.begin()
+        yield TransactionDatabase(connection)
+        await transaction.rollback()
+    await engine.dispose()
+
+
+@pytest.fixture
+async def session(database: Database) -> AsyncIterator[AsyncSession]:
+    async with database.unit_of_work() as session:
+        yield session
+
+
+@pytest.fixture
+async def own_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
+    """A database of its own for a test that commits, or that uses several connections."""
+    name = await copy_database(postgres, template)
+    database = Database.from_settings(settings_for(postgres.url(name)))
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> FastAPI:
+    return create_app(settings, database)
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI, **options: object) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(
+        transport=transport,
+        base_url="http://localhost",
+        **options,  # type: ignore[arg-type]  # passed through as they are
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """An anonymous client of the app in this process."""
+    async with client_of(app) as client:
+        yield client
+
+
+def actor_for(user: User, via: Via = Via.API) -> Actor:
+    return Actor(user_id=user.id, role=user.role, permissions=ROLE_PERMISSIONS[user.role], via=via)
+
+
+@pytest.fixture
+async def staff(session: AsyncSession) -> User:
+    return await make_user(session, role=Role.STAFF)
+
+
+@pytest.fixture
+async def superuser(session: AsyncSession) -> User:
+    return await make_user(session, role=Role.SUPERUSER)
+
+
+@pytest.fixture
+async def viewer(session: AsyncSession) -> User:
+    return await make_user(session, role=Role.VIEWER)
+
+
+@pytest.fixture
+async def member(session: AsyncSession) -> User:
+    return await make_user(session, role=Role.MEMBER)
+
+
+@pytest.fixture
+def actor(staff: User) -> Actor:
+    return actor_for(staff)
+
+
+class QueryCounter:
+    """The statements that reached the database inside the block."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine.sync_engine
+        self.statements: list[str] = []
+
+    def _note(self, _c: object, _cur: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            self.statements.append(statement)
+
+    def __enter__(self) -> "QueryCounter":
+        event.listen(self._engine, "before_cursor_execute", self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._note)
+
+    @property
+    def count(self) -> int:
+        return len(self.statements)
+
+
+@pytest.fixture
+def counted(database: Database) -> QueryCounter:
+    return QueryCounter(database)
