@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.deps import SessionDep, SettingsDep, find_staff
+from app.api.frame import frame_for
 from app.core.actor import Actor, Via
 from app.core.permissions import Permission
 from app.models import User
-from app.pages.frame import frame_for
 from app.pages.render import LoginRequired
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService

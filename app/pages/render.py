@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.api.frame import with_notice
 from app.core.templating import Templates
 from app.exceptions import AppError, Unauthorized
-from app.pages.frame import with_notice
 
 VARY = "HX-Request, HX-Request-Type"
 TITLES: Mapping[int, str] = {
