@@ -129,7 +129,7 @@ def problem(request: Request, error: AppError) -> dict[str, Any]:
     }
 
 
-def json_answer(request: Request, error: AppError, headers: Mapping[str, str] = {}) -> Response:  # noqa: B006  (never changed)
+def json_answer(request: Request, error: AppError, headers: Mapping[str, str] = {}) -> Response:
     wants_problem = PROBLEM in request.headers.get("accept", "")
     body = problem(request, error) if wants_problem else envelope(request, error)
     return JSONResponse(

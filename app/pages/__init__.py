@@ -2,13 +2,24 @@
 
 from fastapi import FastAPI
 
-from app.pages import agents, api_keys, audit_events, dashboard, executions, login, tools, trash
+from app.pages import (
+    agent_revisions,
+    agents,
+    api_keys,
+    audit_events,
+    dashboard,
+    executions,
+    login,
+    tools,
+    trash,
+)
 from app.pages.render import render_error
 
 ROUTERS = (
     login.router,
     dashboard.router,
     agents.router,
+    agent_revisions.router,
     tools.router,
     executions.router,
     api_keys.router,

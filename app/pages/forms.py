@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.api.errors import field_problems
+from app.core.templating import pretty_json
 from app.exceptions import AppError, BadRequest
 
 T = TypeVar("T", bound=BaseModel)
@@ -72,3 +73,26 @@ def refuse(form: Form, error: AppError) -> Form:
     """Put a service's error beside its field."""
     form.errors[error.field or ""] = error.message
     return form
+
+
+def shown(row: Any, schema: type[BaseModel], json_fields: Sequence[str] = ()) -> dict[str, Any]:
+    """A row's fields as a form shows them: texts, JSON laid out, booleans as true and false."""
+    values: dict[str, Any] = {}
+    for name in schema.model_fields:
+        if not hasattr(type(row), name):
+            continue
+        value = getattr(row, name)
+        if name in json_fields:
+            value = pretty_json(value)
+        elif isinstance(value, bool):
+            value = "true" if value else "false"
+        values[name] = "" if value is None else str(value)
+    return values
+
+
+def version_in(values: dict[str, Any]) -> int:
+    """Take the row version out of the form. Raise ``BadRequest`` when the form has none."""
+    text = str(values.pop("row_version", ""))
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise BadRequest("The form is missing its version. Load the page again.")
+    return int(text)

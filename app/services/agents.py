@@ -175,6 +175,12 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
             )
         return agents[0]
 
+    async def names(self, limit: int = 500) -> list[tuple[int, str]]:
+        """Ids and names, to choose from."""
+        statement = self.visible().with_only_columns(Agent.id, Agent.name)
+        rows = await self.session.execute(statement.order_by(Agent.name, Agent.id).limit(limit))
+        return [(row[0], row[1]) for row in rows]
+
     async def models_in_use(self, limit: int = 100) -> list[str]:
         """Model names to filter by."""
         statement = self.visible().with_only_columns(Agent.model_name).distinct()

@@ -16,7 +16,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission
 from app.exceptions import AppError, Conflict, Invalid
-from app.models import Agent, AgentRevision, Execution, ExecutionBody, Feedback
+from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
 from app.models.executions import OPEN_STATUSES, CostSource
 from app.schemas.executions import (
     BatchItem,
@@ -304,14 +304,18 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
     # Reading
 
     async def body(self, execution: Execution) -> ExecutionBody:
+        """Raise ``Invalid`` when retention has removed it."""
+        body = await self.find_body(execution)
+        if body is None:
+            raise Invalid("The input and output of this run are no longer kept.")
+        return body
+
+    async def find_body(self, execution: Execution) -> ExecutionBody | None:
         statement = select(ExecutionBody).where(
             ExecutionBody.execution_id == execution.id,
             ExecutionBody.started_at == execution.started_at,
         )
-        body = await self.session.scalar(statement)
-        if body is None:
-            raise Invalid("The input and output of this run are no longer kept.")
-        return body
+        return await self.session.scalar(statement)
 
     async def feedback(self, execution: Execution) -> list[Feedback]:
         statement = (
@@ -356,6 +360,46 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         """How many match, counted no further than ``LIST_LIMIT`` and one."""
         bounded = self.filtered(query).with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
         return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
+
+    async def count_newer(self, query: ExecutionFilters, after_id: int) -> int:
+        """Matching runs stored after the run with this id, counted to ``LIST_LIMIT``."""
+        newer = self.filtered(query).where(Execution.id > after_id)
+        bounded = newer.with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
+        return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
+
+    async def models_seen(self, limit: int = 50) -> list[str]:
+        """Model names to filter by: a walk along the index, not over the table."""
+        names: list[str] = []
+        last = ""
+        while len(names) < limit:
+            following = select(func.min(Execution.model_name)).where(Execution.model_name > last)
+            found = await self.session.scalar(following)
+            if found is None:
+                break
+            names.append(found)
+            last = found
+        return names
+
+    async def reporter(self, execution: Execution) -> str | None:
+        """Who or what sent the run: the key's name, else the person's."""
+        if execution.reported_by_key_id is not None:
+            statement = select(ApiKey.name).where(ApiKey.id == execution.reported_by_key_id)
+        else:
+            statement = select(User.full_name).where(User.id == execution.reported_by_user_id)
+        return await self.session.scalar(statement)
+
+    async def median_latency_ms(self, agent_id: int, over: int = 200) -> float | None:
+        """p50 over the agent's newest finished runs."""
+        newest = (
+            self.visible()
+            .where(Execution.agent_id == agent_id, Execution.latency_ms.is_not(None))
+            .order_by(Execution.started_at.desc(), Execution.id.desc())
+            .limit(over)
+            .with_only_columns(Execution.latency_ms)
+            .subquery()
+        )
+        median = func.percentile_cont(0.5).within_group(newest.c.latency_ms)
+        return await self.session.scalar(select(median))
 
 
 def found_by(text: str) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Logins: the cookie holds a signed opaque id, everything else is the row."""
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -135,6 +136,12 @@ class StaffSessionService:
             .order_by(StaffSession.created_at.desc(), StaffSession.id.desc())
         )
         return list(await self.session.scalars(statement.limit(50)))
+
+    @staticmethod
+    def is_current(token: str | None) -> Callable[[StaffSession], bool]:
+        """Tells the session of this token from the others."""
+        digest = sha256(token) if token else b""
+        return lambda row: row.token_sha256 == digest
 
     async def end(self, session_id: int) -> None:
         """End one of one's own sessions, or anyone's for who manages them."""

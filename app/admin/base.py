@@ -1,0 +1,236 @@
+"""The base of every view: rows come from the service's ``visible``, changes go through it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+from sqladmin import ModelView
+from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, undefer
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+
+from app.admin.auth import actor_of, database_of
+from app.admin.cells import Cell, cell_of
+from app.admin.filters import Filter
+from app.admin.forms import RowForm, changed, version_of
+from app.admin.paging import Order
+from app.core.actor import Actor
+from app.core.permissions import Permission
+from app.exceptions import BadRequest, NotFound
+from app.schemas.base import MAX_BIGINT
+from app.services.base import BaseService
+
+BASE_URL = "/admin"
+MAX_BULK = 200
+SECRETS = frozenset({"hashed_password", "secret_sha256", "token_sha256", "search"})
+Row = Any  # a row of the view's model; SQLAdmin's views are not generic
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where the name of a referred row is, and the view that shows it."""
+
+    column: InstrumentedAttribute[Any]  # columns of any type
+    view: str
+    prefix: str = ""
+
+    @property
+    def key(self) -> InstrumentedAttribute[int]:
+        key: InstrumentedAttribute[int] = self.column.class_.id
+        return key
+
+
+class ServiceView(ModelView):
+    """One table. Subclasses say what is shown and by which service it is read and changed."""
+
+    service: ClassVar[type[BaseService[Any, Any, Any]]]
+    about: ClassVar[str]
+    # SQLAdmin's action, "list" or "action:trash", to what it takes; the rest is for nobody.
+    permissions: ClassVar[Mapping[str, Permission]] = {}
+    columns: ClassVar[tuple[str, ...]]
+    # What the page of one row shows beside the columns of the list.
+    more_columns: ClassVar[tuple[str, ...]] = ()
+    labels: ClassVar[Mapping[str, str]] = {}
+    names: ClassVar[Mapping[str, Names]] = {}
+    list_filters: ClassVar[tuple[Filter, ...]] = ()
+    search_hint: ClassVar[str] = ""
+    sorts: ClassVar[tuple[str, ...]] = ("created_at",)
+    default_sort: ClassVar[str] = "-created_at"
+    page_path: ClassVar[str] = ""  # the same row in the other half
+    create_form: ClassVar[type[RowForm] | None] = None
+    edit_form: ClassVar[type[RowForm] | None] = None
+    create_schema: ClassVar[type[BaseModel]]
+    update_schema: ClassVar[type[BaseModel]]
+    can_import = False
+    can_delete = False
+    export_types = ["csv"]  # noqa: RUF012  (declared as a class variable in the base)
+    list_template = "sqladmin/list.html"
+    details_template = "sqladmin/details.html"
+    create_template = edit_template = "sqladmin/form.html"
+
+    def __init__(self) -> None:
+        shown = (*self.columns, *self.more_columns)
+        if SECRETS & set(shown):
+            raise ValueError(f"{type(self).__name__} would show a secret column.")
+        # SQLAdmin's own options say the same, for whatever of it still reads them.
+        self.column_list = self.column_export_list = list(self.columns)
+        self.column_details_list = list(shown)
+        self.form_columns = list(self.columns)
+        self.can_create = self.create_form is not None
+        self.can_edit = self.edit_form is not None
+        super().__init__()
+
+    # What may be seen
+
+    def visible(self, session: AsyncSession, actor: Actor, *, trashed: bool = False) -> Select[Any]:
+        """The only way to select: the service's row rule, the trash apart."""
+        return self.service(session, actor).visible(trashed=trashed)
+
+    def has_trash(self) -> bool:
+        return "action:restore" in self.permissions
+
+    def search_rule(self, term: str) -> ColumnElement[bool]:
+        """Subclasses with a ``search_hint`` say which index answers."""
+        raise BadRequest(f"{self.name_plural} cannot be searched.")
+
+    def order(self, sort: str) -> Order:
+        """Allow-listed columns only, the key last. Raise ``BadRequest`` for any other."""
+        name = sort.removeprefix("-")
+        if name not in self.sorts:
+            raise BadRequest(f"Cannot sort by that. Allowed: {', '.join(self.sorts)}.")
+        columns = (getattr(self.model, name), *self.key_columns())
+        return Order(columns, descending=sort.startswith("-"))
+
+    def key_columns(self) -> tuple[InstrumentedAttribute[Any], ...]:  # keys of any type
+        return (self.model.id,)  # type: ignore[attr-defined]  # views with another key override
+
+    def key_of(self, row: Row) -> str:
+        """The row's key as it stands in URLs."""
+        return str(row.id)
+
+    def key_rule(self, text: str) -> ColumnElement[bool]:
+        """Raise ``NotFound`` for text that no key can be."""
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_BIGINT):
+            raise NotFound(f"There is no such {self.name.lower()}.")
+        return self.model.id == int(text)  # type: ignore[attr-defined]  # as above
+
+    async def find(
+        self, session: AsyncSession, actor: Actor, key: str, *, trashed: bool = False
+    ) -> Row:
+        """The row with all that its page shows. Raise ``NotFound``."""
+        statement = self.visible(session, actor, trashed=trashed).where(self.key_rule(key))
+        # The log is read by its newest values, not by what this session saw before.
+        row = await session.scalar(statement.execution_options(populate_existing=True))
+        if row is None:
+            raise NotFound(f"There is no such {self.name.lower()}.")
+        return row
+
+    async def cells(
+        self, session: AsyncSession, rows: Sequence[Row], columns: Sequence[str]
+    ) -> list[list[Cell]]:
+        """What the rows show. One query for each kind of referred row, however many rows."""
+        found = {
+            name: await self._names_in(session, self.names[name], [getattr(r, name) for r in rows])
+            for name in columns
+            if name in self.names
+        }
+        return [[self._cell(row, name, found.get(name)) for name in columns] for row in rows]
+
+    @staticmethod
+    async def _names_in(
+        session: AsyncSession, names: Names, ids: Sequence[int | None]
+    ) -> dict[int, str]:
+        wanted = {row_id for row_id in ids if row_id is not None}
+        if not wanted:
+            return {}
+        result = await session.execute(select(names.key, names.column).where(names.key.in_(wanted)))
+        return {row_id: f"{names.prefix}{name}" for row_id, name in result}
+
+    def _cell(self, row: Row, name: str, found: Mapping[int, str] | None) -> Cell:
+        value = getattr(row, name)
+        if found is None or value is None:
+            return cell_of(value)
+        href = f"{BASE_URL}/{self.names[name].view}/details/{value}"
+        return Cell(found.get(value, f"#{value}"), "text", href)
+
+    def label(self, name: str) -> str:
+        return self.labels.get(name, name.removesuffix("_id").replace("_", " ").capitalize())
+
+    def details_href(self, row: Row, *, trashed: bool = False) -> str:
+        return f"{BASE_URL}/{self.identity}/details/{self.key_of(row)}{'?trash=1' if trashed else ''}"
+
+    # What may be changed
+
+    async def build_form(
+        self, session: AsyncSession, actor: Actor, row: Row | None, data: FormData | None
+    ) -> RowForm:
+        """The form of a new row or of this one, filled with what was posted if anything was."""
+        kind = self.create_form if row is None else self.edit_form
+        if kind is None:
+            raise BadRequest(f"{self.name_plural} are not changed here.")
+        stored = {} if row is None else self.form_values(row, kind)
+        form = kind(data, data=stored)
+        await self.fill_choices(session, actor, form, row)
+        return form
+
+    def form_values(self, row: Row, kind: type[RowForm]) -> dict[str, Any]:
+        """The row's values by field name."""
+        fields = [name for name in vars(kind) if hasattr(row, name)]
+        return {name: getattr(row, name) for name in (*fields, "row_version")}
+
+    async def fill_choices(
+        self, session: AsyncSession, actor: Actor, form: RowForm, row: Row | None
+    ) -> None:
+        """For fields whose choices come from the database."""
+
+    async def insert_model(self, request: Request, data: dict[str, Any]) -> Row:
+        """Validate, create and record in one transaction, committed when this returns."""
+        data.pop("row_version", None)
+        async with database_of(request).unit_of_work() as session:
+            valid = self.create_schema.model_validate(changed(object(), data))
+            return await self.service(session, actor_of(request)).create(valid)
+
+    async def update_model(self, request: Request, pk: str, data: dict[str, Any]) -> Row:
+        """The same for a change. Raise ``StaleVersion`` when someone saved in between."""
+        version = version_of(data)
+        actor = actor_of(request)
+        async with database_of(request).unit_of_work() as session:
+            row = await self.find(session, actor, pk)
+            valid = self.update_schema.model_validate(changed(row, data))
+            return await self.service(session, actor).update(row.id, valid, version)
+
+    async def delete_model(self, request: Request, pk: str) -> None:
+        await self.delete_rows(request, [pk])
+
+    async def delete_rows(self, request: Request, keys: Sequence[str]) -> None:
+        """All of them or none, to the trash where the table has one."""
+        actor = actor_of(request)
+        async with database_of(request).unit_of_work() as session:
+            service = self.service(session, actor)
+            for row_id in self.ids_of(keys):
+                await service.delete(row_id)
+
+    def ids_of(self, keys: Sequence[str]) -> list[int]:
+        """In one order for everyone, so that two bulk changes cannot lock each other out."""
+        for key in keys:
+            self.key_rule(key)
+        if not 0 < len(keys) <= MAX_BULK:
+            raise BadRequest(f"Select between 1 and {MAX_BULK} rows.")
+        return sorted({int(key) for key in keys})
+
+    def loaded_columns(self) -> list[Any]:  # SQLAlchemy's loader options
+        """Deferred columns that the page of one row shows."""
+        deferred = {a.key for a in inspect(self.model).column_attrs if a.deferred}
+        return [undefer(getattr(self.model, name)) for name in self.more_columns if name in deferred]
+
+
+def keys_in(params: QueryParams | FormData) -> list[str]:
+    """The keys of ``pks``, repeated or with commas. Raise ``BadRequest`` when there are none."""
+    texts = [value for value in params.getlist("pks") if isinstance(value, str)]
+    keys = [key.strip() for text in texts for key in text.split(",") if key.strip()]
+    if not keys:
+        raise BadRequest("Select at least one row.")
+    return keys

@@ -1,0 +1,55 @@
+"""Form fields that give back what they were given when a form is saved unchanged."""
+
+import json
+from enum import StrEnum
+from typing import Any
+
+from wtforms import SelectField, SelectMultipleField, TextAreaField
+from wtforms.widgets import CheckboxInput, ListWidget
+
+NOT_JSON = "This is not valid JSON: {reason} (line {line}, column {column})."
+UNREADABLE = "This is not JSON that can be read."
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+class JsonField(TextAreaField):
+    """Any JSON value; ``[]``, ``0``, ``false``, ``""`` and ``null`` stay what they are."""
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return json.dumps(self.data, ensure_ascii=False, indent=2)
+
+    def process_formdata(self, valuelist: list[Any]) -> None:  # strings of the form
+        if not valuelist:
+            return
+        try:
+            self.data = json.loads(valuelist[0], parse_constant=refuse_constant)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                NOT_JSON.format(reason=error.msg, line=error.lineno, column=error.colno)
+            ) from error
+        except (RecursionError, ValueError) as error:
+            raise ValueError(UNREADABLE) from error
+
+
+class EnumField(SelectField):
+    """A ``StrEnum`` by its value, which is also what the form sends."""
+
+    def __init__(self, label: str, enum: type[StrEnum], **options: Any) -> None:  # WTForms' own
+        choices = [(member.value, member.value) for member in enum]
+        # The schema refuses anything else, in the same words as everywhere.
+        super().__init__(label, choices=choices, coerce=str, validate_choice=False, **options)
+
+
+class IdsField(SelectMultipleField):
+    """Rows chosen by id. Which ids may be chosen is the service's to say, not the form's."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+    def __init__(self, label: str, **options: Any) -> None:  # WTForms' own
+        super().__init__(label, coerce=int, validate_choice=False, choices=[], **options)

@@ -1,0 +1,214 @@
+"""OpenAI chat transcripts as runs with spans: pure functions from a transcript to API bodies.
+
+Transcripts hold no times, so message ``i`` (from 0) is placed ``i`` seconds after the run's start
+and the run says so (``metadata.synthetic_times``). Tokens and cost stay unknown.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.importers.messages import (
+    ASSISTANT,
+    TOOL_ROLES,
+    OpenCalls,
+    ToolCall,
+    result_of,
+    text_of,
+)
+from app.importers.transcripts import Message, Transcript
+
+Body = dict[str, Any]  # a JSON object of the API
+
+DEFAULT_BASE_TIME = datetime(2024, 5, 15, 15, tzinfo=UTC)
+BETWEEN_RUNS = timedelta(hours=1)
+MAX_INFO_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where runs go: the agent's id, the model where a transcript names none, the first start."""
+
+    agent_id: int
+    model: str | None = None
+    base_time: datetime = DEFAULT_BASE_TIME
+
+
+def execution_of(transcript: Transcript, target: Target, occurrence: int = 1) -> Body:
+    """The body of ``POST /api/v1/executions`` for one run, the same each time it is made.
+
+    ``occurrence`` counts runs of the same content in one file, from 1.
+    """
+    run = Run(transcript, target, external_id_of(transcript, occurrence))
+    reward = reward_of(transcript)
+    failed = reward is not None and reward < 1
+    body: Body = {
+        "agent_id": target.agent_id,
+        "external_id": run.external_id,
+        "source": "import",
+        "status": "failed" if failed else "succeeded",
+        "error_type": "reward_below_1" if failed else None,
+        "model": run.model,
+        "started_at": run.at(0),
+        "ended_at": run.at(len(transcript.messages) - 1),
+        "input": input_of(transcript.messages),
+        "output": output_of(transcript.messages),
+        "metadata": metadata_of(transcript),
+        "tags": ["imported"],
+        "feedback": [] if reward is None else [{"name": "reward", "value": reward}],
+        "spans": list(run.spans()),
+    }
+    return without_unknown(body)
+
+
+def without_unknown(body: Body) -> Body:
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def content_sha256(messages: list[Message]) -> str:
+    """Of the messages in canonical JSON: sorted keys, no spaces."""
+    canonical = json.dumps(messages, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def external_id_of(transcript: Transcript, occurrence: int = 1) -> str:
+    """``tau-bench:task:trial`` where the run has both, else what follows from its content."""
+    task_id, trial = transcript.extras.get("task_id"), transcript.extras.get("trial")
+    if task_id is not None and trial is not None:
+        return f"tau-bench:{task_id}:{trial}"
+    again = "" if occurrence == 1 else f":{occurrence}"
+    return f"sha256:{content_sha256(transcript.messages)}{again}"
+
+
+def reward_of(transcript: Transcript) -> float | None:
+    """The run's score; 1 and more is a success. ``None`` when there is no finite number."""
+    reward = transcript.extras.get("reward")
+    is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
+    return reward if is_number and math.isfinite(reward) else None
+
+
+def metadata_of(transcript: Transcript) -> Body:
+    extras = transcript.extras
+    kept = {name: extras.get(name) for name in ("task_id", "trial", "reward")}
+    info = extras.get("info")
+    if isinstance(info, dict) and len(json.dumps(info)) <= MAX_INFO_BYTES:
+        kept["info"] = info
+    return {"synthetic_times": True} | without_unknown(kept)
+
+
+def input_of(messages: list[Message]) -> Body | None:
+    """What the user said before the first answer."""
+    asked: list[Message] = []
+    for message in messages:
+        if message["role"] == ASSISTANT:
+            break
+        if message["role"] == "user":
+            asked.append(message)
+    return {"messages": asked} if asked else None
+
+
+def output_of(messages: list[Message]) -> Any:  # text or content parts
+    """The last thing the assistant said; calls of tools are nothing said."""
+    said = (m.get("content") for m in reversed(messages) if m["role"] == ASSISTANT)
+    return next((content for content in said if content), None)
+
+
+def known_model(*sources: Body) -> str | None:
+    """The first of these objects that names its model."""
+    named = (source.get("model") for source in sources)
+    return next((name.strip() for name in named if isinstance(name, str) and name.strip()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One transcript on its way to spans.
+
+    Each message is in exactly one place as it was: an assistant's is the output of an ``llm``
+    span, all others are in the input of the ``llm`` span that follows, or of the closing span when
+    none does. ``tool`` spans beside these show each call with its arguments and result.
+    """
+
+    transcript: Transcript
+    target: Target
+    external_id: str
+
+    @property
+    def model(self) -> str | None:
+        extras = self.transcript.extras
+        return known_model(*self.transcript.messages, extras) or self.target.model
+
+    def at(self, position: int) -> str:
+        """The time of a message; times before the first are the first's."""
+        started_at = self.target.base_time + self.transcript.index * BETWEEN_RUNS
+        return (started_at + timedelta(seconds=max(0, position))).isoformat()
+
+    def span_id(self, position: int) -> str:
+        """16 hex digits; -1 is the root."""
+        return hashlib.sha256(f"{self.external_id}/{position}".encode()).hexdigest()[:16]
+
+    def spans(self) -> Iterator[Body]:
+        last = len(self.transcript.messages) - 1
+        yield {
+            "span_id": self.span_id(-1),
+            "kind": "agent",
+            "name": "run",
+            "started_at": self.at(0),
+            "ended_at": self.at(last),
+        }
+        yield from self._steps()
+
+    def _steps(self) -> Iterator[Body]:
+        calls, unanswered = OpenCalls(), list[Message]()
+        for position, message in enumerate(self.transcript.messages):
+            if message["role"] == ASSISTANT:
+                yield self._model_step(position, message, unanswered)
+                calls.add(message)
+                unanswered = []
+                continue
+            if message["role"] in TOOL_ROLES:
+                yield self._tool_step(position, message, calls.answered_by(message))
+            unanswered.append(message)
+        if unanswered:
+            yield self._closing_step(unanswered)
+
+    def _step(self, position: int, **values: Any) -> Body:  # fields of a span
+        """A step from the message before to its own."""
+        times = {"started_at": self.at(position - 1), "ended_at": self.at(position)}
+        ids = {"span_id": self.span_id(position), "parent_span_id": self.span_id(-1)}
+        return ids | times | without_unknown(values)
+
+    def _model_step(self, position: int, message: Message, given: list[Message]) -> Body:
+        model = known_model(message, self.transcript.extras) or self.target.model
+        return self._step(
+            position,
+            kind="llm",
+            name=f"chat {model}" if model else "chat",
+            model=model,
+            input={"messages": given},
+            output=message,
+        )
+
+    def _tool_step(self, position: int, message: Message, call: ToolCall | None) -> Body:
+        name = call.name if call else message.get("name")
+        content, call_id = message.get("content"), message.get("tool_call_id")
+        failed = text_of(content).startswith("Error")
+        return self._step(
+            position,
+            kind="tool",
+            name=name if isinstance(name, str) and name else "tool",
+            tool_name=name if isinstance(name, str) else None,
+            status="error" if failed else "unset",
+            input=call.arguments if call else None,
+            output=result_of(content),
+            attributes=None if call_id is None else {"gen_ai.tool.call.id": call_id},
+        )
+
+    def _closing_step(self, messages: list[Message]) -> Body:
+        """What came after the last answer, at the moment of the last message."""
+        position = len(self.transcript.messages)
+        step = self._step(position, kind="other", name="unanswered", input={"messages": messages})
+        return step | {"started_at": self.at(position - 1), "ended_at": self.at(position - 1)}

@@ -1,0 +1,188 @@
+"""Agents on pages: list, workspace, edit with conflict page, revisions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import Response
+
+from app.core.permissions import Permission
+from app.exceptions import AppError, StaleVersion
+from app.models import Agent
+from app.pages import forms, listing
+from app.pages.conflicts import conflict_context
+from app.pages.deps import AgentServiceDep, requires
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
+from app.schemas.base import MAX_BIGINT
+from app.services.agents import AgentService
+from app.services.statistics import StatisticsService
+from app.services.tools import ToolService
+
+router = APIRouter(prefix="/agents")
+AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+Version = Annotated[int, Form(ge=1, le=MAX_BIGINT)]
+READ = [requires(Permission.AGENTS_READ)]
+WRITE = [requires(Permission.AGENTS_WRITE)]
+DELETE = [requires(Permission.AGENTS_DELETE)]
+PAGE_SIZE, RECENT_DAYS = 50, 1
+SORTS = [("name", "Name"), ("-updated_at", "Last changed"), ("-created_at", "Newest")]
+EMPTY = {
+    "name": "",
+    "description": "",
+    "model_name": "",
+    "system_prompt": "",
+    "max_tokens": "1000",
+    "config": "{}",
+    "internal_notes": "",
+    "is_active": "true",
+    "tool_ids": [],
+}
+
+
+@router.get("", dependencies=READ)
+async def list_agents(
+    request: Request,
+    agents: AgentServiceDep,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> Response:
+    query = listing.query_of(request, AgentQuery)
+    rows = await agents.list_slice(query, cursor, PAGE_SIZE)
+    statistics = StatisticsService(agents.session, agents.actor)
+    context = {
+        "query": query,
+        "agents": rows.items,
+        "recent": await statistics.recent_by_agent([a.id for a in rows.items], RECENT_DAYS),
+        "links": listing.pager_links(request, rows),
+        "models": await agents.models_in_use(),
+        "sorts": SORTS,
+        "may_write": agents.actor.may(Permission.AGENTS_WRITE),
+        "without": lambda name: listing.without(request, name),
+    }
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/agents/{name}", context)
+
+
+async def form_page(
+    request: Request, agents: AgentService, form: forms.Form, agent: Agent | None, status: int = 200
+) -> Response:
+    context = {
+        "form": form,
+        "agent": agent,
+        "tools": await ToolService(agents.session, agents.actor).choices(),
+        "models": await agents.models_in_use(),
+    }
+    return render(request, "pages/agents/form.html", context, status)
+
+
+def typed_values(agent: Agent) -> dict[str, Any]:
+    """The agent as its form shows it."""
+    return forms.shown(agent, AgentStaffUpdate, json_fields=("config",)) | {
+        "tool_ids": [str(tool.id) for tool in agent.tools],
+        "row_version": agent.row_version,
+    }
+
+
+async def posted(request: Request) -> dict[str, Any]:
+    values = forms.typed(await request.form(), lists=("tool_ids",))
+    values["is_active"] = values.get("is_active", "false")
+    return values
+
+
+@router.get("/new", dependencies=WRITE)
+async def new_agent(request: Request, agents: AgentServiceDep) -> Response:
+    return await form_page(request, agents, forms.Form(dict(EMPTY)), None)
+
+
+@router.post("/new", dependencies=WRITE)
+async def create_agent(request: Request, agents: AgentServiceDep) -> Response:
+    data, form = forms.parse(AgentStaffCreate, await posted(request), json_fields=("config",))
+    if data is not None:
+        try:
+            async with agents.session.begin_nested():
+                agent = await agents.create(data)
+        except AppError as error:
+            forms.refuse(form, error)
+        else:
+            return redirect(request, f"/agents/{agent.id}", "created")
+    return await form_page(request, agents, form, None, 422)
+
+
+@router.get("/{agent_id}", dependencies=READ)
+async def show_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+    agent = await agents.get(agent_id)
+    context = await overview_context(agents, agent)
+    return render(request, "pages/agents/detail.html", context)
+
+
+async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]:
+    from app.schemas.executions import ExecutionQuery
+    from app.services.executions import ExecutionService
+
+    statistics = StatisticsService(agents.session, agents.actor)
+    runs = ExecutionService(agents.session, agents.actor)
+    extent = await statistics.extent(agent.id)
+    recent = await runs.list_runs(ExecutionQuery(agent_id=[agent.id], limit=8))
+    return {
+        "agent": agent,
+        "tab": "overview",
+        "figures": await statistics.figures(extent, agent.id) if extent else None,
+        "recent": recent.items,
+        **rights(agents),
+    }
+
+
+def rights(agents: AgentService) -> dict[str, bool]:
+    return {
+        "may_write": agents.actor.may(Permission.AGENTS_WRITE),
+        "may_delete": agents.actor.may(Permission.AGENTS_DELETE),
+    }
+
+
+@router.get("/{agent_id}/edit", dependencies=WRITE)
+async def edit_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+    agent = await agents.get(agent_id)
+    return await form_page(request, agents, forms.Form(typed_values(agent)), agent)
+
+
+@router.post("/{agent_id}/edit", dependencies=WRITE)
+async def update_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+    values = await posted(request)
+    version = forms.version_in(values)
+    data, form = forms.parse(AgentStaffUpdate, values, json_fields=("config",))
+    form.values["row_version"] = version
+    agent = await agents.get(agent_id)
+    if data is not None:
+        try:
+            async with agents.session.begin_nested():
+                saved = await agents.update(agent_id, data, version)
+        except StaleVersion:
+            context = await conflict_context(agents, await agents.get(agent_id), version, data)
+            return render(request, "pages/agents/conflict.html", context, 409)
+        except AppError as error:
+            forms.refuse(form, error)
+        else:
+            notice = "unchanged" if saved.row_version == version else "saved"
+            return redirect(request, f"/agents/{agent_id}", notice)
+    return await form_page(request, agents, form, agent, 422)
+
+
+@router.post("/{agent_id}/delete", dependencies=DELETE)
+async def delete_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+    await agents.delete(agent_id)
+    return redirect(request, "/agents", "trashed", f"agents:{agent_id}")
+
+
+@router.post("/{agent_id}/pause", dependencies=WRITE)
+async def pause_agent(
+    request: Request, agent_id: AgentId, version: Version, agents: AgentServiceDep
+) -> Response:
+    await agents.update(agent_id, AgentStaffUpdate(is_active=False), version)
+    return redirect(request, f"/agents/{agent_id}", "saved")
+
+
+@router.post("/{agent_id}/resume", dependencies=WRITE)
+async def resume_agent(
+    request: Request, agent_id: AgentId, version: Version, agents: AgentServiceDep
+) -> Response:
+    await agents.update(agent_id, AgentStaffUpdate(is_active=True), version)
+    return redirect(request, f"/agents/{agent_id}", "saved")

@@ -1,0 +1,104 @@
+"""Audit events in words: who did what to which thing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.models import AuditEvent
+
+VERBS: Mapping[str, str] = {
+    "create": "created",
+    "create_batch": "recorded a batch of",
+    "update": "changed",
+    "delete": "moved to the trash",
+    "restore": "restored",
+    "restore_revision": "restored a revision of",
+    "go_live": "put a revision live of",
+    "revoke": "revoked",
+    "login": "logged in",
+    "logout": "logged out",
+    "login_refused": "was refused a login",
+    "change_password": "changed the password of",
+    "end": "ended",
+    "export": "exported",
+}
+NOUNS: Mapping[str, str] = {
+    "agents": "agent",
+    "tools": "tool",
+    "executions": "execution",
+    "api_keys": "API key",
+    "users": "user",
+    "staff_sessions": "session",
+}
+LINKS: Mapping[str, str] = {
+    "agents": "/agents/{}",
+    "tools": "/tools/{}",
+    "executions": "/executions/{}",
+}
+QUIET_FIELDS = frozenset({"row_version", "deleted_at", "last_login_at"})
+LONGEST_INLINE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field, old and new as text; long ones are folded by the template."""
+
+    field: str
+    old: str
+    new: str
+    is_long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """An event as the pages show it."""
+
+    event: AuditEvent
+    actor: str
+    verb: str
+    noun: str
+    label: str
+    href: str | None
+    changes: list[Change]
+
+
+def as_text(value: Any) -> str:  # any JSON value
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def changes_in(event: AuditEvent) -> list[Change]:
+    found = []
+    for field, pair in event.changes.items():
+        if field in QUIET_FIELDS or not isinstance(pair, list) or len(pair) != 2:
+            continue
+        old, new = as_text(pair[0]), as_text(pair[1])
+        found.append(Change(field, old, new, max(len(old), len(new)) > LONGEST_INLINE))
+    return found
+
+
+def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
+    link = LINKS.get(event.resource)
+    return AuditLine(
+        event=event,
+        actor=actor_label(event, names),
+        verb=VERBS.get(event.action, event.action.replace("_", " ")),
+        noun=NOUNS.get(event.resource, event.resource),
+        label=event.label or "",
+        href=link.format(event.resource_id) if link and event.resource_id else None,
+        changes=changes_in(event),
+    )
+
+
+def actor_label(event: AuditEvent, names: Mapping[str, str]) -> str:
+    """The key's name where a key did it, else the person's; the product itself has neither."""
+    if event.actor_api_key_id is not None:
+        return names.get(f"key:{event.actor_api_key_id}", f"key {event.actor_api_key_id}")
+    if event.actor_user_id is not None:
+        return names.get(f"user:{event.actor_user_id}", f"user {event.actor_user_id}")
+    return "Someone not logged in" if event.action == "login_refused" else "Greenroom"

@@ -1,0 +1,55 @@
+"""What was moved to the trash, and bringing it back."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from app.api.deps import SessionDep
+from app.core.permissions import Permission
+from app.pages import listing
+from app.pages.deps import StaffDep, requires
+from app.pages.render import redirect, render
+from app.schemas.base import MAX_BIGINT, PageQuery
+from app.services.agents import AgentService
+from app.services.executions import ExecutionService
+from app.services.tools import ToolService
+
+router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
+Resource = Literal["agents", "tools", "executions"]
+SERVICES: dict[str, Any] = {  # services of different models
+    "agents": AgentService,
+    "tools": ToolService,
+    "executions": ExecutionService,
+}
+TABS = [("agents", "Agents"), ("tools", "Tools"), ("executions", "Executions")]
+PAGE_SIZE = 50
+
+
+@router.get("")
+async def show_trash(
+    request: Request, staff: StaffDep, session: SessionDep, resource: Resource = "agents"
+) -> Response:
+    service = SERVICES[resource](session, staff.actor)
+    cursor = request.query_params.get("cursor", "")[:500] or None
+    rows = await service.list_slice(PageQuery(), cursor, PAGE_SIZE, trashed=True)
+    context = {
+        "resource": resource,
+        "tabs": TABS,
+        "rows": rows.items,
+        "links": listing.pager_links(request, rows),
+        "may_restore": staff.actor.may(service.deletable),
+    }
+    return render(request, "pages/trash/list.html", context)
+
+
+@router.post("/{resource}/{row_id}/restore")
+async def restore(
+    request: Request,
+    staff: StaffDep,
+    session: SessionDep,
+    resource: Resource,
+    row_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
+) -> Response:
+    await SERVICES[resource](session, staff.actor).restore(row_id)
+    return redirect(request, f"/{resource}/{row_id}", "restored")

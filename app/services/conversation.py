@@ -1,0 +1,188 @@
+"""The conversation that the steps of a run tell. Pure functions over spans and their bodies."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.models.spans import SpanKind, SpanStatus
+
+Message = dict[str, Any]  # OpenAI's shape, or near it
+NS_PER_MS = 1_000_000
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A call as the model asked for it, with what came of it where a span or message says so."""
+
+    call_id: str | None
+    name: str
+    arguments: Any  # JSON, or text that is none
+    result: Any = None  # JSON, or text
+    failed: bool = False
+    duration_ms: float | None = None
+    span_id: str | None = None
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class Turn:
+    """One thing said. ``role`` is system, user, assistant or tool."""
+
+    role: str
+    text: str
+    span_id: str | None = None
+    model_name: str | None = None
+    tokens: int | None = None
+    cost: Any = None  # Decimal
+    offset_ms: float | None = None
+    name: str | None = None
+    calls: list[ToolCall] = field(default_factory=list)
+
+
+def messages_of(value: Any, role: str) -> list[Message]:  # any JSON value
+    """The messages in a span's input or output; plain text is said by ``role``."""
+    if isinstance(value, dict) and isinstance(value.get("messages"), list):
+        value = value["messages"]
+    if isinstance(value, dict):
+        return [value] if "role" in value else [{"role": role, "content": value}]
+    if isinstance(value, list) and all(isinstance(m, dict) and "role" in m for m in value):
+        return list(value)
+    return [] if value is None else [{"role": role, "content": value}]
+
+
+def text_of(content: Any) -> str:  # a message's content
+    """Text, or the texts of content parts; anything else as JSON."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(filter(None, map(part_text, content)))
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def part_text(part: Any) -> str:  # a content part
+    if isinstance(part, dict):
+        for key in ("text", "content"):
+            if isinstance(part.get(key), str):
+                return str(part[key])
+        return f"[{part.get('type', 'part')}]"
+    return str(part)
+
+
+def parsed(value: Any) -> Any:  # JSON text or JSON
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def calls_in(message: Message) -> list[ToolCall]:
+    calls = message.get("tool_calls")
+    found = []
+    for call in calls if isinstance(calls, list) else []:
+        if isinstance(call, dict):
+            inner = call.get("function")
+            function = inner if isinstance(inner, dict) else call
+            name = str(function.get("name") or "unknown")
+            found.append(ToolCall(call.get("id"), name, parsed(function.get("arguments"))))
+    return found
+
+
+def fingerprint(message: Message) -> str:
+    return json.dumps(message, sort_keys=True, default=str)
+
+
+class Reader:
+    """Walks the spans by start time and keeps what was said, each message once."""
+
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.turns: list[Turn] = []
+        self._heard: list[str] = []
+        self._open: list[ToolCall] = []
+
+    def model_step(self, span: Any) -> None:  # a span with its body
+        """Inputs may be the whole history or only what is new; both are told once."""
+        given = messages_of(span.input, "user")
+        for message in given[self._known_prefix(given) :]:
+            self._say(message, span, spoken_by_model=False)
+        for message in messages_of(span.output, "assistant"):
+            self._say(message, span, spoken_by_model=True)
+
+    def _known_prefix(self, given: Sequence[Message]) -> int:
+        prints = [fingerprint(message) for message in given]
+        known = 0
+        for position, known_print in enumerate(self._heard):
+            if position >= len(prints) or prints[position] != known_print:
+                break
+            known = position + 1
+        return known if known == len(self._heard) else 0
+
+    def _say(self, message: Message, span: Any, *, spoken_by_model: bool) -> None:
+        self._heard.append(fingerprint(message))
+        if message.get("role") in ("tool", "function"):
+            self._answer(message)
+            return
+        turn = Turn(
+            role=str(message.get("role", "user")),
+            text=text_of(message.get("content")),
+            span_id=span.span_id.hex(),
+            name=message.get("name"),
+            offset_ms=(span.start_ns - self.start_ns) / NS_PER_MS,
+            calls=calls_in(message),
+        )
+        if spoken_by_model:
+            turn.model_name, turn.cost = span.model_name, span.cost
+            known = [n for n in (span.input_tokens, span.output_tokens) if n is not None]
+            turn.tokens = sum(known) if known else None
+        self._open.extend(turn.calls)
+        self.turns.append(turn)
+
+    def _answer(self, message: Message) -> None:
+        call = self._find(message.get("tool_call_id"), message.get("name"))
+        result = parsed(message.get("content"))
+        if call is None:
+            name = str(message.get("name") or "tool")
+            self.turns.append(Turn("tool", "", calls=[ToolCall(None, name, None, result)]))
+            return
+        call.result = result if call.result is None else call.result
+        call.answered = True
+
+    def tool_step(self, span: Any) -> None:  # a span with its body
+        attributes = span.attributes or {}
+        call = self._find(attributes.get("gen_ai.tool.call.id"), span.tool_name or span.name)
+        if call is None or call.span_id is not None:
+            call = ToolCall(None, span.tool_name or span.name, span.input)
+            self.turns.append(Turn("tool", "", calls=[call]))
+        call.span_id = span.span_id.hex()
+        call.result = span.output
+        call.failed = span.status is SpanStatus.ERROR
+        if span.end_ns is not None:
+            call.duration_ms = (span.end_ns - span.start_ns) / NS_PER_MS
+
+    def _find(self, call_id: object, name: object) -> ToolCall | None:
+        waiting = [call for call in self._open if not call.answered]
+        for call in waiting:
+            if call_id is not None and call.call_id == call_id:
+                return call
+        if call_id is not None and any(call.call_id for call in waiting):
+            return None
+        return next((call for call in waiting if call.name == name and not call.span_id), None)
+
+
+def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, by start time
+    """What was said and called, in order; empty where no span holds messages."""
+    ordered = list(spans)
+    if not ordered:
+        return []
+    reader = Reader(ordered[0].start_ns)
+    for span in ordered:
+        if span.kind is SpanKind.LLM:
+            reader.model_step(span)
+        elif span.kind is SpanKind.TOOL:
+            reader.tool_step(span)
+    return reader.turns
