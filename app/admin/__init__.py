@@ -2,6 +2,35 @@
 
 from fastapi import FastAPI
 
+from app.admin.agent_revisions import AgentRevisionView
+from app.admin.agents import AgentView
+from app.admin.api_keys import ApiKeyView
+from app.admin.audit_events import AuditEventView
+from app.admin.base import ServiceView
+from app.admin.executions import ExecutionView
+from app.admin.idempotency_keys import IdempotencyKeyView
+from app.admin.site import DataAdmin
+from app.admin.spans import SpanView
+from app.admin.staff_sessions import StaffSessionView
+from app.admin.tools import ToolView
+from app.admin.users import UserView
+
+VIEWS: tuple[type[ServiceView], ...] = (
+    AgentView,
+    AgentRevisionView,
+    ToolView,
+    ExecutionView,
+    SpanView,
+    ApiKeyView,
+    UserView,
+    StaffSessionView,
+    AuditEventView,
+    IdempotencyKeyView,
+)
+
 
 def mount_admin(app: FastAPI) -> None:
-    """Mounted at /admin."""
+    """At /admin, over the app's own database, templates and session cookie."""
+    admin = DataAdmin(app)
+    for view in VIEWS:
+        admin.add_view(view)

@@ -1,8 +1,8 @@
 """Changes of selected rows that several views share: to the trash, and back."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from sqladmin import action
 from starlette.requests import Request
@@ -11,8 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.admin.auth import actor_of, database_of
 from app.admin.base import BASE_URL, ServiceView, keys_in
 from app.admin.forms import posted
-from app.api.frame import with_notice
-from app.services.base import BaseService
+from app.api.frame import UNDO_PATHS, with_notice
 
 Change = Callable[[Any, int], Awaitable[object]]  # of a service of the view's kind, and an id
 
@@ -64,22 +63,16 @@ def buttons(view: ServiceView, request: Request, *, trashed: bool) -> list[Butto
 class TrashView(ServiceView):
     """A table whose rows go to the trash before they are gone."""
 
-    UNDO: ClassVar[Mapping[str, str]] = {
-        "agents": "agents",
-        "tools": "tools",
-        "executions": "executions",
-    }
-
     @action(name="trash", label="Move to trash")
     async def trash(self, request: Request) -> Response:
-        row_ids = await change_selected(self, request, BaseService.delete)
+        row_ids = await change_selected(self, request, lambda rows, row_id: rows.delete(row_id))
         return back_to_list(self, "trashed", self._undo(row_ids))
 
     @action(name="restore", label="Restore")
     async def restore(self, request: Request) -> Response:
-        await change_selected(self, request, BaseService.restore)
+        await change_selected(self, request, lambda rows, row_id: rows.restore(row_id))
         return back_to_list(self, "restored", trashed=True)
 
     def _undo(self, row_ids: list[int]) -> str | None:
-        single = len(row_ids) == 1 and self.identity in self.UNDO
+        single = len(row_ids) == 1 and self.identity in UNDO_PATHS
         return f"{self.identity}:{row_ids[0]}" if single else None

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from sqladmin import ModelView
-from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, undefer
+from sqlalchemy.orm import InstrumentedAttribute
 from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 
@@ -38,8 +38,8 @@ class Names:
     prefix: str = ""
 
     @property
-    def key(self) -> InstrumentedAttribute[int]:
-        key: InstrumentedAttribute[int] = self.column.class_.id
+    def key(self) -> InstrumentedAttribute[Any]:  # as the other
+        key: InstrumentedAttribute[Any] = self.column.class_.id
         return key
 
 
@@ -71,17 +71,16 @@ class ServiceView(ModelView):
     details_template = "sqladmin/details.html"
     create_template = edit_template = "sqladmin/form.html"
 
-    def __init__(self) -> None:
-        shown = (*self.columns, *self.more_columns)
+    def __init_subclass__(cls) -> None:
+        """Say the same to SQLAdmin, for whatever of it still reads its own options."""
+        super().__init_subclass__()
+        shown = (*getattr(cls, "columns", ()), *cls.more_columns)
         if SECRETS & set(shown):
-            raise ValueError(f"{type(self).__name__} would show a secret column.")
-        # SQLAdmin's own options say the same, for whatever of it still reads them.
-        self.column_list = self.column_export_list = list(self.columns)
-        self.column_details_list = list(shown)
-        self.form_columns = list(self.columns)
-        self.can_create = self.create_form is not None
-        self.can_edit = self.edit_form is not None
-        super().__init__()
+            raise ValueError(f"{cls.__name__} would show a secret column.")
+        cls.column_list = cls.column_export_list = cls.form_columns = list(shown)
+        cls.column_details_list = list(shown)
+        cls.can_create = cls.create_form is not None
+        cls.can_edit = cls.edit_form is not None
 
     # What may be seen
 
@@ -105,7 +104,7 @@ class ServiceView(ModelView):
         return Order(columns, descending=sort.startswith("-"))
 
     def key_columns(self) -> tuple[InstrumentedAttribute[Any], ...]:  # keys of any type
-        return (self.model.id,)  # type: ignore[attr-defined]  # views with another key override
+        return (self.model.id,)  # type: ignore[attr-defined]  # other keys override this
 
     def key_of(self, row: Row) -> str:
         """The row's key as it stands in URLs."""
@@ -115,15 +114,15 @@ class ServiceView(ModelView):
         """Raise ``NotFound`` for text that no key can be."""
         if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_BIGINT):
             raise NotFound(f"There is no such {self.name.lower()}.")
-        return self.model.id == int(text)  # type: ignore[attr-defined]  # as above
+        [key] = self.key_columns()
+        return key == int(text)
 
     async def find(
         self, session: AsyncSession, actor: Actor, key: str, *, trashed: bool = False
     ) -> Row:
         """The row with all that its page shows. Raise ``NotFound``."""
         statement = self.visible(session, actor, trashed=trashed).where(self.key_rule(key))
-        # The log is read by its newest values, not by what this session saw before.
-        row = await session.scalar(statement.execution_options(populate_existing=True))
+        row = await session.scalar(statement)
         if row is None:
             raise NotFound(f"There is no such {self.name.lower()}.")
         return row
@@ -160,7 +159,9 @@ class ServiceView(ModelView):
         return self.labels.get(name, name.removesuffix("_id").replace("_", " ").capitalize())
 
     def details_href(self, row: Row, *, trashed: bool = False) -> str:
-        return f"{BASE_URL}/{self.identity}/details/{self.key_of(row)}{'?trash=1' if trashed else ''}"
+        return (
+            f"{BASE_URL}/{self.identity}/details/{self.key_of(row)}{'?trash=1' if trashed else ''}"
+        )
 
     # What may be changed
 
@@ -220,11 +221,6 @@ class ServiceView(ModelView):
         if not 0 < len(keys) <= MAX_BULK:
             raise BadRequest(f"Select between 1 and {MAX_BULK} rows.")
         return sorted({int(key) for key in keys})
-
-    def loaded_columns(self) -> list[Any]:  # SQLAlchemy's loader options
-        """Deferred columns that the page of one row shows."""
-        deferred = {a.key for a in inspect(self.model).column_attrs if a.deferred}
-        return [undefer(getattr(self.model, name)) for name in self.more_columns if name in deferred]
 
 
 def keys_in(params: QueryParams | FormData) -> list[str]:

@@ -18,6 +18,10 @@ def refuse_constant(name: str) -> None:
 class JsonField(TextAreaField):
     """Any JSON value; ``[]``, ``0``, ``false``, ``""`` and ``null`` stay what they are."""
 
+    def __init__(self, label: str, default: dict[str, Any], **options: Any) -> None:  # WTForms' own
+        # A callable, so that WTForms takes it as the value it returns.
+        super().__init__(label, default=lambda: default, **options)  # type: ignore[arg-type,return-value]  # WTForms says text
+
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
@@ -53,3 +57,7 @@ class IdsField(SelectMultipleField):
 
     def __init__(self, label: str, **options: Any) -> None:  # WTForms' own
         super().__init__(label, coerce=int, validate_choice=False, choices=[], **options)
+
+    def options(self) -> list[tuple[Any, str, str]]:  # ids are integers
+        """As the template's list of checkboxes takes them."""
+        return [(value, str(label), "") for value, label in self.choices or []]

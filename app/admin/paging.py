@@ -42,7 +42,7 @@ class Rows:
 def _to_json(value: Any) -> str | int:  # a column's value
     if isinstance(value, datetime):
         return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else value  # type: ignore[no-any-return]  # str, int
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _from_json(column: Column, value: str | int) -> Any:  # as the column

@@ -1,0 +1,60 @@
+"""Users, for superusers. A password can be given once, here; it is never shown or exported."""
+
+from typing import ClassVar
+
+from sqlalchemy import ColumnElement, func
+from wtforms import BooleanField, EmailField, PasswordField, StringField
+
+from app.admin.actions import TrashView
+from app.admin.fields import EnumField
+from app.admin.filters import YES_NO, Filter, choices_of
+from app.admin.forms import RowForm
+from app.core.permissions import Permission, Role
+from app.models import User
+from app.schemas.users import UserCreate, UserUpdate
+from app.services.users import UserService
+
+
+class NewUserForm(RowForm):
+    email = EmailField("E-mail")
+    full_name = StringField("Full name")
+    role = EnumField("Role", Role, default=Role.MEMBER)
+    password = PasswordField("Password", description="Empty: the account has none yet.")
+    confirm_password = PasswordField("The password again")
+
+
+class UserForm(RowForm):
+    email = EmailField("E-mail")
+    full_name = StringField("Full name")
+    role = EnumField("Role", Role)
+    is_active = BooleanField("Active", description="Who is not active cannot come in.")
+
+
+class UserView(TrashView, model=User):
+    name, name_plural, icon = "User", "Users", "users"
+    about = "People: staff who log in here, and members who use the API."
+    service = UserService
+    permissions: ClassVar[dict[str, Permission]] = {
+        "list": Permission.USERS_READ,
+        "details": Permission.USERS_READ,
+        "export": Permission.USERS_READ,
+        "create": Permission.USERS_MANAGE,
+        "edit": Permission.USERS_MANAGE,
+        "delete": Permission.USERS_MANAGE,
+        "action:trash": Permission.USERS_MANAGE,
+        "action:restore": Permission.USERS_MANAGE,
+    }
+    columns = ("id", "email", "full_name", "role", "is_active", "last_login_at", "created_at")
+    more_columns = ("password_changed_at", "updated_at", "row_version")
+    labels: ClassVar[dict[str, str]] = {"email": "E-mail"}
+    list_filters = (
+        Filter("role", "Role", choices_of(Role)),
+        Filter("is_active", "Active", YES_NO),
+    )
+    search_hint = "A whole e-mail address"
+    create_form, edit_form = NewUserForm, UserForm
+    create_schema, update_schema = UserCreate, UserUpdate
+
+    def search_rule(self, term: str) -> ColumnElement[bool]:
+        # The unique index over lower(email) answers a whole address, and nothing else would.
+        return func.lower(User.email) == term.lower()
