@@ -10,6 +10,7 @@ from app.pages import (
     dashboard,
     executions,
     login,
+    search,
     tools,
     trash,
 )
@@ -25,6 +26,7 @@ ROUTERS = (
     api_keys.router,
     audit_events.router,
     trash.router,
+    search.router,
 )
 
 __all__ = ["ROUTERS", "include", "render_error"]

@@ -9,12 +9,14 @@ from app.core.permissions import Permission
 from app.exceptions import AppError, StaleVersion
 from app.models import Agent
 from app.pages import forms, listing
-from app.pages.conflicts import conflict_context
+from app.pages.conflicts import conflict_context, merged_values
 from app.pages.deps import AgentServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
+from app.schemas.executions import ExecutionQuery
 from app.services.agents import AgentService
+from app.services.executions import ExecutionService
 from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
 
@@ -65,11 +67,12 @@ async def list_agents(
 async def form_page(
     request: Request, agents: AgentService, form: forms.Form, agent: Agent | None, status: int = 200
 ) -> Response:
+    tools = await ToolService(agents.session, agents.actor).choices()
     context = {
         "form": form,
         "agent": agent,
-        "tools": await ToolService(agents.session, agents.actor).choices(),
-        "models": await agents.models_in_use(),
+        "tools": tools,
+        "tool_options": [(str(t.id), t.name, (t.description or "")[:100]) for t in tools],
     }
     return render(request, "pages/agents/form.html", context, status)
 
@@ -115,8 +118,6 @@ async def show_agent(request: Request, agent_id: AgentId, agents: AgentServiceDe
 
 
 async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]:
-    from app.schemas.executions import ExecutionQuery
-    from app.services.executions import ExecutionService
 
     statistics = StatisticsService(agents.session, agents.actor)
     runs = ExecutionService(agents.session, agents.actor)
@@ -146,7 +147,21 @@ async def edit_agent(request: Request, agent_id: AgentId, agents: AgentServiceDe
 
 @router.post("/{agent_id}/edit", dependencies=WRITE)
 async def update_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
-    values = await posted(request)
+    return await save(request, agent_id, agents, await posted(request))
+
+
+@router.post("/{agent_id}/merge", dependencies=WRITE)
+async def merge_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+    """The conflict page's answer; a further save in between shows the page again."""
+    lists = ("theirs.tool_ids", "yours.tool_ids")
+    values = merged_values(forms.typed(await request.form(), lists))
+    return await save(request, agent_id, agents, values)
+
+
+async def save(
+    request: Request, agent_id: int, agents: AgentService, values: dict[str, Any]
+) -> Response:
+    """Store what was typed, or show it again: with its errors, or beside the other save."""
     version = forms.version_in(values)
     data, form = forms.parse(AgentStaffUpdate, values, json_fields=("config",))
     form.values["row_version"] = version

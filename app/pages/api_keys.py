@@ -50,7 +50,7 @@ async def form_page(
     agents = await AgentService(keys.session, keys.actor).names()
     context = {
         "form": form,
-        "scopes": [scope.value for scope in KEY_SCOPES if keys.actor.may(scope)],
+        "scope_options": [(s.value, s.value, "") for s in KEY_SCOPES if keys.actor.may(s)],
         "agents": [("", "All agents"), *((str(row_id), name) for row_id, name in agents)],
         "lifetimes": LIFETIMES,
     }

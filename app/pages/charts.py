@@ -15,22 +15,6 @@ class Sparkline:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A chart's path in a 720 by 180 box, with its name and CSS class."""
-
-    path: str
-    name: str
-    css: str
-    label_y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    y: float
-    text: str
-
-
 def points(
     values: Sequence[float | None], width: float, height: float, top: float
 ) -> list[tuple[float, float] | None]:

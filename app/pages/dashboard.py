@@ -18,7 +18,6 @@ StatisticsDep = Annotated[StatisticsService, Depends(service(StatisticsService))
 Range = Literal["24h", "7d", "30d", "all"]
 LENGTHS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 LABELS = {"24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", "all": "All runs"}
-CHART_WIDTH, CHART_HEIGHT = 720.0, 180.0
 SHOWN_CHANGES = ("agents", "tools", "api_keys", "users")
 
 
@@ -32,48 +31,52 @@ def change_in(now: float | None, before: float | None) -> str:
     return f"{'▲' if percent > 0 else '▼'} {abs(percent):,.0f} % on the time before"
 
 
+def moment_label(moment: datetime, window: Window) -> str:
+    short = window.until - window.since <= timedelta(days=2)
+    return f"{moment:%H:%M}" if short else f"{moment:%b} {moment.day}"
+
+
+def x_labels(buckets: list[Bucket], window: Window) -> list[str]:
+    """The start, the middle and the end of the time axis."""
+    if not buckets:
+        return []
+    places = (buckets[0], buckets[len(buckets) // 2], buckets[-1])
+    return [moment_label(bucket.start, window) for bucket in places]
+
+
 def latency_chart(buckets: list[Bucket]) -> dict[str, Any]:
-    """p95 and p50 in seconds over time, scaled together."""
+    """p95 and p50 over time, scaled together in a 100 by 100 box."""
     series = {
-        name: [None if v is None else v / 1000 for v in values]
-        for name, values in (
-            ("p95", [bucket.figures.p95_ms for bucket in buckets]),
-            ("p50", [bucket.figures.p50_ms for bucket in buckets]),
-        )
+        "p95": [bucket.figures.p95_ms for bucket in buckets],
+        "p50": [bucket.figures.p50_ms for bucket in buckets],
     }
-    known = [value for values in series.values() for value in values if value is not None]
+    known = [value / 1000 for values in series.values() for value in values if value is not None]
     top = nice_top(max(known, default=0.0))
-    return {
-        "lines": [
-            {
-                "name": name,
-                "path": path_of(points(values, CHART_WIDTH, CHART_HEIGHT, top)),
-                "dots": [p for p in points(values, CHART_WIDTH, CHART_HEIGHT, top) if p],
-            }
-            for name, values in series.items()
-        ],
-        "ticks": [(CHART_HEIGHT * (1 - i / 4), f"{top * i / 4:g} s") for i in range(5)],
-        "known": bool(known),
-    }
+    lines = [
+        {"label": name, "kind": kind, "d": path_of(points(values, 100, 100, top * 1000))}
+        for (name, values), kind in zip(series.items(), ("b", ""), strict=True)
+    ]
+    return {"lines": lines, "y_labels": y_labels(top, " s"), "known": bool(known)}
 
 
-def bars(buckets: list[Bucket]) -> list[dict[str, Any]]:
-    """Runs per bucket with the failed ones on top, as rectangles in the chart's box."""
-    top = max((bucket.figures.runs for bucket in buckets), default=0) or 1
-    step = CHART_WIDTH / max(1, len(buckets))
-    drawn = []
-    for i, bucket in enumerate(buckets):
-        good = bucket.figures.runs - bucket.figures.failed
-        drawn.append(
-            {
-                "x": round(i * step + 1, 1),
-                "width": round(step - 2, 1),
-                "good": round(good / top * CHART_HEIGHT, 1),
-                "bad": round(bucket.figures.failed / top * CHART_HEIGHT, 1),
-                "bucket": bucket,
-            }
-        )
-    return drawn
+def y_labels(top: float, unit: str = "") -> list[str]:
+    return [f"{top * step / 4:g}{unit}" for step in range(4, -1, -1)]
+
+
+def runs_chart(buckets: list[Bucket], window: Window) -> dict[str, Any]:
+    """Runs per bucket with the failed ones on top, in percent of the chart's height."""
+    top = nice_top(max((bucket.figures.runs for bucket in buckets), default=0))
+    series = [
+        {
+            "label": moment_label(bucket.start, window),
+            "height_percent": round((bucket.figures.runs - bucket.figures.failed) / top * 100, 2),
+            "bad_percent": round(bucket.figures.failed / top * 100, 2),
+            "title": f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.figures.runs} runs, "
+            f"{bucket.figures.failed} failed",
+        }
+        for bucket in buckets
+    ]
+    return {"series": series, "y_labels": [f"{top:g}", f"{top / 2:g}", "0"]}
 
 
 def sparks(buckets: list[Bucket]) -> dict[str, Any]:
@@ -119,7 +122,8 @@ async def show_dashboard(
         "buckets": buckets,
         "sparks": sparks(buckets),
         "latency": latency_chart(buckets),
-        "bars": bars(buckets),
+        "runs_chart": runs_chart(buckets, window),
+        "x_labels": x_labels(buckets, window),
         "agents": await statistics.by_agent(window, 8),
         "extent": await statistics.extent() if not figures.runs else None,
         "changes": await recent_changes(audit),

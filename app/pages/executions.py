@@ -65,12 +65,29 @@ async def list_executions(request: Request, runs: ExecutionServiceDep) -> Respon
         "runs": rows.items,
         "total": counted(await runs.count_runs(query)),
         "links": listing.pager_links(request, rows),
-        "newest": rows.items[0].id if rows.items and not query.cursor else None,
+        "newest": bool(rows.items) and not query.cursor,
+        "poll": poll_href(request, max((run.id for run in rows.items), default=0)),
+        "chips": chips(request),
         "without": lambda name: listing.without(request, name),
         **await choices(runs),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/executions/{name}", context)
+
+
+CHIPS = (("tag", "tag"), ("session_id", "session"), ("external_id", "external id"))
+
+
+def chips(request: Request) -> list[tuple[str, str]]:
+    """The filters that have no control of their own, to be taken off one by one."""
+    params = request.query_params
+    return [(f"{label}: {params[name]}", name) for name, label in CHIPS if params.get(name)]
+
+
+def poll_href(request: Request, after: int) -> str:
+    params = listing.current_params(request)
+    params.pop("after", None)
+    return listing.href("/executions/new-count", params | {"after": after})
 
 
 async def choices(runs: ExecutionService) -> dict[str, Any]:
@@ -105,10 +122,8 @@ async def count_new(
     params.pop("after", None)
     context = {
         "count": count,
-        "after": after,
-        "params": params,
         "href": listing.href("/executions", params),
-        "poll": listing.href("/executions/new-count", params | {"after": after}),
+        "poll": poll_href(request, after),
     }
     return render(request, "pages/executions/_new.html", context)
 
