@@ -21,11 +21,13 @@ from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import is_at_head, migrate
 from app.exceptions import AppError
+from app.importers.command import importers
 from app.main import create_app
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
 )
+cli.add_typer(importers, name="import")
 console = Console(stderr=True, highlight=False)
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
 

@@ -58,6 +58,7 @@ class IdsField(SelectMultipleField):
     def __init__(self, label: str, **options: Any) -> None:  # WTForms' own
         super().__init__(label, coerce=int, validate_choice=False, choices=[], **options)
 
-    def options(self) -> list[tuple[Any, str, str]]:  # ids are integers
+    def options(self) -> list[tuple[int, str, str]]:
         """As the template's list of checkboxes takes them."""
-        return [(value, str(label), "") for value, label in self.choices or []]
+        choices: Any = self.choices  # WTForms does not say of what
+        return [(row_id, name, "") for row_id, name in choices]

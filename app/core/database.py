@@ -21,6 +21,8 @@ AFTER_COMMIT = "after_commit"
 def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
     options: dict[str, Any] = {
         "echo": settings.log_sql,
+        # Parameters are users' data: they belong in no log and no error message.
+        "hide_parameters": True,
         "pool_pre_ping": True,
         "pool_size": settings.database_pool_size,
         "max_overflow": 0,

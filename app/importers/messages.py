@@ -48,6 +48,12 @@ def result_of(content: Any) -> Any:  # a tool message's content
     return parsed(content) if looks_like_json else content
 
 
+def known_model(*sources: dict[str, Any]) -> str | None:
+    """The first of these objects that names its model."""
+    named = (source.get("model") for source in sources)
+    return next((name.strip() for name in named if isinstance(name, str) and name.strip()), None)
+
+
 def calls_in(message: Message) -> Iterator[ToolCall]:
     """The tool calls of an assistant message; entries without a name are no calls."""
     listed = message.get("tool_calls")

@@ -6,7 +6,6 @@ and the run says so (``metadata.synthetic_times``). Tokens and cost stay unknown
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from app.importers.messages import (
     TOOL_ROLES,
     OpenCalls,
     ToolCall,
+    known_model,
     result_of,
     text_of,
 )
@@ -27,6 +27,7 @@ Body = dict[str, Any]  # a JSON object of the API
 DEFAULT_BASE_TIME = datetime(2024, 5, 15, 15, tzinfo=UTC)
 BETWEEN_RUNS = timedelta(hours=1)
 MAX_INFO_BYTES = 64 * 1024
+MAX_REWARD = 10**9  # what feedback can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,11 @@ def external_id_of(transcript: Transcript, occurrence: int = 1) -> str:
 
 
 def reward_of(transcript: Transcript) -> float | None:
-    """The run's score; 1 and more is a success. ``None`` when there is no finite number."""
+    """The run's score; 1 and more is a success. ``None`` when there is no number that counts."""
     reward = transcript.extras.get("reward")
-    is_number = isinstance(reward, int | float) and not isinstance(reward, bool)
-    return reward if is_number and math.isfinite(reward) else None
+    if isinstance(reward, bool) or not isinstance(reward, int | float):
+        return None
+    return reward if abs(reward) <= MAX_REWARD else None
 
 
 def metadata_of(transcript: Transcript) -> Body:
@@ -115,12 +117,6 @@ def output_of(messages: list[Message]) -> Any:  # text or content parts
     """The last thing the assistant said; calls of tools are nothing said."""
     said = (m.get("content") for m in reversed(messages) if m["role"] == ASSISTANT)
     return next((content for content in said if content), None)
-
-
-def known_model(*sources: Body) -> str | None:
-    """The first of these objects that names its model."""
-    named = (source.get("model") for source in sources)
-    return next((name.strip() for name in named if isinstance(name, str) and name.strip()), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ ModelName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=
 Prompt = Annotated[Text, Field(max_length=MAX_MAX_TOKENS)]
 MaxTokens = Annotated[int, Field(ge=MIN_MAX_TOKENS, le=MAX_MAX_TOKENS)]
 ToolIds = Annotated[list[RowId], Field(max_length=200)]
-Note = Annotated[str | None, BeforeValidator(blank_to_none), Field(max_length=500)]
+Reason = Annotated[Text, Field(max_length=500)]
+Note = Annotated[Reason | None, BeforeValidator(blank_to_none)]
 
 
 class AgentCreate(Input):

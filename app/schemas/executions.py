@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.models.executions import CostSource, ExecutionSource, ExecutionStatus
 from app.schemas.agents import ModelName
@@ -40,7 +40,7 @@ def not_in_the_future(moment: datetime) -> datetime:
 
 PastMoment = Annotated[Moment, AfterValidator(not_in_the_future)]
 Tags = Annotated[list[Tag], Field(max_length=50)]
-ErrorText = Annotated[Text | None, Field(max_length=100_000)]
+ErrorText = Annotated[Text, Field(max_length=100_000)] | None
 Usd = Annotated[Decimal, Field(ge=0, lt=Decimal("1e9"), max_digits=18, decimal_places=9)]
 Spans = Annotated[list[SpanCreate], Field(max_length=MAX_SPANS)]
 
@@ -172,7 +172,7 @@ class ExecutionFilters(Input):
         default_factory=list, max_length=10
     )
     model_name: Annotated[
-        str | None, BeforeValidator(blank_to_none), Field(max_length=200, alias="model")
+        ShortText | None, BeforeValidator(blank_to_none), Field(alias="model")
     ] = None
     source: Annotated[ExecutionSource | None, BeforeValidator(blank_to_none)] = None
     session_id: Annotated[ShortText | None, BeforeValidator(blank_to_none)] = None
@@ -180,13 +180,6 @@ class ExecutionFilters(Input):
     tag: Annotated[Tag | None, BeforeValidator(blank_to_none)] = None
     since: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
     until: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
-
-    @field_validator("q", "session_id", "external_id", "model_name")
-    @classmethod
-    def _no_nul(cls, value: str | None) -> str | None:
-        if value and "\x00" in value:
-            raise ValueError("must not contain NUL characters")
-        return value
 
 
 class ExecutionQuery(ExecutionFilters, CursorQuery):
