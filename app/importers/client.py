@@ -55,8 +55,12 @@ class Tally:
 
 def origin_of(url: str) -> str:
     """The server's address without the API's own path. Raise ``ApiError`` for what is none."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # the port is none
+        known = False
+    if not known:
         raise ApiError(f"{url} is not an address such as http://localhost:8000.")
     return url.strip().rstrip("/").removesuffix(API_PREFIX)
 
