@@ -16,6 +16,7 @@ from app.core.security import SessionSigner
 from app.models import User
 from tests.conftest import SECRET, actor_for, client_of
 from tests.factories.users import make_session_token
+from tests.integration.admin.stock import Stock, stock_admin
 
 Login = Callable[[User], Awaitable[httpx2.AsyncClient]]
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
@@ -36,7 +37,8 @@ async def login(app: FastAPI, session: AsyncSession) -> AsyncIterator[Login]:
 
 
 @pytest.fixture
-async def browser(login: Login, staff: User) -> httpx2.AsyncClient:
+async def desk(login: Login, staff: User) -> httpx2.AsyncClient:
+    """The browser of a staff member."""
     return await login(staff)
 
 
@@ -86,3 +88,10 @@ def rows_of(html: str) -> list[list[str]]:
 
 def texts(html: str, selector: str) -> list[str]:
     return [node.text(strip=True) for node in LexborHTMLParser(html).css(selector)]
+
+
+@pytest.fixture
+async def stock() -> AsyncIterator[Stock]:
+    """SQLAdmin without any of our changes."""
+    async with stock_admin() as stock:
+        yield stock
