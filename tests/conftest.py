@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the whole run, migrated once; each test in its own transaction or its own copy."""
+"""A real PostgreSQL for the whole run; each test in its own transaction or its own copy."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionm
 
 from app.core.actor import Actor, Via
 from app.core.config import Settings
-from app.core.database import Database, make_engine
+from app.core.database import SESSION_OPTIONS, Database, make_engine
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import ROLE_PERMISSIONS, Role
@@ -90,7 +90,7 @@ class TransactionDatabase(Database):
         self.engine = connection.engine
         self._connection = connection
         self._sessions = async_sessionmaker(
-            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            connection, join_transaction_mode="create_savepoint", **SESSION_OPTIONS
         )
 
 

@@ -232,13 +232,15 @@ class BaseService(Generic[M, C, U]):
 
     async def flush(self, row: M) -> None:
         """Send the row to the database, with unique violations put in the user's words."""
+        # Worded before the flush: where it fails, the row's values are expired.
+        worded = {name: (f, text.format(row=row)) for name, (f, text) in self.conflicts.items()}
         try:
             await self.session.flush()
         except IntegrityError as error:
-            field, message = self.conflicts.get(constraint_of(error) or "", ("", ""))
+            field, message = worded.get(constraint_of(error) or "", ("", ""))
             if not message:
                 raise
-            raise Conflict(message.format(row=row), field=field) from error
+            raise Conflict(message, field=field) from error
 
     def check_version(self, row: M, version: int | None) -> None:
         current = getattr(row, "row_version", None)
