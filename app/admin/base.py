@@ -15,7 +15,7 @@ from starlette.requests import Request
 from app.admin.auth import actor_of, database_of
 from app.admin.cells import Cell, cell_of
 from app.admin.filters import Filter
-from app.admin.forms import RowForm, changed, version_of
+from app.admin.forms import RowForm, changed, given, version_of
 from app.admin.paging import Order
 from app.core.actor import Actor
 from app.core.permissions import Permission
@@ -191,7 +191,7 @@ class ServiceView(ModelView):
         """Validate, create and record in one transaction, committed when this returns."""
         data.pop("row_version", None)
         async with database_of(request).unit_of_work() as session:
-            valid = self.create_schema.model_validate(changed(object(), data))
+            valid = self.create_schema.model_validate(given(self.create_schema, data))
             return await self.service(session, actor_of(request)).create(valid)
 
     async def update_model(self, request: Request, pk: str, data: dict[str, Any]) -> Row:

@@ -6,8 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
-from wtforms import Form, HiddenField
+from wtforms import BooleanField, Form, HiddenField
 
+from app.admin.fields import IdsField
 from app.api.errors import to_app_error
 from app.exceptions import AppError, BadRequest, Invalid
 
@@ -40,6 +41,24 @@ def version_of(data: dict[str, Any]) -> int:
 def unix_lines(value: Any) -> Any:  # a value of any field
     """Browsers send every line end as CR LF, whatever the text had."""
     return value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
+def sent(form: Form) -> dict[str, Any]:
+    """Values of the fields that were posted; boxes are not posted when nothing is ticked."""
+    return {
+        field.name: field.data
+        for field in form
+        if field.raw_data or isinstance(field, BooleanField | IdsField)
+    }
+
+
+def given(schema: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What was filled in; an optional field that was left empty takes the schema's default."""
+    return {
+        name: unix_lines(value)
+        for name, value in data.items()
+        if value != "" or schema.model_fields[name].is_required()
+    }
 
 
 def changed(row: object, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.admin.actions import buttons
 from app.admin.auth import RoleAuthorization, StaffAuthentication, actor_of, database_of
 from app.admin.base import BASE_URL, Row, ServiceView, keys_in
 from app.admin.exports import MAX_ROWS, export_csv
-from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors
+from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors, sent
 from app.admin.listing import ListQuery, list_context
 from app.api.errors import to_app_error
 from app.api.frame import with_notice
@@ -166,9 +166,9 @@ class DataAdmin(Admin):
             return await self.form_answer(request, view, row, form, (422, CHECK_FIELDS))
         try:
             if row is None:
-                saved = await view.insert_model(request, form.data)
+                saved = await view.insert_model(request, sent(form))
             else:
-                saved = await view.update_model(request, view.key_of(row), form.data)
+                saved = await view.update_model(request, view.key_of(row), sent(form))
         except (AppError, ValidationError, SQLAlchemyError) as error:
             known = known_error(error)
             schema = view.create_schema if row is None else view.update_schema

@@ -16,6 +16,9 @@ from app.core.config import Settings
 
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
+# Without autoflush a row reaches the database only where a service says so, after it has noted
+# for the audit what changes; a read in between would otherwise flush it unrecorded.
+SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "autoflush": False}
 
 
 def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
@@ -47,7 +50,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

@@ -15,6 +15,8 @@ from app.core.config import PROJECT_ROOT
 
 TEMPLATES = PROJECT_ROOT / "templates"
 STATIC = PROJECT_ROOT / "static"
+# Past a month "how long ago" says less than the date.
+DATE_AFTER_S = 30 * 86_400
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 
 
@@ -43,6 +45,8 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     size = abs(seconds)
     if size < 10:
         return "just now"
+    if size >= DATE_AFTER_S:
+        return f"{moment.astimezone(UTC):%d %b %Y}".lstrip("0")
     if size >= 86_400:
         days = int(size // 86_400)
         text = "1 day" if days == 1 else f"{days:,} days"

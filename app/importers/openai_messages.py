@@ -144,7 +144,8 @@ class Run:
 
     def span_id(self, position: int) -> str:
         """16 hex digits; -1 is the root."""
-        return hashlib.sha256(f"{self.external_id}/{position}".encode()).hexdigest()[:16]
+        name = f"{self.external_id}/{position}"
+        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def spans(self) -> Iterator[Body]:
         last = len(self.transcript.messages) - 1

@@ -8,7 +8,7 @@ from app.models import AuditEvent
 
 VERBS: Mapping[str, str] = {
     "create": "created",
-    "create_batch": "recorded a batch of",
+    "create_batch": "recorded a batch of runs:",
     "update": "changed",
     "delete": "moved to the trash",
     "restore": "restored",

@@ -8,11 +8,20 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from app.api.errors import field_problems
 from app.core.templating import pretty_json
 from app.exceptions import AppError, BadRequest
 
 T = TypeVar("T", bound=BaseModel)
+WORDING: Mapping[str, str] = {
+    "missing": "is required",
+    "int_parsing": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "choose at least {min_length}",
+    "enum": "must be one of {expected}",
+}
 NOT_JSON = "is not valid JSON: {reason} (line {line}, column {column})"
 
 
@@ -28,7 +37,12 @@ class Form:
 
     @property
     def summary(self) -> list[tuple[str, str]]:
-        return [(name, message) for name, message in self.errors.items() if name]
+        """``(id of the control, message with the field's name)``, for the list on top."""
+        return [
+            (f"f-{name}", f"{name.replace('_', ' ').capitalize()}: {message}")
+            for name, message in self.errors.items()
+            if name
+        ]
 
 
 def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
@@ -40,6 +54,18 @@ def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
         if name not in lists:
             values[name] = value.replace("\r\n", "\n")
     return values
+
+
+def in_words(problem: Mapping[str, Any]) -> str:
+    """Pydantic's error as one says it to a person."""
+    wording = WORDING.get(problem["type"])
+    if wording is None:
+        return str(problem["msg"]).removeprefix("Value error, ")
+    return wording.format(**problem.get("ctx", {}))
+
+
+def aliases(schema: type[BaseModel]) -> dict[str, str]:
+    return {field.alias: name for name, field in schema.model_fields.items() if field.alias}
 
 
 def parse(
@@ -62,9 +88,9 @@ def parse(
     try:
         data = schema.model_validate(given)
     except ValidationError as error:
-        for problem in field_problems(error.errors()):
-            name = problem["field"].split(".")[0]
-            form.errors.setdefault(name, problem["message"])
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            form.errors.setdefault(aliases(schema).get(name, name), in_words(problem))
         return None, form
     return (None, form) if form.errors else (data, form)
 

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
 )
 
 T = TypeVar("T")
@@ -63,14 +64,20 @@ def blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def plain_name(value: str) -> str:
+    """Names are typed, said and put in URLs, so they keep to plain characters."""
+    if not all(c.isascii() and (c.isalnum() or c in "-_") for c in value):
+        raise ValueError("may have letters, digits, - and _ only")
+    return value
+
+
 Name = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True,
-        to_lower=True,
-        min_length=3,
-        max_length=100,
-        pattern=r"^[A-Za-z0-9_-]+$",
+    StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=100),
+    AfterValidator(plain_name),
+    # For clients: the same rule as a pattern.
+    WithJsonSchema(
+        {"type": "string", "minLength": 3, "maxLength": 100, "pattern": "^[A-Za-z0-9_-]+$"}
     ),
 ]
 Text = Annotated[str, AfterValidator(storable_text)]

@@ -28,6 +28,7 @@ from app.schemas.executions import (
     FeedbackCreate,
 )
 from app.services.agents import AgentService
+from app.services.audit_events import Changes
 from app.services.base import BaseService
 from app.services.paging import Slice, read_slice
 from app.services.search import matches
@@ -265,14 +266,20 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             execution.ended_at = max(datetime.now(UTC), execution.started_at)
         await self._recount(execution, data)
         await self._complete_body(execution, data)
-        extra = {"spans": [None, len(data.spans)]} if data.spans else {}
-        await self.save("update", execution, extra)
+        await self.save("update", execution, self._body_changes(data))
         return execution
 
     async def check(self, row: Execution) -> None:
         if row.ended_at is not None and row.ended_at < row.started_at:
             raise Invalid("ended_at must not be before started_at.", field="ended_at")
         row.latency_ms = latency_ms(row.started_at, row.ended_at)
+
+    @staticmethod
+    def _body_changes(data: ExecutionUpdate) -> Changes:
+        """Bodies are large and may be private: the record says that they changed, not how."""
+        fields = data.model_fields_set & {"output", "error", "metadata"}
+        changes: Changes = {field: [None, "changed"] for field in sorted(fields)}
+        return changes | ({"spans": [None, len(data.spans)]} if data.spans else {})
 
     async def _recount(self, execution: Execution, data: ExecutionUpdate) -> None:
         if "spans" in data.model_fields_set:

@@ -29,7 +29,7 @@
 
   // --- Relative times ----------------------------------------------------------------------
   const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-  const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
   function relativeText(seconds) {
     if (Math.abs(seconds) < 45) return "just now";
@@ -40,7 +40,8 @@
   function refreshTimes() {
     $$("time[data-relative]").forEach((time) => {
       const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-      if (Number.isFinite(seconds)) time.textContent = relativeText(seconds);
+      // Older moments stay the dates that the server wrote.
+      if (Math.abs(seconds) < 30 * 86400) time.textContent = relativeText(seconds);
     });
   }
 
