@@ -1,0 +1,66 @@
+# Two commands matter: `make run` starts the product, `make test` runs every check.
+# Both set up what they need: a virtual environment, pinned packages and, for tests, a browser.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_OPTIONS := --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-real check fix migrate requirements browser clean
+
+help: ## Show what there is
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run-stamp ## Start Greenroom: database, migrations, first superuser, web
+	@exec $(BIN)/python -m app run
+
+test: check browser ## Run every check and test
+	$(BIN)/python -m pytest -m "not real_data"
+
+test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
+	$(BIN)/python -m pytest -m real_data
+
+check: $(VENV)/.dev-stamp ## Format, lint, types and import contracts, without tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev-stamp ## Format, and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+migrate: $(VENV)/.run-stamp ## Bring the database to this version's schema
+	@$(BIN)/python -m app migrate
+
+requirements: $(VENV)/.dev-stamp ## Compile the pinned requirements from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml $(COMPILE_OPTIONS) -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev $(COMPILE_OPTIONS) -o requirements-dev.txt
+
+COMPILE_OPTIONS := --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-header --no-emit-index-url --no-emit-find-links
+
+browser: $(VENV)/.dev-stamp ## Make sure that there is a Chromium for the browser tests
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing chromium…"; apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
+	else echo "Installing playwright's chromium…"; $(BIN)/playwright install chromium; fi
+
+clean: ## Remove the virtual environment and caches; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@echo "Making the virtual environment…"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Greenroom needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-stamp: requirements.txt | $(VENV)/bin/python
+	@echo "Installing packages (once, about half a minute)…"
+	@$(BIN)/pip install $(PIP_OPTIONS) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing packages for development (once)…"
+	@$(BIN)/pip install $(PIP_OPTIONS) -r requirements-dev.txt
+	@touch $@ $(VENV)/.run-stamp
