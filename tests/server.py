@@ -1,17 +1,27 @@
 """The product in a process of its own, for tests that need a real socket or a real crash."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import httpx2
 
+from app.api.deps import PLAIN_COOKIE
 from app.core.config import PROJECT_ROOT
+from app.core.database import Database
+from app.core.permissions import Role
+from app.core.security import SessionSigner
+from tests.factories.api_keys import make_api_key
+from tests.factories.users import make_session_token, make_user
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 READY_WITHIN_S = 60
@@ -110,3 +120,68 @@ class ServerProcess:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A running server over a database, and the ways of one superuser into it."""
+
+    server: ServerProcess
+    database: Database
+    folder: Path
+    api_key: str
+    session_token: str
+
+    def api_client(self) -> httpx2.AsyncClient:
+        """A client with an API key."""
+        headers = {"X-API-Key": self.api_key}
+        return httpx2.AsyncClient(base_url=self.server.url, headers=headers, trust_env=False)
+
+    def staff_client(self) -> httpx2.AsyncClient:
+        """A client with a staff session, which sends what a browser sends with its own forms."""
+        return httpx2.AsyncClient(
+            base_url=self.server.url,
+            cookies={PLAIN_COOKIE: SessionSigner([SECRET]).sign(self.session_token)},
+            headers={"Sec-Fetch-Site": "same-origin"},
+            trust_env=False,
+        )
+
+    def import_command(self, path: Path, *options: str) -> list[str]:
+        given = ["--agent", "airline", "--url", self.server.url, *options]
+        return [sys.executable, "-m", "app", "import", "openai-messages", str(path), *given]
+
+    def start_import(self, path: Path, *options: str) -> subprocess.Popen[str]:
+        """The import command, its output in ``stderr``; the key comes by the environment."""
+        return subprocess.Popen(
+            self.import_command(path, *options),
+            cwd=self.folder,
+            env=clean_environment(GREENROOM_API_KEY=self.api_key, COLUMNS="200"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    async def run_import(self, path: Path, *options: str) -> tuple[int, str]:
+        """Exit code and what it said."""
+        process = self.start_import(path, *options)
+        _, said = await asyncio.to_thread(process.communicate)
+        return process.returncode, said
+
+
+@asynccontextmanager
+async def installed(
+    database: Database, folder: Path, **environment: str
+) -> AsyncIterator[Installation]:
+    """A server over this (committed, own) database, stopped at the end."""
+    async with database.unit_of_work() as session:
+        user = await make_user(session, role=Role.SUPERUSER)
+        _, api_key = await make_api_key(session, user)
+        token = await make_session_token(session, user)
+    url = database.engine.url.render_as_string(hide_password=False)
+    server = ServerProcess(url, folder, **environment)
+    await asyncio.to_thread(server.start)
+    try:
+        yield Installation(server, database, folder, api_key, token)
+    finally:
+        await asyncio.to_thread(server.stop)

@@ -85,6 +85,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
     readable = Permission.EXECUTIONS_READ
     writable = Permission.EXECUTIONS_WRITE
     deletable = Permission.EXECUTIONS_DELETE
+    belongs_to_agent = True
     sorts = ("started_at",)
     default_sort = "-started_at"
 
@@ -127,8 +128,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         return items
 
     async def _record_item(self, index: int, raw: dict[str, Any]) -> BatchItem:
-        given = raw.get("external_id")
-        external_id = given if isinstance(given, str) else None
+        external_id = echoed(raw.get("external_id"))
         try:
             async with self.session.begin_nested():
                 recorded = await self._store(ExecutionCreate.model_validate(raw))
@@ -429,6 +429,13 @@ def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
     }
     known = values["cost"] is not None
     return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
+
+
+def echoed(external_id: object) -> str | None:
+    """The sender's id as an answer can hold it: no lone surrogates."""
+    if not isinstance(external_id, str):
+        return None
+    return external_id.encode("utf-8", "replace").decode()
 
 
 def refused(index: int, external_id: str | None, error: AppError | ValidationError) -> BatchItem:
