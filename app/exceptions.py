@@ -20,8 +20,10 @@ class AppError(Exception):
         *,
         field: str | None = None,
         details: Sequence[Mapping[str, Any]] = (),
+        code: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.code = code or type(self).code
         self.message = message
         self.field = field
         self.details = list(details) or ([{"field": field, "message": message}] if field else [])

@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import pages
 from app.admin import mount_admin
-from app.api import docs, errors, health
+from app.api import docs, errors, health, idempotency
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
 from app.core.config import Settings, get_settings
@@ -53,6 +53,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.database = database or Database.from_settings(settings)
     app.state.templates = Templates()
     errors.install(app, respond)
+    app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_v1_prefix)

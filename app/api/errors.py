@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -55,8 +56,15 @@ class ErrorEnvelope(BaseModel):
 
 
 class MethodNotAllowed(AppError):
+    """The path exists, under the other methods in ``allowed``."""
+
     status = 405
     code = "METHOD_NOT_ALLOWED"
+    allowed: Sequence[str] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allowed)}
 
 
 class UnsupportedMediaType(AppError):
@@ -129,13 +137,29 @@ def problem(request: Request, error: AppError) -> dict[str, Any]:
     }
 
 
-def json_answer(request: Request, error: AppError, headers: Mapping[str, str] = {}) -> Response:
+def methods_of(request: Request) -> list[str]:
+    """Every method of every route at this path; the router itself knows the first route's only."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.methods and route.path_regex.match(request.url.path):
+            methods |= route.methods
+    return sorted(methods)
+
+
+def is_other_media_type(request: Request, error: Exception) -> bool:
+    """Whether the body was refused for being declared as something else than JSON."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = declared == "application/json" or declared.endswith("+json")
+    return isinstance(error, RequestValidationError) and not is_json and bool(error.body)
+
+
+def json_answer(request: Request, error: AppError) -> Response:
     wants_problem = PROBLEM in request.headers.get("accept", "")
     body = problem(request, error) if wants_problem else envelope(request, error)
     return JSONResponse(
         body,
         status_code=error.status,
-        headers={**error.headers, **headers},
+        headers=error.headers,
         media_type=PROBLEM if wants_problem else "application/json",
     )
 
@@ -148,12 +172,13 @@ class ErrorResponder:
 
     async def __call__(self, request: Request, error: Exception) -> Response:
         known = to_app_error(error)
-        if request.url.path.startswith(JSON_PATHS):
-            allow = (
-                (getattr(error, "headers", None) or {}) if isinstance(error, HTTPException) else {}
-            )
-            return json_answer(request, known, allow)
-        return await self.page(request, known)
+        if isinstance(known, MethodNotAllowed):
+            known.allowed = methods_of(request)
+        if not request.url.path.startswith(JSON_PATHS):
+            return await self.page(request, known)
+        if is_other_media_type(request, error):
+            known = UnsupportedMediaType("Send JSON, with Content-Type: application/json.")
+        return json_answer(request, known)
 
 
 def install(app: FastAPI, respond: ErrorResponder) -> None:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from sqlalchemy import text
+import asyncpg
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -13,6 +14,8 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from app.core.config import Settings
+from app.core.database_errors import UNAVAILABLE
+from app.exceptions import Unavailable
 
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
@@ -42,7 +45,17 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
             },
         },
     }
-    return create_async_engine(url, **(options | overrides))
+    engine = create_async_engine(url, **(options | overrides))
+    event.listen(engine.sync_engine, "do_connect", connect)
+    return engine
+
+
+def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAlchemy hands them on
+    """Raise ``Unavailable`` for whatever keeps us from the database: socket, name, its refusal."""
+    try:
+        return dialect.connect(*args, **kwargs)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unavailable(UNAVAILABLE) from error
 
 
 class Database:

@@ -16,6 +16,7 @@ from app.exceptions import AppError, Conflict, Invalid, StaleVersion, Unavailabl
 UNAVAILABLE = "The database is not reachable or too busy. Try again in a moment."
 TOO_SLOW = "This took too long. Narrow your filter, or try again in a moment."
 CHANGED_MEANWHILE = "This was changed or removed while you were saving it."
+CONTRADICTS = "This contradicts something that is stored already."
 OUT_OF_RANGE = "A value is out of range, or not text that can be stored."
 
 BUSY = (
@@ -45,7 +46,7 @@ def constraint_of(error: IntegrityError) -> str | None:
     return str(name) if name else None
 
 
-def as_app_error(error: BaseException) -> AppError | None:  # noqa: PLR0911  (it is a table)
+def as_app_error(error: BaseException) -> AppError | None:
     """The ``AppError`` for a database or connection error, ``None`` for anything else."""
     cause = cause_of(error)
     if isinstance(error, StaleDataError):
@@ -55,7 +56,7 @@ def as_app_error(error: BaseException) -> AppError | None:  # noqa: PLR0911  (it
     if isinstance(cause, pg.QueryCanceledError):
         return Unavailable(TOO_SLOW)
     if isinstance(error, IntegrityError):
-        return conflict_of(error)
+        return Conflict(CONTRADICTS, code="INTEGRITY_ERROR")
     if isinstance(cause, pg.DataError | OverflowError | UnicodeError):
         return Invalid(OUT_OF_RANGE)
     connection_lost = isinstance(error, DBAPIError) and error.connection_invalidated
@@ -64,9 +65,3 @@ def as_app_error(error: BaseException) -> AppError | None:  # noqa: PLR0911  (it
     if isinstance(error, SQLAlchemyError) and isinstance(cause, OSError):
         return Unavailable(UNAVAILABLE)
     return None
-
-
-def conflict_of(error: IntegrityError) -> AppError:
-    conflict = Conflict("This contradicts something that is stored already.")
-    conflict.code = "INTEGRITY_ERROR"
-    return conflict

@@ -21,7 +21,8 @@ STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 
 
 @lru_cache(maxsize=512)
-def _digest(path: Path, changed_ns: int) -> str:
+def _digest(path: Path, _changed_ns: int) -> str:
+    """Kept for as long as the file is not changed."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.exceptions import AppError
+
 ErrorResponder = Callable[[Request, Exception], Awaitable[Response]]
 CORRELATION_HEADER = "x-correlation-id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -33,6 +35,9 @@ class RequestContextMiddleware:
         self.respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -54,6 +59,14 @@ class RequestContextMiddleware:
             await response(scope, receive, answer.send)
         finally:
             self._log_end(scope["path"], answer.status, time.perf_counter() - started)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A refused handshake is closed, which the server answers with 403."""
+        try:
+            await self.app(scope, receive, send)
+        except AppError as error:
+            log.info("websocket refused", path=scope["path"], code=error.code)
+            await send({"type": "websocket.close", "code": 1008, "reason": error.code})
 
     @staticmethod
     def _log_end(path: str, status: int | None, seconds: float) -> None:

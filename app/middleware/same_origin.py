@@ -43,7 +43,8 @@ class SameOriginMiddleware:
         return CHANGES_BY_ANY_METHOD.fullmatch(scope["path"]) is not None
 
     def _is_own(self, headers: Headers, scope: Scope) -> bool:
-        if "x-api-key" in headers or "authorization" in headers:
+        # Basic credentials are different: a browser does add those by itself.
+        if "x-api-key" in headers or headers.get("authorization", "").lower().startswith("bearer "):
             return True
         site = headers.get("sec-fetch-site")
         if site is not None:

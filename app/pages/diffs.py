@@ -12,7 +12,7 @@ CONTEXT_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class DiffRow:
-    """One line on each side; ``None`` where a side has none, ``gap`` where equal lines are left out."""
+    """One line on each side, ``None`` where a side has none; or a ``gap`` of equal lines."""
 
     left_number: int | None
     left: str | None

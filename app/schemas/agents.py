@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from app.schemas.agent_revisions import RevisionSummary
 from app.schemas.base import (
@@ -17,12 +17,17 @@ from app.schemas.base import (
     RowId,
     Text,
     blank_to_none,
+    storable_text,
 )
 from app.schemas.tools import ToolSummary
 
 MIN_MAX_TOKENS, MAX_MAX_TOKENS, DEFAULT_MAX_TOKENS = 100, 100_000, 1000
 
-ModelName = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+ModelName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(storable_text),
+]
 Prompt = Annotated[Text, Field(max_length=MAX_MAX_TOKENS)]
 MaxTokens = Annotated[int, Field(ge=MIN_MAX_TOKENS, le=MAX_MAX_TOKENS)]
 ToolIds = Annotated[list[RowId], Field(max_length=200)]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.permissions import KEY_SCOPES, Permission
-from app.schemas.base import Input, Moment, Output, PageQuery, Patch, RowId, Text
+from app.schemas.base import Input, Moment, Output, PageQuery, Patch, RowId, storable_text
 
 
 def known_scopes(scopes: list[Permission]) -> list[Permission]:
@@ -19,8 +19,15 @@ def known_scopes(scopes: list[Permission]) -> list[Permission]:
     return sorted(set(scopes))
 
 
+KeyName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(storable_text),
+]
+
+
 class ApiKeyCreate(Input):
-    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    name: KeyName
     scopes: Annotated[
         list[Permission], Field(min_length=1, max_length=50), AfterValidator(known_scopes)
     ]
@@ -29,9 +36,7 @@ class ApiKeyCreate(Input):
 
 
 class ApiKeyUpdate(Patch):
-    name: Annotated[
-        Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)
-    ] = ""
+    name: KeyName = ""
 
 
 class ApiKeyQuery(PageQuery):

@@ -20,6 +20,7 @@ T = TypeVar("T")
 MAX_BIGINT = 2**63 - 1
 MAX_INT = 2**31 - 1
 MAX_JSON_DEPTH = 64
+MAX_JSON_NUMBER = 10**300
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_PAGE_SIZE = 100
 
@@ -35,20 +36,25 @@ def storable_text(value: str) -> str:
     return value
 
 
-def check_json(value: Any, depth: int = 0) -> None:  # any JSON value
-    if depth > MAX_JSON_DEPTH:
-        raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
+def check_scalar(value: Any) -> None:  # a JSON value that holds no others
     if isinstance(value, str):
         storable_text(value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must not contain NaN or infinite numbers")
-    elif isinstance(value, int) and abs(value) > 10**300:
+    elif isinstance(value, int) and abs(value) > MAX_JSON_NUMBER:
         raise ValueError("must not contain numbers beyond 1e300")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            check_json(key, depth + 1)
-            check_json(item, depth + 1)
-    elif isinstance(value, list):
+
+
+def check_json(value: Any, depth: int = 0) -> None:  # any JSON value
+    """Raise ``ValueError`` for what PostgreSQL's jsonb cannot hold, or is nested too deep."""
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
+    check_scalar(value)
+    if isinstance(value, dict):
+        for key in value:
+            check_scalar(key)
+        value = list(value.values())
+    if isinstance(value, list):
         for item in value:
             check_json(item, depth + 1)
 

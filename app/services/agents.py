@@ -42,6 +42,7 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
     readable = Permission.AGENTS_READ
     writable = Permission.AGENTS_WRITE
     deletable = Permission.AGENTS_DELETE
+    belongs_to_agent = True
     sorts = ("created_at", "updated_at", "name")
     default_sort = "name"
     filters = ("model_name", "is_active", "name")
@@ -113,10 +114,10 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
         await self._apply(agent, revision)
         new_tools = sorted(tool.name for tool in agent.tools)
         extra = {} if old_tools == new_tools else {"tools": [old_tools, new_tools]}
-        if content_hash(snapshot_of(agent)) == revision.content_sha256:
+        unchanged = content_hash(snapshot_of(agent)) == revision.content_sha256
+        if unchanged and agent.live_revision_id != revision.id:
             # Going live first keeps the save below from making a revision of the same content.
-            if agent.live_revision_id != revision.id:
-                await revisions.go_live(agent, revision)
+            await revisions.go_live(agent, revision)
         await self.save("restore_revision", agent, extra, note or f"Restored revision {number}")
         return agent
 
@@ -135,7 +136,7 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
 
     async def live_config(self, name: str) -> LiveConfig:
         """The live revision of the agent of that name; one's own comes first."""
-        statement = self.visible().where(Agent.name == name.lower()).limit(3)
+        statement = self._by_name(self.visible(), name.lower())
         agents = list(
             await self.session.scalars(statement.options(joinedload(Agent.live_revision)))
         )
@@ -159,9 +160,14 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
         statement = self.limited_to_agent(statement)
         if agent_id is not None:
             return await self.session.scalar(statement.where(Agent.id == agent_id))
-        agents = list(await self.session.scalars(statement.where(Agent.name == name).limit(3)))
+        agents = list(await self.session.scalars(self._by_name(statement, name or "")))
         own = [agent for agent in agents if agent.user_id == self.actor.user_id]
         return self._only_one(name or "", own or agents) if agents else None
+
+    def _by_name(self, statement: Select[Agent], name: str) -> Select[Agent]:
+        """A few of that name, one's own among them whatever their number."""
+        own_first = (Agent.user_id == self.actor.user_id).desc()
+        return statement.where(Agent.name == name).order_by(own_first, Agent.id).limit(3)
 
     def _only_one(self, name: str, agents: list[Agent]) -> Agent:
         if not agents:

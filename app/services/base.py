@@ -14,7 +14,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from app.core.actor import Actor
 from app.core.database_errors import constraint_of
 from app.core.permissions import Permission
-from app.exceptions import Conflict, NotFound, StaleVersion
+from app.exceptions import Conflict, Forbidden, NotFound, StaleVersion
 from app.models.base import Base
 from app.schemas.base import PageQuery, Patch
 from app.services.audit_events import (
@@ -54,6 +54,8 @@ class BaseService(Generic[M, C, U]):
     readable: ClassVar[Permission]
     writable: ClassVar[Permission]
     deletable: ClassVar[Permission]
+    # Whether ``limited_to_agent`` keeps keys of one agent to rows of theirs.
+    belongs_to_agent: ClassVar[bool] = False
     sorts: ClassVar[tuple[str, ...]] = ("created_at",)
     default_sort: ClassVar[str] = "-created_at"
     filters: ClassVar[tuple[str, ...]] = ()
@@ -76,8 +78,13 @@ class BaseService(Generic[M, C, U]):
         return self.model.user_id == self.actor.user_id  # type: ignore[no-any-return]  # ClassVar
 
     def visible(self, *, trashed: bool = False) -> Select[M]:
-        """The only way to select: what this actor may see, trash apart."""
-        self.actor.require(self.readable)
+        """The only way to select: what this actor may see, trash apart.
+
+        Who may change a row is answered with it, so any of the permissions will do here; what may
+        be read by itself is decided at the door.
+        """
+        if not any(self.actor.may(p) for p in (self.writable, self.deletable)):
+            self.actor.require(self.readable)
         statement = select(self.model)
         if hasattr(self.model, "deleted_at"):
             deleted = self.model.deleted_at
@@ -166,8 +173,14 @@ class BaseService(Generic[M, C, U]):
     async def written(self, row: M, changes: Changes, note: str | None) -> None:
         """What follows from a create or an update, in the same transaction."""
 
+    def require(self, permission: Permission, *, new: bool = False) -> None:
+        """Raise ``Forbidden`` without it, or for a key of one agent that reaches beyond it."""
+        self.actor.require(permission)
+        if self.actor.only_agent_id is not None and (new or not self.belongs_to_agent):
+            raise Forbidden("This key is limited to one agent.")
+
     async def create(self, data: C) -> M:
-        self.actor.require(self.writable)
+        self.require(self.writable, new=True)
         values = await self.values_for(data)
         note = values.pop("note", None)
         columns = {key: values.pop(key) for key in list(values) if self.has_column(key)}
@@ -184,7 +197,7 @@ class BaseService(Generic[M, C, U]):
 
     async def update(self, row_id: int, data: U, version: int | None = None) -> M:
         """Change the fields that were sent. Raise ``StaleVersion`` when ``version`` is old."""
-        self.actor.require(self.writable)
+        self.require(self.writable)
         row = await self.get(row_id, lock=True)
         self.check_version(row, version)
         values = await self.values_for(data)
@@ -216,7 +229,7 @@ class BaseService(Generic[M, C, U]):
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
         """Move to the trash. Raise ``StaleVersion`` when ``version`` is old."""
-        self.actor.require(self.deletable)
+        self.require(self.deletable)
         row: Any = await self.get(row_id, lock=True)  # any model with a trash
         self.check_version(row, version)
         row.deleted_at = await self.session.scalar(select(func.clock_timestamp()))
@@ -224,7 +237,7 @@ class BaseService(Generic[M, C, U]):
 
     async def restore(self, row_id: int) -> M:
         """Bring back from the trash. Raise ``Conflict`` when the name is taken meanwhile."""
-        self.actor.require(self.deletable)
+        self.require(self.deletable)
         row: Any = await self.get(row_id, trashed=True, lock=True)  # any model with a trash
         row.deleted_at = None
         await self.save("restore", row)

@@ -32,6 +32,8 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
 
     async def by_ids(self, tool_ids: Sequence[int]) -> list[Tool]:
         """The tools in the order of their names. Raise ``Invalid`` naming ids that are missing."""
+        if not tool_ids:
+            return []
         statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.name)
         tools = list(await self.session.scalars(statement))
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
@@ -65,6 +67,7 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
         """Raise ``Conflict`` while agents use the tool: they would silently lose it."""
+        self.require(self.deletable)
         tool = await self.get(row_id)
         users = await self._ids_of_agents(tool)
         if users:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import AgentServiceDep, IfMatchDep, SettingsDep, etag, requires
+from app.api.idempotency import OnceDep
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import Agent, AgentRevision
@@ -35,13 +36,13 @@ DELETE = [requires(Permission.AGENTS_DELETE)]
     "", status_code=201, response_model=AgentRead, dependencies=WRITE, responses=CREATE_ERRORS
 )
 async def create_agent(
-    data: AgentCreate, agents: AgentServiceDep, request: Request, response: Response
-) -> Agent:
+    data: AgentCreate, agents: AgentServiceDep, request: Request, response: Response, once: OnceDep
+) -> AgentRead:
     """Create an agent; its first revision is made and live."""
     agent = await agents.create(data)
     response.headers["Location"] = f"{request.url.path}/{agent.id}"
     response.headers["ETag"] = etag(agent.row_version)
-    return agent
+    return await once.keep(AgentRead.model_validate(agent), response, 201)
 
 
 @router.get("", response_model=Page[AgentRead], dependencies=READ, responses=LIST_ERRORS)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, etag, requires, service
+from app.api.idempotency import OnceDep
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
 from app.models import Execution
@@ -43,27 +44,34 @@ KNOWN: dict[int | str, dict[str, Any]] = {
     responses={**CREATE_ERRORS, **KNOWN},
 )
 async def create_execution(
-    data: ExecutionCreate, runs: ExecutionServiceDep, request: Request, response: Response
-) -> Execution:
+    data: ExecutionCreate,
+    runs: ExecutionServiceDep,
+    request: Request,
+    response: Response,
+    once: OnceDep,
+) -> ExecutionRead:
     """Report a run with its spans. The same run sent again answers 200 and changes nothing."""
     recorded = await runs.record(data)
     response.status_code = 201 if recorded.is_new else 200
     response.headers["Location"] = f"{request.url.path}/{recorded.execution.id}"
     response.headers["ETag"] = etag(recorded.execution.row_version)
-    return recorded.execution
+    return await once.keep(ExecutionRead.model_validate(recorded.execution), response, 201)
 
 
 @router.post("/batch", response_model=BatchAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
-async def create_executions(data: ExecutionBatch, runs: ExecutionServiceDep) -> Any:
+async def create_executions(
+    data: ExecutionBatch, runs: ExecutionServiceDep, response: Response, once: OnceDep
+) -> BatchAnswer:
     """Report up to 1,000 runs; each is answered on its own. The answer means: stored."""
     items = await runs.record_batch(data)
     statuses = [item.status for item in items]
-    return {
-        "created": statuses.count(201),
-        "known": statuses.count(200),
-        "refused": sum(status >= 400 for status in statuses),
-        "items": items,
-    }
+    answer = BatchAnswer(
+        created=statuses.count(201),
+        known=statuses.count(200),
+        refused=sum(status >= 400 for status in statuses),
+        items=items,
+    )
+    return await once.keep(answer, response, 200)
 
 
 @router.get("", response_model=CursorPage[ExecutionRead], dependencies=READ, responses=LIST_ERRORS)

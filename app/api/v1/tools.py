@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, ToolServiceDep, etag, requires
+from app.api.idempotency import OnceDep
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import Tool
@@ -23,13 +24,13 @@ DELETE = [requires(Permission.TOOLS_DELETE)]
     "", status_code=201, response_model=ToolRead, dependencies=WRITE, responses=CREATE_ERRORS
 )
 async def create_tool(
-    data: ToolCreate, tools: ToolServiceDep, request: Request, response: Response
-) -> Tool:
+    data: ToolCreate, tools: ToolServiceDep, request: Request, response: Response, once: OnceDep
+) -> ToolRead:
     """Create a tool; `parameters` is a JSON Schema (2020-12)."""
     tool = await tools.create(data)
     response.headers["Location"] = f"{request.url.path}/{tool.id}"
     response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return await once.keep(ToolRead.model_validate(tool), response, 201)
 
 
 @router.get("", response_model=Page[ToolRead], dependencies=READ, responses=LIST_ERRORS)
