@@ -58,8 +58,7 @@ def control_value(node: LexborNode) -> list[str]:
     if not name:
         return []
     if node.tag == "textarea":
-        # The parser of a browser drops one line break right after the tag.
-        return [(node.text() or "").removeprefix("\n").replace("\n", "\r\n")]
+        return [(node.text() or "").replace("\r\n", "\n").replace("\n", "\r\n")]
     if node.tag == "select":
         options = node.css("option")
         chosen = [o for o in options if "selected" in o.attributes] or options[:1]

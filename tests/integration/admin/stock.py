@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx2
 from fastapi import FastAPI
 from sqladmin import Admin, ModelView, action
-from sqlalchemy import JSON, Engine, Enum, ForeignKey, create_engine, event
+from sqlalchemy import JSON, Engine, Enum, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.pool import StaticPool
 from starlette.requests import Request
@@ -39,18 +39,11 @@ class Note(StockBase):
     )
 
 
-class Comment(StockBase):
-    __tablename__ = "comments"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    note_id: Mapped[int] = mapped_column(ForeignKey("notes.id"))
-
-
 class NoteView(ModelView, model=Note):
     column_list = "__all__"
-    column_searchable_list = [Note.title]
-    column_sortable_list = [Note.title]
-    form_columns = [Note.title, Note.body, Note.data, Note.state]
+    column_searchable_list = (Note.title,)
+    column_sortable_list = (Note.title,)
+    form_columns = (Note.title, Note.body, Note.data, Note.state)
 
     @action(name="wipe")
     async def wipe(self, request: Request) -> Response:
@@ -63,6 +56,7 @@ class Stock:
 
     client: httpx2.AsyncClient
     engine: Engine
+    sessions: sessionmaker[Session]
     statements: list[str]
 
     def add(self, **values: object) -> int:
@@ -89,10 +83,9 @@ async def stock_admin() -> AsyncIterator[Stock]:
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     app = FastAPI()
+    sessions = sessionmaker(engine)
     # By default it would find our templates, which are in its default folder.
-    Admin(app, engine, session_maker=sessionmaker(engine), templates_dir="/nowhere").add_view(
-        NoteView
-    )
+    Admin(app, engine, session_maker=sessions, templates_dir="/nowhere").add_view(NoteView)
     async with client_of(app) as client:
-        yield Stock(client, engine, statements)
+        yield Stock(client, engine, sessions, statements)
     engine.dispose()

@@ -6,9 +6,12 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.routing import Mount, Route
 
+from app.admin import VIEWS
 from app.core.actor import Actor
+from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission, Role
+from app.main import create_app
 from app.models import User
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
@@ -181,11 +184,18 @@ async def test_stock_sqladmin_shows_error_text_of_the_url(stock: Stock) -> None:
     assert "Call 555-1234" in answer.text
 
 
-async def test_sqladmin_does_not_reconfigure_our_sessions(app: FastAPI) -> None:
-    database: Database = app.state.database
+async def test_sqladmin_does_not_reconfigure_our_sessions(
+    settings: Settings, database: Database
+) -> None:
+    before = dict(database._sessions.kw)
 
-    async with database.unit_of_work() as session:
-        assert session.autoflush
+    create_app(settings, database)
+
+    assert database._sessions.kw == before
+
+
+async def test_stock_sqladmin_turns_off_autoflush_of_the_sessions_it_gets(stock: Stock) -> None:
+    assert stock.sessions.kw["autoflush"] is False
 
 
 async def test_pages_hold_no_inline_script_or_style(
@@ -200,7 +210,5 @@ async def test_pages_hold_no_inline_script_or_style(
         assert not any(texts(html, "script, style"))
 
 
-async def test_every_permission_named_in_a_view_exists(app: FastAPI) -> None:
-    from app.admin import VIEWS
-
+def test_every_permission_named_in_a_view_exists() -> None:
     assert {p for view in VIEWS for p in view.permissions.values()} <= set(Permission)
