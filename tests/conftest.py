@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.actor import Actor, Via
 from app.core.config import Settings
@@ -94,16 +94,22 @@ class TransactionDatabase(Database):
         )
 
 
+@pytest.fixture(scope="session")
+async def engine(postgres: EmbeddedPostgres, shared_database: str) -> AsyncIterator[AsyncEngine]:
+    """The connections of all tests that roll back."""
+    url = postgres.url(shared_database)
+    engine = make_engine(url, settings_for(url))
+    yield engine
+    await engine.dispose()
+
+
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[Database]:
+async def database(engine: AsyncEngine) -> AsyncIterator[Database]:
     """What tests do through this is rolled back at their end."""
-    assert settings.database_url is not None
-    engine = make_engine(settings.database_url.get_secret_value(), settings)
     async with engine.connect() as connection:
         transaction = await connection.begin()
         yield TransactionDatabase(connection)
         await transaction.rollback()
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ async def member_api(
 
 
 @pytest.fixture
-async def page(
+async def web(
     app: FastAPI, session: AsyncSession, settings: Settings, staff: User
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser in which ``staff`` is logged in."""
