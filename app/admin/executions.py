@@ -10,7 +10,8 @@ from app.admin.filters import Filter, choices_of
 from app.core.permissions import Permission
 from app.models import Agent, AgentRevision, ApiKey, Execution, User
 from app.models.executions import ExecutionSource, ExecutionStatus
-from app.services.executions import ExecutionService, found_by
+from app.services.executions import ExecutionService
+from app.services.ingestion.words import found_by
 
 
 class ExecutionView(TrashView, model=Execution):

@@ -1,14 +1,11 @@
 """Runs: recorded once however often they are sent, completed later, listed and found."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload
@@ -30,13 +27,21 @@ from app.schemas.executions import (
 from app.services.agents import AgentService
 from app.services.audit_events import Changes
 from app.services.base import BaseService
+from app.services.ingestion.reports import (
+    USAGE_FIELDS,
+    content_digest,
+    echoed,
+    latency_ms,
+    preview_of,
+    refused,
+    trace_id_for,
+    usage_values,
+)
+from app.services.ingestion.words import found_by, with_more_words
 from app.services.paging import Slice, read_slice
-from app.services.search import matches
 from app.services.spans import SpanService
-from app.services.traces import Totals, count_errors, search_text, texts_in, totals_of
+from app.services.traces import count_errors, search_text, totals_of
 
-PREVIEW_LENGTH = 200
-USAGE_FIELDS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost")
 LIST_LIMIT = 1000
 
 
@@ -46,36 +51,6 @@ class Recorded:
 
     execution: Execution
     is_new: bool
-
-
-def content_digest(data: ExecutionCreate) -> bytes:
-    sent = data.model_dump(mode="json", exclude_unset=True)
-    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
-
-
-def trace_id_for(data: ExecutionCreate, agent: Agent) -> bytes:
-    """The sender's trace id; else one that follows from the external id, or a random one."""
-    if data.trace_id is not None:
-        return bytes.fromhex(data.trace_id)
-    if data.external_id is not None:
-        return hashlib.sha256(f"{agent.id}:{data.external_id}".encode()).digest()[:16]
-    return uuid4().bytes
-
-
-def latency_ms(started_at: datetime, ended_at: datetime | None) -> int | None:
-    if ended_at is None:
-        return None
-    return max(0, (ended_at - started_at) // timedelta(milliseconds=1))
-
-
-def preview_of(value: Any) -> str | None:  # any JSON value
-    """The first words of the input; of a conversation, what the user said first."""
-    messages = value.get("messages") if isinstance(value, dict) else value
-    if isinstance(messages, list):
-        spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
-        value = spoken[0].get("content") if spoken else value
-    text = " ".join(" ".join(texts_in(value)).split())
-    return text[:PREVIEW_LENGTH] or None
 
 
 class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
@@ -282,17 +257,19 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         return changes | ({"spans": [None, len(data.spans)]} if data.spans else {})
 
     async def _recount(self, execution: Execution, data: ExecutionUpdate) -> None:
-        if "spans" in data.model_fields_set:
+        """What is sent counts; what is not follows from the spans, where they know it."""
+        sent = data.model_fields_set
+        values = {field: getattr(data, field) for field in USAGE_FIELDS if field in sent}
+        if "spans" in sent:
             spans = await SpanService(self.session, self.actor).of(execution)
             execution.span_count = len(spans)
             execution.error_count = count_errors(spans)
-            for field, value in usage_values(data, totals_of(spans)).items():
-                setattr(execution, field, value)
-            return
-        for field in data.model_fields_set & set(USAGE_FIELDS):
-            setattr(execution, field, getattr(data, field))
-        if "cost" in data.model_fields_set:
-            known = data.cost is not None
+            totals = asdict(totals_of(spans))
+            values = {k: v for k, v in totals.items() if v is not None} | values
+        for field, value in values.items():
+            setattr(execution, field, value)
+        if "cost" in values:
+            known = values["cost"] is not None
             execution.cost_source = CostSource.REPORTED if known else CostSource.UNPRICED
 
     async def _complete_body(self, execution: Execution, data: ExecutionUpdate) -> None:
@@ -304,9 +281,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             setattr(body, "details" if field == "metadata" else field, getattr(data, field))
         spoken = [value for span in data.spans for value in (span.output, span.input)]
         words = search_text([body.input, body.output, body.error, *spoken])
-        body.search = func.coalesce(ExecutionBody.search, "").op("||")(
-            func.to_tsvector("simple", words)
-        )
+        body.search = with_more_words(words)
 
     # Reading
 
@@ -407,43 +382,3 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         )
         median = func.percentile_cont(0.5).within_group(newest.c.latency_ms)
         return await self.session.scalar(select(median))
-
-
-def found_by(text: str) -> ColumnElement[bool]:
-    """An external or trace id as it is, else words of the bodies."""
-    words = select(ExecutionBody.execution_id).where(matches(ExecutionBody.search, text))
-    ways: list[ColumnElement[bool]] = [Execution.id.in_(words)]
-    wanted = text.strip().lower()
-    if len(wanted) == 32 and all(letter in "0123456789abcdef" for letter in wanted):
-        ways.append(Execution.trace_id == bytes.fromhex(wanted))
-    ways.append(Execution.external_id == text.strip())
-    return or_(*ways)
-
-
-def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
-    """What the sender says of the whole run, else the sums over its spans."""
-    sent = data.model_fields_set
-    values = {
-        field: getattr(data, field) if field in sent else getattr(totals, field)
-        for field in USAGE_FIELDS
-    }
-    known = values["cost"] is not None
-    return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
-
-
-def echoed(external_id: object) -> str | None:
-    """The sender's id as an answer can hold it: no lone surrogates."""
-    if not isinstance(external_id, str):
-        return None
-    return external_id.encode("utf-8", "replace").decode()
-
-
-def refused(index: int, external_id: str | None, error: AppError | ValidationError) -> BatchItem:
-    if isinstance(error, ValidationError):
-        details = [
-            {"field": ".".join(map(str, e["loc"])), "message": e["msg"], "type": e["type"]}
-            for e in error.errors(include_input=False, include_url=False)[:20]
-        ]
-        error = Invalid("Some of the input is not valid.", details=details)
-    body = {"code": error.code, "message": error.message, "details": error.details}
-    return BatchItem(index=index, status=error.status, external_id=external_id, error=body)

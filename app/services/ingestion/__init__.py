@@ -1,0 +1,1 @@
+"""What arrives from runtimes, turned into rows."""

@@ -1,0 +1,77 @@
+"""What a report of a run says, beyond its fields. Pure functions."""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
+
+from app.exceptions import AppError, Invalid
+from app.models import Agent
+from app.models.executions import CostSource
+from app.schemas.executions import BatchItem, ExecutionCreate
+from app.services.traces import Totals, texts_in
+
+PREVIEW_LENGTH = 200
+USAGE_FIELDS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost")
+
+
+def content_digest(data: ExecutionCreate) -> bytes:
+    sent = data.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
+
+
+def trace_id_for(data: ExecutionCreate, agent: Agent) -> bytes:
+    """The sender's trace id; else one that follows from the external id, or a random one."""
+    if data.trace_id is not None:
+        return bytes.fromhex(data.trace_id)
+    if data.external_id is not None:
+        return hashlib.sha256(f"{agent.id}:{data.external_id}".encode()).digest()[:16]
+    return uuid4().bytes
+
+
+def latency_ms(started_at: datetime, ended_at: datetime | None) -> int | None:
+    if ended_at is None:
+        return None
+    return max(0, (ended_at - started_at) // timedelta(milliseconds=1))
+
+
+def preview_of(value: Any) -> str | None:  # any JSON value
+    """The first words of the input; of a conversation, what the user said first."""
+    messages = value.get("messages") if isinstance(value, dict) else value
+    if isinstance(messages, list):
+        spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+        value = spoken[0].get("content") if spoken else value
+    text = " ".join(" ".join(texts_in(value)).split())
+    return text[:PREVIEW_LENGTH] or None
+
+
+def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
+    """What the sender says of the whole run, else the sums over its spans."""
+    sent = data.model_fields_set
+    values = {
+        field: getattr(data, field) if field in sent else getattr(totals, field)
+        for field in USAGE_FIELDS
+    }
+    known = values["cost"] is not None
+    return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
+
+
+def echoed(external_id: object) -> str | None:
+    """The sender's id as an answer can hold it: no lone surrogates."""
+    if not isinstance(external_id, str):
+        return None
+    return external_id.encode("utf-8", "replace").decode()
+
+
+def refused(index: int, external_id: str | None, error: AppError | ValidationError) -> BatchItem:
+    if isinstance(error, ValidationError):
+        details = [
+            {"field": ".".join(map(str, e["loc"])), "message": e["msg"], "type": e["type"]}
+            for e in error.errors(include_input=False, include_url=False)[:20]
+        ]
+        error = Invalid("Some of the input is not valid.", details=details)
+    body = {"code": error.code, "message": error.message, "details": error.details}
+    return BatchItem(index=index, status=error.status, external_id=external_id, error=body)
