@@ -127,9 +127,19 @@ async def own_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterat
     await database.dispose()
 
 
+@pytest.fixture(scope="session")
+async def built_app(
+    postgres: EmbeddedPostgres, engine: AsyncEngine, shared_database: str
+) -> FastAPI:
+    """Built once: FastAPI prepares the routes at the first request, which takes its time."""
+    return create_app(settings_for(postgres.url(shared_database)), Database(engine))
+
+
 @pytest.fixture
-def app(settings: Settings, database: Database) -> FastAPI:
-    return create_app(settings, database)
+def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
+    built_app.state.settings = settings
+    built_app.state.database = database
+    return built_app
 
 
 @asynccontextmanager
