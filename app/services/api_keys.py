@@ -100,7 +100,7 @@ async def recognise_key(
     )
     if key is None:
         return None
-    granted = ROLE_PERMISSIONS[key.user.role] & {Permission(scope) for scope in key.scopes}
+    granted = [held for held in ROLE_PERMISSIONS[key.user.role] if held.value in key.scopes]
     return Actor(
         user_id=key.user_id,
         role=key.user.role,
