@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -156,7 +157,13 @@ class ServiceView(ModelView):
         return Cell(found.get(value, f"#{value}"), "text", href)
 
     def label(self, name: str) -> str:
-        return self.labels.get(name, name.removesuffix("_id").replace("_", " ").capitalize())
+        plain = name.removeprefix("is_").removesuffix("_id").replace("_", " ").capitalize()
+        return self.labels.get(name, plain)
+
+    def is_number(self, name: str) -> bool:
+        """Whether the column is set as numbers are; the keys of other rows show names."""
+        kind = getattr(self.model, name).type.python_type
+        return issubclass(kind, int | Decimal) and kind is not bool and name not in self.names
 
     def details_href(self, row: Row, *, trashed: bool = False) -> str:
         return (

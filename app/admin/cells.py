@@ -9,7 +9,7 @@ from typing import Any
 from app.core.templating import absolute, iso, pretty_json
 
 EMPTY = "–"
-MAX_LIST_CHARACTERS = 120
+MAX_LIST_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)

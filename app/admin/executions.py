@@ -60,6 +60,8 @@ class ExecutionView(TrashView, model=Execution):
     )
     labels: ClassVar[dict[str, str]] = {
         "model_name": "Model",
+        "external_id": "External id",
+        "session_id": "Session id",
         "latency_ms": "Latency, ms",
         "cost": "Cost, USD",
         "error_count": "Errors",

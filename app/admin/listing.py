@@ -108,7 +108,8 @@ class Heading:
 
     label: str
     href: str | None
-    direction: str = "none"
+    direction: str
+    numeric: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +124,18 @@ class Line:
 
 
 def headings(view: ServiceView, query: ListQuery) -> list[Heading]:
-    result = []
-    for name in view.columns:
-        if name not in view.sorts:
-            result.append(Heading(view.label(name), None))
-            continue
-        descending = query.sort == f"-{name}"
-        direction = {name: "ascending", f"-{name}": "descending"}.get(query.sort, "none")
-        # A second click turns the order round.
-        target = f"-{name}" if query.sort == name else name
-        href = query.url(view, sort=None if target == view.default_sort else target)
-        result.append(Heading(view.label(name), href, "descending" if descending else direction))
-    return result
+    return [heading(view, query, name) for name in view.columns]
+
+
+def heading(view: ServiceView, query: ListQuery, name: str) -> Heading:
+    label, numeric = view.label(name), view.is_number(name)
+    if name not in view.sorts:
+        return Heading(label, None, "none", numeric)
+    direction = {name: "ascending", f"-{name}": "descending"}.get(query.sort, "none")
+    # A second click turns the order round.
+    target = f"-{name}" if query.sort == name else name
+    href = query.url(view, sort=None if target == view.default_sort else target)
+    return Heading(label, href, direction, numeric)
 
 
 async def lines(

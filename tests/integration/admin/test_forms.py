@@ -1,6 +1,8 @@
 """Forms of the data admin: what is saved, what is refused, and that nothing is lost."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -11,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.admin.fields import JsonField
 from app.admin.forms import RowForm
 from app.core.actor import Actor
+from app.core.database import Database
 from app.core.permissions import Role
+from app.exceptions import Unavailable
 from app.models import Agent, AuditEvent, Tool, User
 from app.models.tools import ToolKind
 from app.services.agents import AgentService
@@ -340,59 +344,37 @@ async def test_duplicate_email_is_said_beside_the_field(
     assert any("already a user with the e-mail" in text for text in texts(answer.text, ".error"))
 
 
-async def test_trash_and_restore_go_through_the_service(
-    desk: httpx2.AsyncClient, session: AsyncSession, owner: Actor
+async def test_answer_waits_for_the_commit(
+    desk: httpx2.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    agent = await make_agent(session, owner)
+    original, used = database.unit_of_work, []
 
-    trashed = await desk.post("/admin/agents/action/trash", data={"pks": agent.id})
+    @asynccontextmanager
+    async def failing_at_the_third_commit() -> AsyncIterator[AsyncSession]:
+        used.append(1)  # the login and the form come first
+        async with original() as session:
+            yield session
+            if len(used) == 3:
+                raise Unavailable("The database went away.")
 
-    assert trashed.headers["location"].endswith(f"notice=trashed&undo=agents%3A{agent.id}")
-    assert agent.name not in (await desk.get("/admin/agents/list")).text
-    assert agent.name in (await desk.get("/admin/agents/list?trash=1")).text
-    assert (await desk.get(f"/admin/agents/details/{agent.id}")).status_code == 404
-    assert (await desk.get(f"/admin/agents/edit/{agent.id}")).status_code == 404
-    assert (await desk.get(f"/admin/agents/details/{agent.id}?trash=1")).status_code == 200
+    monkeypatch.setattr(database, "unit_of_work", failing_at_the_third_commit)
 
-    await desk.post("/admin/agents/action/restore", data={"pks": agent.id})
+    answer = await desk.post("/admin/agents/create", data=AGENT | {"description": "Typed."})
 
-    assert (await AgentService(session, owner).get(agent.id)).deleted_at is None
-    actions = await session.scalars(
-        select(AuditEvent.action).where(AuditEvent.resource_id == agent.id).order_by(AuditEvent.id)
-    )
-    assert list(actions)[-2:] == ["delete", "restore"]
+    assert answer.status_code == 503
+    assert form_values(answer.text)["description"] == "Typed."
 
 
-async def test_rules_of_the_service_hold_for_the_trash_too(
-    desk: httpx2.AsyncClient, session: AsyncSession, owner: Actor
+async def test_unexpected_fault_shows_the_request_id_and_nothing_else(
+    desk: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool = await make_tool(session, owner)
-    await make_agent(session, owner, tool_ids=[tool.id])
+    async def fail(*_: object) -> None:
+        raise RuntimeError("secret words")
 
-    by_action = await desk.post("/admin/tools/action/trash", data={"pks": tool.id})
-    by_delete = await desk.delete(f"/admin/tools/delete?pks={tool.id}")
+    monkeypatch.setattr(AgentService, "create", fail)
 
-    assert (by_action.status_code, by_delete.status_code) == (409, 409)
-    assert "1 agent(s) use this tool" in by_action.text
+    answer = await desk.post("/admin/agents/create", data=AGENT)
 
-
-async def test_delete_moves_to_the_trash(
-    desk: httpx2.AsyncClient, session: AsyncSession, owner: Actor
-) -> None:
-    agent = await make_agent(session, owner)
-
-    answer = await desk.delete(f"/admin/agents/delete?pks={agent.id}")
-
-    assert answer.text == "/admin/agents/list?notice=trashed"
-    assert (await stored(session, agent)).deleted_at is not None
-
-
-@pytest.mark.parametrize("query", ["", "?pks=", "?pks=x", "?pks=1;2", f"?pks={'9' * 30}", "?pks=0"])
-async def test_delete_of_nothing_usable_is_refused(desk: httpx2.AsyncClient, query: str) -> None:
-    answer = await desk.delete(f"/admin/agents/delete{query}")
-
-    assert answer.status_code in (400, 404)
-
-
-async def test_stock_sqladmin_fails_on_a_delete_without_rows(stock: Stock) -> None:
-    assert (await stock.client.delete("/admin/note/delete")).status_code == 500
+    assert answer.status_code == 500
+    assert "secret words" not in answer.text
+    assert answer.headers["x-correlation-id"] in answer.text
