@@ -25,8 +25,8 @@ class AgentRevisionView(ServiceView, model=AgentRevision):
     more_columns = ("snapshot", "content_sha256")
     labels: ClassVar[dict[str, str]] = {"created_by": "By"}
     names: ClassVar[dict[str, Names]] = {
-        "agent_id": Names(Agent.name, "agents"),
-        "created_by": Names(User.email, "users"),
+        "agent_id": Names(Agent.name, Permission.AGENTS_READ),
+        "created_by": Names(User.email, Permission.USERS_READ),
     }
     list_filters = (Filter("agent_id", "Agent id"),)
     sorts = ("id",)

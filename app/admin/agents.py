@@ -59,8 +59,8 @@ class AgentView(TrashView, model=Agent):
     )
     labels: ClassVar[dict[str, str]] = {"model_name": "Model", "user_id": "Owner"}
     names: ClassVar[dict[str, Names]] = {
-        "user_id": Names(User.email, "users"),
-        "live_revision_id": Names(AgentRevision.number, "agent_revisions", "r"),
+        "user_id": Names(User.email, Permission.USERS_READ),
+        "live_revision_id": Names(AgentRevision.number, Permission.AGENTS_READ, "r"),
     }
     list_filters = (
         Filter("model_name", "Model"),

@@ -38,8 +38,8 @@ class ApiKeyView(ServiceView, model=ApiKey):
     more_columns = ("scopes", "last_used_ip", "created_at", "updated_at", "row_version")
     labels: ClassVar[dict[str, str]] = {"user_id": "Owner", "last_used_ip": "Last used from"}
     names: ClassVar[dict[str, Names]] = {
-        "user_id": Names(User.email, "users"),
-        "agent_id": Names(Agent.name, "agents"),
+        "user_id": Names(User.email, Permission.USERS_READ),
+        "agent_id": Names(Agent.name, Permission.AGENTS_READ),
     }
     list_filters = (Filter("user_id", "Owner id"),)
     search_hint = "The first characters of a key, gr_…"

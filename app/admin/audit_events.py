@@ -30,8 +30,8 @@ class AuditEventView(ServiceView, model=AuditEvent):
         "ip": "From",
     }
     names: ClassVar[dict[str, Names]] = {
-        "actor_user_id": Names(User.email, "users"),
-        "actor_api_key_id": Names(ApiKey.name, "api_keys"),
+        "actor_user_id": Names(User.email, Permission.USERS_READ),
+        "actor_api_key_id": Names(ApiKey.name, Permission.KEYS_READ),
     }
     list_filters = (
         Filter("resource", "Resource"),

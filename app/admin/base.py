@@ -32,11 +32,16 @@ Row = Any  # a row of the view's model; SQLAdmin's views are not generic
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Where the name of a referred row is, and the view that shows it."""
+    """Where the name of a referred row is, and the view that shows it to whom."""
 
     column: InstrumentedAttribute[Any]  # columns of any type
-    view: str
+    readable: Permission
     prefix: str = ""
+
+    @property
+    def view(self) -> str:
+        table: str = self.column.class_.__tablename__
+        return table
 
     @property
     def key(self) -> InstrumentedAttribute[Any]:  # as the other
@@ -129,7 +134,7 @@ class ServiceView(ModelView):
         return row
 
     async def cells(
-        self, session: AsyncSession, rows: Sequence[Row], columns: Sequence[str]
+        self, session: AsyncSession, actor: Actor, rows: Sequence[Row], columns: Sequence[str]
     ) -> list[list[Cell]]:
         """What the rows show. One query for each kind of referred row, however many rows."""
         found = {
@@ -137,7 +142,7 @@ class ServiceView(ModelView):
             for name in columns
             if name in self.names
         }
-        return [[self._cell(row, name, found.get(name)) for name in columns] for row in rows]
+        return [[self._cell(actor, row, name, found) for name in columns] for row in rows]
 
     @staticmethod
     async def _names_in(
@@ -149,12 +154,15 @@ class ServiceView(ModelView):
         result = await session.execute(select(names.key, names.column).where(names.key.in_(wanted)))
         return {row_id: f"{names.prefix}{name}" for row_id, name in result}
 
-    def _cell(self, row: Row, name: str, found: Mapping[int, str] | None) -> Cell:
+    def _cell(
+        self, actor: Actor, row: Row, name: str, found: Mapping[str, Mapping[int, str]]
+    ) -> Cell:
         value = getattr(row, name)
-        if found is None or value is None:
+        if name not in found or value is None:
             return cell_of(value)
-        href = f"{BASE_URL}/{self.names[name].view}/details/{value}"
-        return Cell(found.get(value, f"#{value}"), "text", href)
+        names = self.names[name]
+        href = f"{BASE_URL}/{names.view}/details/{value}" if actor.may(names.readable) else None
+        return Cell(found[name].get(value, f"#{value}"), "text", href)
 
     def label(self, name: str) -> str:
         plain = name.removeprefix("is_").removesuffix("_id").replace("_", " ").capitalize()

@@ -67,10 +67,10 @@ class ExecutionView(TrashView, model=Execution):
         "error_count": "Errors",
     }
     names: ClassVar[dict[str, Names]] = {
-        "agent_id": Names(Agent.name, "agents"),
-        "agent_revision_id": Names(AgentRevision.number, "agent_revisions", "r"),
-        "reported_by_user_id": Names(User.email, "users"),
-        "reported_by_key_id": Names(ApiKey.name, "api_keys"),
+        "agent_id": Names(Agent.name, Permission.AGENTS_READ),
+        "agent_revision_id": Names(AgentRevision.number, Permission.AGENTS_READ, "r"),
+        "reported_by_user_id": Names(User.email, Permission.USERS_READ),
+        "reported_by_key_id": Names(ApiKey.name, Permission.KEYS_READ),
     }
     list_filters = (
         Filter("agent_id", "Agent id"),

@@ -139,9 +139,10 @@ def heading(view: ServiceView, query: ListQuery, name: str) -> Heading:
 
 
 async def lines(
-    view: ServiceView, session: AsyncSession, rows: Rows, query: ListQuery, may_edit: bool
+    view: ServiceView, session: AsyncSession, actor: Actor, rows: Rows, query: ListQuery
 ) -> list[Line]:
-    table = await view.cells(session, rows.items, view.columns)
+    table = await view.cells(session, actor, rows.items, view.columns)
+    may_edit = "edit" in view.permissions and actor.may(view.permissions["edit"])
     return [
         Line(
             key=view.key_of(row),
@@ -166,7 +167,7 @@ async def list_context(
     return {
         "query": query,
         "headings": headings(view, query),
-        "lines": await lines(view, session, rows, query, "edit" in may),
+        "lines": await lines(view, session, actor, rows, query),
         "count_text": count_text(view, await count(view, session, statement)),
         "next_href": rows.next_cursor and query.url(view, cursor=rows.next_cursor),
         "previous_href": rows.previous_cursor and query.url(view, cursor=rows.previous_cursor),

@@ -117,10 +117,10 @@ class DataAdmin(Admin):
         view = self.allowed(request, Action.DETAILS)
         trashed = request.query_params.get("trash") == "1" and view.has_trash()
         columns = (*view.columns, *view.more_columns)
+        key, actor = request.path_params["pk"], actor_of(request)
         async with database_of(request).unit_of_work() as session:
-            key = request.path_params["pk"]
-            row = await view.find(session, actor_of(request), key, trashed=trashed)
-            [cells] = await view.cells(session, [row], columns)
+            row = await view.find(session, actor, key, trashed=trashed)
+            [cells] = await view.cells(session, actor, [row], columns)
         context = {
             "view": view,
             "row": row,

@@ -52,7 +52,7 @@ class SpanView(ServiceView, model=Span):
         "cost_source",
     )
     names: ClassVar[dict[str, Names]] = {
-        "execution_id": Names(Execution.id, "executions", "run "),
+        "execution_id": Names(Execution.id, Permission.EXECUTIONS_READ, "run "),
     }
     labels: ClassVar[dict[str, str]] = {
         "span_id": "Span",

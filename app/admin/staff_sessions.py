@@ -31,7 +31,7 @@ class StaffSessionView(ServiceView, model=StaffSession):
     columns = ("id", "user_id", "created_at", "last_seen_at", "expires_at", "revoked_at", "ip")
     more_columns = ("user_agent", "reauthenticated_at", "updated_at")
     labels: ClassVar[dict[str, str]] = {"revoked_at": "Ended at", "ip": "From"}
-    names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, "users")}
+    names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
     list_filters = (Filter("user_id", "User id"),)
     # New sessions come with growing ids, and only the key is indexed for this.
     sorts = ("id",)

@@ -43,7 +43,7 @@ class ToolView(TrashView, model=Tool):
     columns = ("id", "name", "kind", "user_id", "is_active", "updated_at")
     more_columns = ("description", "parameters", "created_at", "row_version")
     labels: ClassVar[dict[str, str]] = {"user_id": "Owner"}
-    names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, "users")}
+    names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
     list_filters = (
         Filter("kind", "Kind", choices_of(ToolKind)),
         Filter("is_active", "Active", YES_NO),

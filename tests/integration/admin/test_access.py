@@ -75,6 +75,15 @@ async def test_viewer_reads(login: Login, viewer: User, identity: str) -> None:
     assert "/action/" not in answer.text
 
 
+async def test_names_lead_only_where_the_reader_may_go(
+    desk: httpx2.AsyncClient, root: httpx2.AsyncClient, session: AsyncSession, owner: Actor
+) -> None:
+    await make_agent(session, owner)
+
+    assert "/admin/users/details/" not in (await desk.get("/admin/agents/list")).text
+    assert "/admin/users/details/" in (await root.get("/admin/agents/list")).text
+
+
 async def test_viewer_cannot_change_anything(
     login: Login, viewer: User, session: AsyncSession, owner: Actor
 ) -> None:
