@@ -13,7 +13,6 @@ from sqladmin.authorization import Action
 from sqladmin.models import BaseView, ModelView
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import async_sessionmaker
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -24,20 +23,9 @@ from app.admin.base import BASE_URL, Row, ServiceView, keys_in
 from app.admin.exports import MAX_ROWS, export_csv
 from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors, sent
 from app.admin.listing import ListQuery, list_context
-from app.api.errors import to_app_error
 from app.api.frame import with_notice
 from app.core.templating import TEMPLATES, register
 from app.exceptions import AppError, Forbidden, NotFound
-
-TITLES = {
-    400: "That request cannot be read",
-    403: "You may not do this",
-    404: "There is nothing here",
-    405: "That does not work here",
-    409: "That is not possible right now",
-    412: "Someone saved in between",
-    503: "The database is not reachable",
-}
 
 
 class DataAdmin(Admin):
@@ -60,8 +48,8 @@ class DataAdmin(Admin):
         )
         self.admin.state = app.state
         self.admin.router.routes = self._routes()
-        kinds = (AppError, HTTPException, SQLAlchemyError, ValidationError, Exception)
-        self.admin.exception_handlers = dict.fromkeys(kinds, self.refuse)
+        # Errors rise to the product's own table, instead of SQLAdmin's page that shows them.
+        self.admin.middleware_stack = self.admin.router
         environment = self.templates.env
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.undefined = StrictUndefined
@@ -246,19 +234,3 @@ class DataAdmin(Admin):
     ) -> Response:
         shared = {"frame": getattr(request.state, "frame", None), "tabs": self.tabs(request)}
         return await self.templates.TemplateResponse(request, template, shared | context, status)
-
-    async def refuse(self, request: Request, error: Exception) -> Response:
-        """The error page: the true status and a message made for the reader, nothing else."""
-        if isinstance(error, HTTPException) and error.status_code == 404:
-            error = NotFound("There is no such page.")
-        known = to_app_error(error)
-        context = {
-            "status": known.status,
-            "title": TITLES.get(known.status, "Something went wrong"),
-            "message": known.message,
-            "details": [str(d.get("message", "")) for d in known.details if not known.field],
-            "request_id": getattr(request.state, "request_id", None),
-        }
-        answer = await self.page(request, "sqladmin/error.html", context, known.status)
-        answer.headers.update({k: v for k, v in known.headers.items() if k != "WWW-Authenticate"})
-        return answer
