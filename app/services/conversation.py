@@ -174,6 +174,15 @@ class Reader:
         return next((call for call in waiting if call.name == name and not call.span_id), None)
 
 
+def holds_unanswered(span: Any) -> bool:  # a span with its body
+    """A step of no kind with messages in it: what came after the last answer, as imports keep."""
+    return (
+        span.kind is SpanKind.OTHER
+        and isinstance(span.input, dict)
+        and isinstance(span.input.get("messages"), list)
+    )
+
+
 def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, by start time
     """What was said and called, in order; empty where no span holds messages."""
     ordered = list(spans)
@@ -181,7 +190,7 @@ def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, b
         return []
     reader = Reader(ordered[0].start_ns)
     for span in ordered:
-        if span.kind is SpanKind.LLM:
+        if span.kind is SpanKind.LLM or holds_unanswered(span):
             reader.model_step(span)
         elif span.kind is SpanKind.TOOL:
             reader.tool_step(span)
