@@ -570,6 +570,7 @@ def upgrade() -> None:
         ["agent_id", "started_at", "id"],
         unique=False,
     )
+    op.create_index("ix_executions_external_id", "executions", ["external_id"], unique=False)
     op.create_index(
         "ix_executions_agent_revision_id", "executions", ["agent_revision_id"], unique=False
     )
@@ -760,6 +761,7 @@ def downgrade() -> None:
     op.drop_index("ix_executions_source_started_at_id", table_name="executions")
     op.drop_index("ix_executions_session_id_started_at_id", table_name="executions")
     op.drop_index("ix_executions_model_name_started_at_id", table_name="executions")
+    op.drop_index("ix_executions_external_id", table_name="executions")
     op.drop_index("ix_executions_agent_revision_id", table_name="executions")
     op.drop_index("ix_executions_agent_id_started_at_id", table_name="executions")
     op.drop_table("executions")

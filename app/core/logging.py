@@ -57,7 +57,14 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
     # Our own middleware writes one line per request; uvicorn's would be a second.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("sqlalchemy.engine.Engine", "alembic", "asyncio", "multipart", "httpx2", "httpcore2"):
+    for noisy in (
+        "sqlalchemy.engine.Engine",
+        "alembic",
+        "asyncio",
+        "multipart",
+        "httpx2",
+        "httpcore2",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if settings.log_sql:
         logging.getLogger("sqlalchemy.engine.Engine").setLevel(logging.INFO)

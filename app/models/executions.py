@@ -85,6 +85,7 @@ class Execution(Usage, Editable, Base):
         Index("ix_executions_source_started_at_id", "source", "started_at", "id"),
         Index("ix_executions_session_id_started_at_id", "session_id", "started_at", "id"),
         Index("ix_executions_agent_revision_id", "agent_revision_id"),
+        Index("ix_executions_external_id", "external_id"),
         Index("ix_executions_tags", "tags", postgresql_using="gin"),
     )
 

@@ -310,7 +310,7 @@
   document.addEventListener("htmx:response:error", (event) => {
     const response = event.detail.ctx?.response;
     if ([401, 422].includes(response?.status)) return; // A redirect or the form itself answers these.
-    const requestId = response?.headers?.get?.("X-Request-ID");
+    const requestId = response?.headers?.get?.("X-Correlation-ID");
     toast("bad", `The server answered ${response?.status ?? "with an error"}.${requestId ? ` Request ${requestId}.` : ""}`);
   });
 

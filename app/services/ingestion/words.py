@@ -1,24 +1,28 @@
 """The words that a run is found by."""
 
+import re
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, select, union_all
 
 from app.models import Execution, ExecutionBody
 from app.services.search import matches
 
 MAX_LEXEMES = 20_000
+TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def found_by(text: str) -> ColumnElement[bool]:
-    """An external or trace id as it is, else words of the bodies."""
-    words = select(ExecutionBody.execution_id).where(matches(ExecutionBody.search, text))
-    ways: list[ColumnElement[bool]] = [Execution.id.in_(words)]
-    wanted = text.strip().lower()
-    if len(wanted) == 32 and all(letter in "0123456789abcdef" for letter in wanted):
-        ways.append(Execution.trace_id == bytes.fromhex(wanted))
-    ways.append(Execution.external_id == text.strip())
-    return or_(*ways)
+    """An external or trace id as it is, else words of the bodies; each way has its index."""
+    wanted = text.strip()
+    ways = [
+        select(ExecutionBody.execution_id).where(matches(ExecutionBody.search, text)),
+        select(Execution.id).where(Execution.external_id == wanted),
+    ]
+    if TRACE_ID.fullmatch(wanted):
+        ways.append(select(Execution.id).where(Execution.trace_id == bytes.fromhex(wanted)))
+    # A union keeps every part on its index, where an OR would read the whole table.
+    return Execution.id.in_(union_all(*ways))
 
 
 def with_more_words(words: str) -> Any:  # an SQL expression for ExecutionBody.search
