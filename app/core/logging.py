@@ -9,6 +9,14 @@ from structlog.typing import EventDict, WrappedLogger
 from app.core.config import Settings
 
 SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "x-api-key")
+NOISY_LOGGERS = (
+    "sqlalchemy.engine.Engine",
+    "alembic",
+    "asyncio",
+    "multipart",
+    "httpx2",
+    "httpcore2",
+)
 REDACTED = "[redacted]"
 
 
@@ -57,14 +65,7 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
     # Our own middleware writes one line per request; uvicorn's would be a second.
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in (
-        "sqlalchemy.engine.Engine",
-        "alembic",
-        "asyncio",
-        "multipart",
-        "httpx2",
-        "httpcore2",
-    ):
+    for noisy in NOISY_LOGGERS:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if settings.log_sql:
         logging.getLogger("sqlalchemy.engine.Engine").setLevel(logging.INFO)
