@@ -97,6 +97,15 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
         wanted = sorted(kept | {tool_id}) if present else sorted(kept)
         return await self.update(agent_id, AgentUpdate(tool_ids=wanted))
 
+    async def restore(self, row_id: int) -> Agent:
+        """Raise ``Conflict`` also when a tool of it is in the trash, where no agent may use it."""
+        self.require(self.deletable)
+        agent = await self.get(row_id, trashed=True)
+        gone = ", ".join(tool.name for tool in agent.tools if tool.deleted_at is not None)
+        if gone:
+            raise Conflict(f"It uses tools that are in the trash ({gone}). Restore them first.")
+        return await super().restore(row_id)
+
     async def restore_revision(
         self, agent_id: int, number: int, note: str | None = None, version: int | None = None
     ) -> Agent:

@@ -124,8 +124,9 @@ async def note_key_used(session: AsyncSession, key_id: int, ip: str | None) -> N
                 ApiKey.last_used_at < func.clock_timestamp() - USED_EVERY,
             ),
         )
-        # Requests that come at once must not wait for one another here.
-        .with_for_update(skip_locked=True)
+        # Requests that come at once must not wait for one another here, nor may rows that refer
+        # to the key: FOR UPDATE would stop those, and deadlock with equal reports of one run.
+        .with_for_update(skip_locked=True, key_share=True)
     )
     await session.execute(
         update(ApiKey)

@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
+from app.core.database_errors import as_app_error
 from app.core.permissions import Permission
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
@@ -109,6 +111,11 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
                 recorded = await self._store(ExecutionCreate.model_validate(raw))
         except (AppError, ValidationError) as error:
             return refused(index, external_id, error)
+        except DBAPIError as error:
+            known = as_app_error(error)
+            if known is None or known.status >= 500:
+                raise
+            return refused(index, external_id, known)
         return BatchItem(
             index=index,
             status=201 if recorded.is_new else 200,
@@ -145,15 +152,11 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         return agent
 
     async def _known(self, values: dict[str, Any], digest: bytes) -> Recorded:
-        found = await self.session.scalar(
-            select(Execution).where(
-                or_(
-                    Execution.trace_id == values["trace_id"],
-                    (Execution.agent_id == values["agent_id"])
-                    & (Execution.external_id == values["external_id"]),
-                )
-            )
-        )
+        same = Execution.trace_id == values["trace_id"]
+        if values["external_id"] is not None:
+            of_agent = Execution.agent_id == values["agent_id"]
+            same = or_(same, of_agent & (Execution.external_id == values["external_id"]))
+        found = await self.session.scalar(select(Execution).where(same))
         if found is None or found.content_sha256 != digest or found.agent_id != values["agent_id"]:
             raise Conflict(
                 "This run is stored already, with other content. Use PATCH to change it.",

@@ -69,11 +69,17 @@ async def pull_config(
     Send the answer's ETag as `If-None-Match`; 304 means that nothing changed.
     """
     live = await agents.live_config(name)
-    if request.headers.get("if-none-match") == live.etag:
+    if is_known(live.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers={"ETag": live.etag})
     response.headers["ETag"] = live.etag
     origin = settings.public_origin or str(request.base_url).rstrip("/")
     return config_body(live, origin)
+
+
+def is_known(tag: str, offered: str) -> bool:
+    """Whether ``If-None-Match`` has it: a list, or ``*`` (RFC 9110, 13.1.2)."""
+    known = {part.strip().removeprefix("W/") for part in offered.split(",")}
+    return bool(known & {tag, "*"})
 
 
 def config_body(live: LiveConfig, origin: str) -> dict[str, Any]:
