@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole run; each test in its own transaction or its own copy."""
 
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -36,7 +37,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     """The embedded server over a folder of its own, stopped at the end."""
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
     server.start()
-    server.ensure_database(TEMPLATE)
+    # Beside any event loop that a browser test keeps running in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(server.ensure_database, TEMPLATE).result()
     yield server
     server.stop()
 

@@ -1,0 +1,211 @@
+"""One real server and a real Chromium; a page with a console error fails its test."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
+
+from app.core.database import Database
+from app.core.embedded_postgres import EmbeddedPostgres
+from app.core.migrations import migrate
+from app.core.permissions import Role
+from tests.conftest import actor_for, settings_for
+from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
+from tests.factories.executions import execution_data
+from tests.factories.tools import make_tool
+from tests.factories.users import PASSWORD, make_user
+from tests.server import ServerProcess
+
+T = TypeVar("T")
+STAFF, VIEWER = "staff@example.com", "viewer@example.com"
+LEAN = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+RUNS = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last: Playwright keeps an event loop running once it has begun."""
+    for item in items:
+        if "browser" in Path(item.fspath).parts:
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: "browser" in Path(item.fspath).parts)
+
+
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end beside Playwright's own event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A seeded installation and what is in it."""
+
+    url: str
+    api_key: str
+    agent_id: int
+    tool_id: int
+    run_id: int
+
+    def api(self) -> httpx2.Client:
+        headers = {"X-API-Key": self.api_key}
+        return httpx2.Client(base_url=f"{self.url}/api/v1", headers=headers, trust_env=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Ids that the seeding made."""
+
+    agent_id: int
+    tool_id: int
+    api_key: str
+
+
+async def seed(url: str) -> Seed:
+    database = Database.from_settings(settings_for(url))
+    await migrate(database.engine)
+    async with database.unit_of_work() as session:
+        boss = await make_user(session, Role.SUPERUSER, email=STAFF)
+        await make_user(session, Role.VIEWER, email=VIEWER)
+        actor = actor_for(boss)
+        tool = await make_tool(session, actor, name="find_bag")
+        agent = await make_agent(session, actor, name="airline-support", tool_ids=[tool.id])
+        await make_agent(session, actor, name="retail-support", description="Sells shoes")
+        _, key = await make_api_key(session, boss)
+        found = Seed(agent.id, tool.id, key)
+    await database.dispose()
+    return found
+
+
+def report_runs(site: Site) -> int:
+    """Many small runs and one long one; the id of the newest with a failed step."""
+    with site.api() as api:
+        agent = type("Ref", (), {"id": site.agent_id})()
+        runs = [
+            execution_data(
+                agent, started_at=f"2026-11-01T{i // 60:02}:{i % 60:02}:00Z", ended_at=None
+            )
+            for i in range(RUNS)
+        ]
+        words = [{"role": "user", "content": "My zebra wants a window seat"}]
+        runs.append(execution_data(agent, external_id="zebra-run", input={"messages": words}))
+        steps = [{"name": f"step {i}", "kind": "tool"} for i in range(300)]
+        runs.append(execution_data(agent, external_id="long-run", spans=steps))
+        answer = api.post("/executions/batch", json={"items": runs}, timeout=30).json()
+        assert answer["created"] == len(runs), answer
+        found = api.get("/executions", params={"external_id": "zebra-run"}).json()
+        return int(found["items"][0]["id"])
+
+
+@pytest.fixture(scope="session")
+def site(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(postgres.ensure_database, "browser").result()
+    made = in_thread(seed(postgres.url("browser")))
+    server = ServerProcess(postgres.url("browser"), tmp_path_factory.mktemp("browser"))
+    with server:
+        bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0)
+        run_id = report_runs(bare)
+        yield Site(server.url, made.api_key, made.agent_id, made.tool_id, run_id)
+
+
+@pytest.fixture(scope="session")
+def base_url(site: Site) -> str:
+    return site.url
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], browser_type: BrowserType
+) -> dict[str, Any]:
+    """Playwright's own Chromium where it is installed, else the system's."""
+    options = {**browser_type_launch_args, "args": list(LEAN)}
+    if not Path(browser_type.executable_path).exists():
+        found = next(filter(None, map(shutil.which, BROWSERS)), None)
+        if found is None:
+            pytest.fail("There is no Chromium. Run: make browser")
+        options["executable_path"] = found
+    if os.geteuid() == 0:
+        options["args"].append("--no-sandbox")
+    return options
+
+
+def watch(page: Page, problems: list[str]) -> None:
+    """Collect console errors (policy violations are among them) and uncaught exceptions."""
+
+    def on_console(message: Any) -> None:  # a ConsoleMessage
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            problems.append(message.text)
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+
+
+def sign_in(page: Page, email: str = STAFF, password: str = PASSWORD) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, base_url: str) -> Callable[[str], Any]:
+    """The browser state of a logged-in person, by e-mail; each logs in once."""
+    states: dict[str, Any] = {}
+
+    def state(email: str) -> Any:  # as Playwright's storage_state
+        if email not in states:
+            context = browser.new_context(base_url=base_url)
+            page = context.new_page()
+            page.goto("/login")
+            sign_in(page, email)
+            page.wait_for_url(f"{base_url}/")
+            states[email] = context.storage_state()
+            context.close()
+        return states[email]
+
+    return state
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, base_url: str, signed_in: Callable[[str], Any]
+) -> Iterator[Callable[..., Page]]:
+    """Pages with the given options; any console error on one of them fails the test."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def new(email: str | None = STAFF, **options: Any) -> Page:
+        state = {} if email is None else {"storage_state": signed_in(email)}
+        context = browser.new_context(base_url=base_url, **state, **options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, problems)
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert not problems, problems
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """A page in which staff are logged in."""
+    return open_page()

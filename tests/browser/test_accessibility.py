@@ -1,0 +1,105 @@
+"""Every page in both themes: axe finds nothing serious, nothing overflows, nothing is blocked."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Site
+
+AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+PATHS = [
+    "/",
+    "/?range=all",
+    "/agents",
+    "/agents/{agent}",
+    "/agents/{agent}/revisions",
+    "/agents/{agent}/edit",
+    "/agents/new",
+    "/tools",
+    "/tools/{tool}",
+    "/tools/new",
+    "/executions",
+    "/executions/{run}",
+    "/executions/{run}?span=00000000000000c1",
+    "/keys",
+    "/keys/new",
+    "/audit",
+    "/trash",
+    "/account",
+    "/search?q=support",
+    "/nowhere",
+    "/admin/",
+    "/admin/agents/list",
+    "/admin/agents/create",
+    "/admin/agents/details/{agent}",
+    "/admin/tools/edit/{tool}",
+    "/admin/audit_events/list",
+]
+
+
+def filled(path: str, site: Site) -> str:
+    return path.format(agent=site.agent_id, tool=site.tool_id, run=site.run_id)
+
+
+def faults_on(page: Page) -> list[str]:
+    """Serious and critical findings, as ``rule: first element``."""
+    # Evaluated through the debugger, which the content security policy does not concern.
+    page.evaluate(AXE)
+    found: Any = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
+        for fault in found["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Site, theme: str) -> None:
+    page = open_page(color_scheme=theme, reduced_motion="reduce")
+    faults = {}
+    for path in PATHS:
+        page.goto(filled(path, site))
+        if found := faults_on(page):
+            faults[path] = found
+    assert not faults
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_before_the_login(
+    open_page: Callable[..., Page], theme: str
+) -> None:
+    page = open_page(None, color_scheme=theme)
+    page.goto("/login")
+    assert not faults_on(page)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(
+    open_page: Callable[..., Page], site: Site, width: int
+) -> None:
+    page = open_page(viewport={"width": width, "height": 850})
+    wide = {}
+    for path in PATHS:
+        page.goto(filled(path, site))
+        over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if over > 0:
+            wide[path] = over
+    assert not wide
+
+
+def test_api_reference_is_served_from_here(open_page: Callable[..., Page], base_url: str) -> None:
+    page = open_page()
+    elsewhere: list[str] = []
+    page.on(
+        "request",
+        lambda r: (
+            None if r.url.startswith((base_url, "data:", "blob:")) else elsewhere.append(r.url)
+        ),
+    )
+    page.goto("/docs")
+    page.locator("#swagger").get_by_text("/executions/batch").first.wait_for()
+    assert not elsewhere
