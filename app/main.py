@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from app import pages
@@ -70,6 +71,15 @@ def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middl
     return [
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
         Middleware(RequestContextMiddleware, respond=respond),
+        # Other sites may call the API with a key; cookies are never sent along.
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "If-Match", "Idempotency-Key", "X-API-Key"],
+            expose_headers=["ETag", "Location", "X-Correlation-ID"],
+            max_age=600,
+        ),
         Middleware(HostsMiddleware, hosts=settings.hosts),
         Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
         Middleware(

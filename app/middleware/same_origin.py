@@ -15,6 +15,8 @@ from app.exceptions import Forbidden
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGES_BY_ANY_METHOD = re.compile(r"/logout/?|/admin/logout/?|/admin/.*/action/.*")
+# The only places where a key counts; elsewhere the cookie decides, key or not.
+KEY_PATHS = ("/api/", "/v1/")
 OWN_SITES = frozenset({"same-origin", "none"})
 REFUSED = "This request came from another site, so it was refused."
 
@@ -44,7 +46,8 @@ class SameOriginMiddleware:
 
     def _is_own(self, headers: Headers, scope: Scope) -> bool:
         # Basic credentials are different: a browser does add those by itself.
-        if "x-api-key" in headers or headers.get("authorization", "").lower().startswith("bearer "):
+        bearer = headers.get("authorization", "").lower().startswith("bearer ")
+        if ("x-api-key" in headers or bearer) and scope["path"].startswith(KEY_PATHS):
             return True
         site = headers.get("sec-fetch-site")
         if site is not None:

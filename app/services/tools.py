@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Invalid
@@ -29,6 +29,14 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_tools_user_id_name_live": ("name", "You already have a tool called {row.name}.")
     }
+
+    def limited_to_agent(self, statement: Select[Tool]) -> Select[Tool]:
+        """A key of one agent reads the tools that this agent may call."""
+        only = self.actor.only_agent_id
+        if only is None:
+            return statement
+        its_own = select(agent_tools.c.tool_id).where(agent_tools.c.agent_id == only)
+        return statement.where(Tool.id.in_(its_own))
 
     async def by_ids(self, tool_ids: Sequence[int]) -> list[Tool]:
         """The tools in the order of their names. Raise ``Invalid`` naming ids that are missing."""
