@@ -31,14 +31,6 @@ PROBLEM = "application/problem+json"
 log = structlog.get_logger("greenroom.errors")
 
 
-class FieldProblem(BaseModel):
-    """One thing that is wrong, and where."""
-
-    field: str | None = None
-    message: str
-    type: str | None = None
-
-
 class ErrorBody(BaseModel):
     code: str
     message: str

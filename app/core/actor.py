@@ -1,6 +1,6 @@
 """Who does something: a person or a key, by which door, with which permissions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -52,6 +52,3 @@ class Actor:
         """Raise ``Forbidden`` unless this actor holds the permission."""
         if permission not in self.permissions:
             raise Forbidden(f"This needs the permission {permission}.")
-
-    def coming_via(self, via: Via) -> Self:
-        return replace(self, via=via)

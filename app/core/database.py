@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -82,10 +82,6 @@ class Database:
                 yield session
             for callback in session.info.pop(AFTER_COMMIT, []):
                 callback()
-
-    async def ping(self) -> None:
-        async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
 
     async def dispose(self) -> None:
         await self.engine.dispose()

@@ -45,11 +45,6 @@ class EmbeddedPostgres:
     def socket_folder(self) -> str:
         return parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
 
-    @property
-    def bin_folder(self) -> Path:
-        """Where ``psql``, ``pg_dump`` and the others are."""
-        return self._server.bin_path
-
     def url(self, database: str = DATABASE) -> str:
         return f"postgresql+asyncpg://postgres@/{database}?host={self.socket_folder}"
 

@@ -63,6 +63,11 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    quiet_others(settings)
+
+
+def quiet_others(settings: Settings) -> None:
+    """Libraries speak up for warnings only, but for SQL on demand."""
     # Our own middleware writes one line per request; uvicorn's would be a second.
     logging.getLogger("uvicorn.access").disabled = True
     for noisy in NOISY_LOGGERS:

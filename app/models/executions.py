@@ -125,10 +125,6 @@ class Execution(Usage, Editable, Base):
     def trace_hex(self) -> str:
         return self.trace_id.hex()
 
-    @property
-    def is_open(self) -> bool:
-        return self.status in OPEN_STATUSES
-
     def __str__(self) -> str:
         return f"run {self.trace_id.hex()[:8]}"
 

@@ -63,7 +63,3 @@ def without(request: Request, name: str) -> str:
     """This list with one filter taken off."""
     params = {key: value for key, value in current_params(request).items() if key != name}
     return href(request.url.path, params)
-
-
-def with_param(request: Request, name: str, value: Any) -> str:
-    return href(request.url.path, current_params(request) | {name: value})

@@ -1,13 +1,12 @@
 """Users and their passwords."""
 
-from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
 from app.core.security import COMMON_PASSWORDS
-from app.schemas.base import Input, Output, PageQuery, Patch, ShortText, storable_text
+from app.schemas.base import Input, PageQuery, Patch, ShortText, storable_text
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 
@@ -67,13 +66,3 @@ class PasswordChange(Input):
 class UserQuery(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
-
-
-class UserRead(Output):
-    id: int
-    email: str
-    full_name: str
-    role: Role
-    is_active: bool
-    created_at: datetime
-    last_login_at: datetime | None
