@@ -33,13 +33,22 @@ async def hash_password(password: str) -> str:
     return await to_thread.run_sync(PASSWORDS.hash, password, limiter=HASHING)
 
 
+def _verify(password: str, hashed: str) -> tuple[bool, str | None]:
+    try:
+        valid, upgraded = PASSWORDS.verify_and_update(password, hashed)
+    except ValueError:
+        # Longer than a scheme takes, or with a NUL: no password that was ever set.
+        return False, None
+    return valid, upgraded
+
+
 async def verify_password(password: str, hashed: str | None) -> tuple[bool, str | None]:
     """Whether the password is right, and a better hash to store when the old one is dated.
 
     Without a stored hash a dummy is verified, so that unknown accounts take as long as known ones.
     """
     valid, upgraded = await to_thread.run_sync(
-        PASSWORDS.verify_and_update, password, hashed or DUMMY_HASH, limiter=HASHING
+        _verify, password, hashed or DUMMY_HASH, limiter=HASHING
     )
     return (valid, upgraded) if hashed else (False, None)
 

@@ -81,7 +81,7 @@ async def create_key(request: Request, keys: ApiKeyServiceDep) -> Response:
     """The answer shows the key: it is not redirected, because nothing may keep the secret."""
     values = forms.typed(await request.form(), lists=("scopes",))
     data, form = forms.parse(ApiKeyCreate, key_input(values))
-    form.values = values
+    form.values |= values
     if data is not None:
         try:
             async with keys.session.begin_nested():

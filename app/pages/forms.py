@@ -25,12 +25,22 @@ WORDING: Mapping[str, str] = {
 NOT_JSON = "is not valid JSON: {reason} (line {line}, column {column})"
 
 
+class Typed(dict[str, Any]):
+    """Fields by name; one that was not sent is empty, as a browser's form may lack any."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 @dataclass(slots=True)
 class Form:
     """What the user typed, and what is wrong with it by field; ``""`` is the whole form."""
 
     values: dict[str, Any]
     errors: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values = Typed(self.values)
 
     def error(self, name: str) -> str | None:
         return self.errors.get(name)

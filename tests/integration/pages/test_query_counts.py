@@ -1,0 +1,61 @@
+"""More rows on a page need no more queries."""
+
+import httpx2
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.permissions import Role
+from app.models import User
+from tests.conftest import QueryCounter
+from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
+from tests.factories.executions import make_execution
+from tests.factories.tools import make_tool
+
+MANY = 12
+
+
+async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> None:
+    """So many agents with a tool, runs and keys, and the audit events of making them."""
+    for _ in range(rows):
+        tool = await make_tool(session, actor)
+        agent = await make_agent(session, actor, tool_ids=[tool.id])
+        await make_execution(session, actor, agent)
+        await make_api_key(session, user, agent=agent)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/agents", "/tools", "/executions", "/keys", "/audit", "/search?q=agent"]
+)
+async def test_list_page_needs_the_same_queries_for_one_row_and_for_many(
+    path: str,
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    staff: User,
+    counted: QueryCounter,
+) -> None:
+    staff.role = Role.SUPERUSER
+    await fill(session, actor, staff, 1)
+    await web.get(path)
+    with counted:
+        assert (await web.get(path)).status_code == 200
+    few = counted.count
+    await fill(session, actor, staff, MANY)
+    counted.statements.clear()
+    with counted:
+        assert (await web.get(path)).status_code == 200
+    assert counted.count == few
+
+
+async def test_runs_are_one_query_and_a_fixed_number(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, staff: User, counted: QueryCounter
+) -> None:
+    await fill(session, actor, staff, MANY)
+    await api.get("/api/v1/executions")
+    with counted:
+        await api.get("/api/v1/executions")
+    listing = [statement for statement in counted.statements if "FROM executions" in statement]
+    assert len(listing) == 1
+    assert counted.count <= 3

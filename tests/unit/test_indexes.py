@@ -1,0 +1,57 @@
+"""What a list can be narrowed and sorted by is what an index can answer."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Index, UniqueConstraint
+
+from app.models import AuditEvent, Execution
+from app.services.agents import AgentService
+from app.services.api_keys import ApiKeyService
+from app.services.base import BaseService
+from app.services.executions import ExecutionService
+from app.services.tools import ToolService
+
+# Two values or three: an index on them alone would not be used.
+FEW_VALUES = {"is_active", "kind"}
+RUN_FILTERS = (
+    "agent_id",
+    "status",
+    "model_name",
+    "source",
+    "session_id",
+    "external_id",
+    "tags",
+    "started_at",
+)
+AUDIT_FILTERS = ("at", "action", "resource", "actor_user_id", "via")
+
+
+def leading_columns(model: Any) -> set[str]:  # a mapped class
+    table = model.__table__
+    found = {
+        next(iter(rule.columns)).name
+        for rule in (*table.indexes, *table.constraints)
+        if isinstance(rule, Index | UniqueConstraint) and len(rule.columns)
+    }
+    return found | {column.name for column in table.columns if column.unique or column.index}
+
+
+@pytest.mark.parametrize(
+    "service", [AgentService, ToolService, ExecutionService], ids=lambda s: s.resource
+)
+def test_every_sort_and_filter_has_an_index(service: type[BaseService[Any, Any, Any]]) -> None:
+    offered = {*service.sorts, *service.filters} - FEW_VALUES
+    assert offered <= leading_columns(service.model)
+
+
+def test_every_filter_of_runs_has_an_index() -> None:
+    assert set(RUN_FILTERS) <= leading_columns(Execution)
+
+
+def test_every_filter_of_the_audit_log_has_an_index() -> None:
+    assert set(AUDIT_FILTERS) <= leading_columns(AuditEvent)
+
+
+def test_keys_of_a_user_have_an_index() -> None:
+    assert set(ApiKeyService.filters) <= leading_columns(ApiKeyService.model)
