@@ -67,6 +67,8 @@ async def list_agents(
 async def form_page(
     request: Request, agents: AgentService, form: forms.Form, agent: Agent | None, status: int = 200
 ) -> Response:
+    # A post that left fields out shows them empty.
+    form.values = EMPTY | form.values
     tools = await ToolService(agents.session, agents.actor).choices()
     context = {
         "form": form,

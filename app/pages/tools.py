@@ -54,6 +54,8 @@ async def list_tools(
 
 
 def form_page(request: Request, form: forms.Form, tool: Tool | None, status: int = 200) -> Response:
+    # A post that left fields out shows them empty.
+    form.values = EMPTY | form.values
     context = {"form": form, "tool": tool, "kinds": KINDS}
     return render(request, "pages/tools/form.html", context, status)
 

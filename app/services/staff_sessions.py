@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -123,7 +124,9 @@ class StaffSessionService:
         )
         if row is not None:
             await self._revoke(StaffSession.id == row.id)
-            self.audit.record("logout", self.resource, row, {})
+            # Who logs in anew is nobody yet, but the session that ends for it was someone's.
+            own = AuditEventService(self.session, replace(self.actor, user_id=row.user_id))
+            own.record("logout", self.resource, row, {})
 
     async def list_own(self) -> list[StaffSession]:
         statement = (

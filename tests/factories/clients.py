@@ -30,7 +30,9 @@ async def key_headers(
 def set_session_cookie(client: httpx2.AsyncClient, settings: Settings, token: str) -> None:
     """Make the client the browser that this session token was given to."""
     client.headers.update(SAME_ORIGIN)
-    client.cookies.set(cookie_name(settings), SessionSigner(settings.signing_keys()).sign(token))
+    signed = SessionSigner(settings.signing_keys()).sign(token)
+    # The domain under which the cookie jar keeps what a server called localhost sets.
+    client.cookies.set(cookie_name(settings), signed, domain="localhost.local")
 
 
 async def log_in(

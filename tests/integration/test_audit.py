@@ -1,0 +1,305 @@
+"""Every write leaves an audit event in its own transaction, or does not happen."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor, Via
+from app.core.config import Settings
+from app.core.permissions import Role
+from app.models import Agent, AuditEvent, User
+from tests.conftest import actor_for
+from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
+from tests.factories.clients import log_in
+from tests.factories.executions import execution_data, make_execution
+from tests.factories.tools import make_tool
+from tests.factories.users import PASSWORD, make_session_token, make_user
+from tests.integration.doors import doors_of
+
+API = "/api/v1"
+NEW_PASSWORD = "Better-Horse-8"
+
+
+class World:
+    """Rows to write to; each case gets its own."""
+
+    def __init__(self, session: AsyncSession, user: User) -> None:
+        self.session = session
+        self.user = user
+        self.actor = actor_for(user)
+
+    async def agent(self, **values: Any) -> int:
+        return (await make_agent(self.session, self.actor, **values)).id
+
+    async def tool(self) -> int:
+        return (await make_tool(self.session, self.actor)).id
+
+    async def run(self) -> int:
+        agent = await make_agent(self.session, self.actor)
+        return (await make_execution(self.session, self.actor, agent)).id
+
+    async def key(self) -> int:
+        return (await make_api_key(self.session, self.user))[0].id
+
+    async def report(self) -> dict[str, Any]:
+        return execution_data(await make_agent(self.session, self.actor))
+
+    async def trashed(self, kind: str) -> int:
+        row_id: int = await getattr(self, {"agents": "agent", "tools": "tool"}.get(kind, "run"))()
+        sql = text(f"UPDATE {kind} SET deleted_at = now() WHERE id = :id")
+        await self.session.execute(sql, {"id": row_id})
+        return row_id
+
+    async def with_old_revision(self) -> int:
+        from app.schemas.agents import AgentUpdate
+        from app.services.agents import AgentService
+
+        row_id = await self.agent()
+        change = AgentUpdate(system_prompt="Be brief.")
+        await AgentService(self.session, self.actor).update(row_id, change)
+        return row_id
+
+    async def own_session(self) -> int:
+        from app.models import StaffSession
+
+        await make_session_token(self.session, self.user)
+        newest = select(func.max(StaffSession.id))
+        return int(await self.session.scalar(newest) or 0)
+
+
+Case = Callable[[World], Awaitable[tuple[str, dict[str, Any]]]]
+AGENT_FORM = {
+    "name": "formed",
+    "model_name": "m",
+    "system_prompt": "",
+    "max_tokens": "1000",
+    "config": "{}",
+    "is_active": "true",
+}
+TOOL_FORM = {"name": "formed", "kind": "function", "parameters": "{}", "is_active": "true"}
+MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"row_version": "1"}
+KEY = {"name": "ci", "scopes": ["agents:read"]}
+PASSWORDS = {
+    "current_password": PASSWORD,
+    "password": NEW_PASSWORD,
+    "confirm_password": NEW_PASSWORD,
+}
+
+
+def to(path: str, **options: Any) -> Case:
+    """A request that needs no row."""
+
+    async def case(_: World) -> tuple[str, dict[str, Any]]:
+        return path, options
+
+    return case
+
+
+def at(path: str, row: str, *arguments: Any, **options: Any) -> Case:
+    """A request to a row that the world makes: the name of its method, and its arguments."""
+
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        return path.format(await getattr(world, row)(*arguments)), options
+
+    return case
+
+
+async def log_in_again(world: World) -> tuple[str, dict[str, Any]]:
+    return "/login", {"data": {"email": world.user.email, "password": PASSWORD}}
+
+
+async def report(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/executions", {"json": await world.report()}
+
+
+async def report_batch(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/executions/batch", {"json": {"items": [await world.report()]}}
+
+
+async def give_tool(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/agents/{await world.agent()}/tools/{await world.tool()}", {}
+
+
+async def take_tool(world: World) -> tuple[str, dict[str, Any]]:
+    tool_id = await world.tool()
+    return f"{API}/agents/{await world.agent(tool_ids=[tool_id])}/tools/{tool_id}", {}
+
+
+async def resume(world: World) -> tuple[str, dict[str, Any]]:
+    return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
+
+
+REVISION = "/agents/{agent_id}/revisions/{number}/restore"
+API_CASES: dict[str, Case] = {
+    "POST /agents": to(f"{API}/agents", json={"name": "new", "model": "m"}),
+    "PATCH /agents/{agent_id}": at(f"{API}/agents/{{}}", "agent", json={"description": "new"}),
+    "DELETE /agents/{agent_id}": at(f"{API}/agents/{{}}", "agent"),
+    "POST /agents/{agent_id}/restore": at(f"{API}/agents/{{}}/restore", "trashed", "agents"),
+    "PUT /agents/{agent_id}/tools/{tool_id}": give_tool,
+    "DELETE /agents/{agent_id}/tools/{tool_id}": take_tool,
+    f"POST {REVISION}": at(f"{API}/agents/{{}}/revisions/1/restore", "with_old_revision"),
+    "POST /tools": to(f"{API}/tools", json={"name": "new"}),
+    "PATCH /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool", json={"description": "new"}),
+    "DELETE /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool"),
+    "POST /tools/{tool_id}/restore": at(f"{API}/tools/{{}}/restore", "trashed", "tools"),
+    "POST /executions": report,
+    "POST /executions/batch": report_batch,
+    "PATCH /executions/{execution_id}": at(
+        f"{API}/executions/{{}}", "run", json={"status": "failed"}
+    ),
+    "DELETE /executions/{execution_id}": at(f"{API}/executions/{{}}", "run"),
+    "POST /executions/{execution_id}/restore": at(
+        f"{API}/executions/{{}}/restore", "trashed", "executions"
+    ),
+    "POST /api-keys": to(f"{API}/api-keys", json=KEY),
+    "DELETE /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key"),
+}
+PAGE_CASES: dict[str, Case] = {
+    "POST /login": log_in_again,
+    "POST /logout": to("/logout"),
+    "POST /account/password": to("/account/password", data=PASSWORDS),
+    "POST /account/sessions/{session_id}/end": at("/account/sessions/{}/end", "own_session"),
+    "POST /agents/new": to("/agents/new", data=AGENT_FORM),
+    "POST /agents/{agent_id}/edit": at(
+        "/agents/{}/edit", "agent", data=AGENT_FORM | {"row_version": "1"}
+    ),
+    "POST /agents/{agent_id}/merge": at("/agents/{}/merge", "agent", data=MERGE_FORM),
+    "POST /agents/{agent_id}/delete": at("/agents/{}/delete", "agent"),
+    "POST /agents/{agent_id}/pause": at("/agents/{}/pause", "agent", data={"version": "1"}),
+    "POST /agents/{agent_id}/resume": resume,
+    f"POST {REVISION}": at(
+        "/agents/{}/revisions/1/restore", "with_old_revision", data={"version": "2"}
+    ),
+    "POST /tools/new": to("/tools/new", data=TOOL_FORM),
+    "POST /tools/{tool_id}/edit": at(
+        "/tools/{}/edit", "tool", data=TOOL_FORM | {"row_version": "1"}
+    ),
+    "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
+    "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
+    "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
+    "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
+    "POST /trash/{resource}/{row_id}/restore": at("/trash/agents/{}/restore", "trashed", "agents"),
+}
+CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
+
+
+async def newest(session: AsyncSession, after: int) -> list[AuditEvent]:
+    statement = select(AuditEvent).where(AuditEvent.id > after).order_by(AuditEvent.id)
+    return list(await session.scalars(statement))
+
+
+async def last_id(session: AsyncSession) -> int:
+    return await session.scalar(select(func.max(AuditEvent.id))) or 0
+
+
+async def test_every_writing_route_has_a_case_here(app: FastAPI) -> None:
+    writing = {door.name for door in doors_of(app) if door.writes}
+    assert writing == set(CASES)
+
+
+@pytest.mark.parametrize("door", CASES)
+async def test_write_leaves_an_event_that_says_who_how_and_what(
+    door: str,
+    client: httpx2.AsyncClient,
+    session: AsyncSession,
+    settings: Settings,
+) -> None:
+    user = await make_user(session, Role.SUPERUSER)
+    await log_in(client, session, settings, user)
+    path, options = await CASES[door](World(session, user))
+    before = await last_id(session)
+    response = await client.request(door.split(" ", maxsplit=1)[0], path, **options)
+    assert response.status_code in {200, 201, 204, 303}, response.text[:2000]
+    events = await newest(session, before)
+    assert events, "the write left no audit event"
+    for event in events:
+        assert event.actor_user_id == user.id
+        assert event.via is (Via.API if path.startswith(API) else Via.PAGE)
+        assert event.request_id == response.headers["x-correlation-id"]
+        assert event.ip == "127.0.0.1"
+        assert all(len(pair) == 2 for pair in event.changes.values())
+        for secret in (PASSWORD, NEW_PASSWORD, "argon2", user.hashed_password or "-"):
+            assert secret not in str(event.changes)
+
+
+async def test_change_is_recorded_from_old_to_new(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor, max_tokens=1000)
+    before = await last_id(session)
+    change = {"max_tokens": 2000, "note": "needs room"}
+    await api.patch(f"{API}/agents/{agent.id}", json=change)
+    update_event, live_event = await newest(session, before)
+    assert update_event.changes == {"max_tokens": [1000, 2000], "row_version": [1, 2]}
+    assert update_event.reason == "needs room"
+    assert update_event.label == agent.name
+    assert live_event.changes == {"live_revision": [1, 2]}
+    assert update_event.actor_api_key_id is not None
+
+
+@pytest.mark.parametrize("change", [{}, {"max_tokens": 1000}, {"name": "Same-Name"}])
+async def test_change_of_nothing_leaves_no_event(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, change: dict[str, Any]
+) -> None:
+    agent = await make_agent(session, actor, name="same-name", max_tokens=1000)
+    before = await last_id(session)
+    assert (await api.patch(f"{API}/agents/{agent.id}", json=change)).status_code == 200
+    assert await newest(session, before) == []
+
+
+@pytest.mark.parametrize("body", [{"max_tokens": 1}, {"name": "taken"}, {"tool_ids": [99_999]}])
+async def test_refused_change_leaves_neither_change_nor_event(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, body: dict[str, Any]
+) -> None:
+    await make_agent(session, actor, name="taken")
+    agent = await make_agent(session, actor, name="first")
+    before = await last_id(session)
+    change = {"description": "never stored"} | body
+    assert (await api.patch(f"{API}/agents/{agent.id}", json=change)).status_code in {409, 422}
+    assert await newest(session, before) == []
+    await session.refresh(agent)
+    assert agent.description is None
+
+
+async def test_event_and_change_are_rolled_back_together(
+    api: httpx2.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.services.agents import AgentService
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("after the event was added")
+
+    monkeypatch.setattr(AgentService, "written", fail)
+    before = await last_id(session)
+    response = await api.post(f"{API}/agents", json={"name": "lost", "model": "m"})
+    assert response.status_code == 500
+    assert await newest(session, before) == []
+    assert await session.scalar(select(Agent).where(Agent.name == "lost")) is None
+
+
+async def test_secret_of_a_key_is_in_no_event(
+    web: httpx2.AsyncClient, session: AsyncSession
+) -> None:
+    before = await last_id(session)
+    data = {"name": "ci", "scopes": ["agents:read"]}
+    token = (await web.post(f"{API}/api-keys", json=data)).json()["key"]
+    (event,) = await newest(session, before)
+    assert event.changes["secret_sha256"] == [None, "changed"]
+    assert token not in str(event.changes)
+
+
+@pytest.mark.parametrize("change", [update(AuditEvent).values(action="x"), delete(AuditEvent)])
+async def test_events_can_be_neither_changed_nor_removed(
+    session: AsyncSession, actor: Actor, change: Any
+) -> None:
+    await make_agent(session, actor)
+    with pytest.raises(DBAPIError, match="append-only"):
+        async with session.begin_nested():
+            await session.execute(change)
