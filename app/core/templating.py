@@ -17,6 +17,7 @@ TEMPLATES = PROJECT_ROOT / "templates"
 STATIC = PROJECT_ROOT / "static"
 # Past a month "how long ago" says less than the date.
 DATE_AFTER_S = 30 * 86_400
+SMALLEST_SHOWN = Decimal("0.0001")
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 
 
@@ -65,6 +66,8 @@ def money(value: Decimal | None) -> str:
     """Dollars with as many digits as a small amount needs; unknown is said, never 0."""
     if value is None:
         return "unpriced"
+    if 0 < value < SMALLEST_SHOWN:
+        return f"< ${SMALLEST_SHOWN}"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:,.4f}"
 
 

@@ -41,7 +41,7 @@ from app.services.ingestion.reports import (
 )
 from app.services.ingestion.words import found_by, with_more_words
 from app.services.paging import Slice, read_slice
-from app.services.spans import SpanService
+from app.services.spans import SpanService, distinct
 from app.services.traces import count_errors, search_text, totals_of
 
 LIST_LIMIT = 1000
@@ -167,6 +167,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         return Recorded(found, is_new=False)
 
     async def _row_values(self, data: ExecutionCreate, agent: Agent) -> dict[str, Any]:
+        spans = distinct(data.spans)
         started_at = data.started_at or self._earliest(data) or datetime.now(UTC)
         ended_at = data.ended_at
         return {
@@ -183,13 +184,13 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             "started_at": started_at,
             "ended_at": ended_at,
             "latency_ms": latency_ms(started_at, ended_at),
-            "span_count": len(data.spans),
-            "error_count": count_errors(data.spans),
+            "span_count": len(spans),
+            "error_count": count_errors(spans),
             "tags": sorted(set(data.tags)),
             "error_type": data.error_type,
             "reported_by_user_id": self.actor.user_id,
             "reported_by_key_id": self.actor.api_key_id,
-        } | usage_values(data, totals_of(data.spans))
+        } | usage_values(data, totals_of(spans))
 
     @staticmethod
     def _earliest(data: ExecutionCreate) -> datetime | None:

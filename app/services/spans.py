@@ -47,6 +47,11 @@ def made_up_id(trace_id: bytes, position: int) -> bytes:
     return hashlib.sha256(trace_id + position.to_bytes(8, "big")).digest()[:8]
 
 
+def distinct(spans: Sequence[SpanCreate]) -> list[SpanCreate]:
+    """The spans that will be stored: of several with the same id and start, the last."""
+    return list({(s.span_id or i, s.start_ns): s for i, s in enumerate(spans)}.values())
+
+
 def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
     start_ns = span.start_ns if span.start_ns is not None else nanoseconds(execution.started_at)
     given = bytes.fromhex(span.span_id) if span.span_id else None

@@ -45,7 +45,8 @@ def has_usage(step: Step) -> bool:
 
 def leaf_model_steps(steps: Sequence[Step]) -> list[Step]:
     """Model steps with usage that have none such below: parents often repeat their children."""
-    by_id = {step.span_id: step for step in steps}
+    # A step without an id is nobody's parent.
+    by_id = {step.span_id: step for step in steps if step.span_id is not None}
     repeated: set[Any] = set()
     for step in filter(has_usage, steps):
         parent, seen = by_id.get(step.parent_span_id), {step.span_id}

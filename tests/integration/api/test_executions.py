@@ -268,6 +268,15 @@ async def test_later_spans_replace_those_with_the_same_id_and_repair_the_totals(
     assert spans[0]["cost"] is None
 
 
+async def test_span_sent_twice_in_one_report_counts_once(
+    api: httpx2.AsyncClient, data: dict[str, Any]
+) -> None:
+    twice = data | {"spans": [*data["spans"], data["spans"][1] | {"output_tokens": 30}]}
+    run = await api.post(RUNS, json=twice)
+    assert run.json()["span_count"] == 3
+    assert (run.json()["input_tokens"], run.json()["output_tokens"]) == (100, 30)
+
+
 async def test_trace_holds_the_bodies_by_start_time(
     api: httpx2.AsyncClient, data: dict[str, Any]
 ) -> None:

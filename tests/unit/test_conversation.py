@@ -1,0 +1,158 @@
+"""The conversation told by a run's steps, each message once."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.models.spans import SpanKind, SpanStatus
+from app.services.conversation import Turn, conversation_of
+
+USER = {"role": "user", "content": "Where is my bag?"}
+SYSTEM = {"role": "system", "content": "Be kind."}
+ANSWER = {"role": "assistant", "content": "In Rome."}
+
+
+def calling(*calls: tuple[str, str]) -> dict[str, Any]:
+    listed = [
+        {"id": call_id, "function": {"name": name, "arguments": '{"tag": 7}'}}
+        for call_id, name in calls
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": listed}
+
+
+@dataclass
+class Step:
+    """A span with its body."""
+
+    kind: SpanKind
+    input: Any = None
+    output: Any = None
+    name: str = "step"
+    tool_name: str | None = None
+    status: SpanStatus = SpanStatus.OK
+    start_ns: int = 0
+    end_ns: int | None = 2_000_000
+    span_id: bytes = b"12345678"
+    model_name: str | None = "gpt-4o"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def model(*given: Any, out: Any = None, **values: Any) -> Step:
+    return Step(SpanKind.LLM, list(given), out, **values)
+
+
+def tool(name: str, out: Any, **values: Any) -> Step:
+    return Step(SpanKind.TOOL, {}, out, tool_name=name, **values)
+
+
+def said(turns: list[Turn]) -> list[tuple[str, str]]:
+    return [(turn.role, turn.text) for turn in turns]
+
+
+def test_run_without_messages_has_no_conversation() -> None:
+    assert conversation_of([]) == []
+    assert conversation_of([Step(SpanKind.AGENT, {"a": 1}, "b")]) == []
+
+
+def test_full_history_is_told_once() -> None:
+    again = {"role": "user", "content": "Thanks."}
+    bye = {"role": "assistant", "content": "Bye."}
+    turns = conversation_of(
+        [model(SYSTEM, USER, out=ANSWER), model(SYSTEM, USER, ANSWER, again, out=bye)]
+    )
+    assert said(turns) == [
+        ("system", "Be kind."),
+        ("user", "Where is my bag?"),
+        ("assistant", "In Rome."),
+        ("user", "Thanks."),
+        ("assistant", "Bye."),
+    ]
+
+
+def test_history_of_only_what_is_new_is_told_once() -> None:
+    again = {"role": "user", "content": "Thanks."}
+    turns = conversation_of([model(USER, out=ANSWER), model(again, out="You are welcome.")])
+    assert [text for _, text in said(turns)] == [
+        "Where is my bag?",
+        "In Rome.",
+        "Thanks.",
+        "You are welcome.",
+    ]
+
+
+def test_same_words_said_twice_are_told_twice() -> None:
+    turns = conversation_of([model(USER, out=ANSWER), model(USER, ANSWER, USER, out=ANSWER)])
+    assert len(turns) == 4
+
+
+def test_result_in_the_next_steps_history_answers_the_call() -> None:
+    call = calling(("c1", "find_bag"))
+    result = {"role": "tool", "tool_call_id": "c1", "content": '{"city": "Rome"}'}
+    turns = conversation_of([model(USER, out=call), model(USER, call, result, out=ANSWER)])
+    (found,) = turns[1].calls
+    assert (found.name, found.arguments) == ("find_bag", {"tag": 7})
+    assert (found.result, found.answered) == ({"city": "Rome"}, True)
+    assert [role for role, _ in said(turns)] == ["user", "assistant", "assistant"]
+
+
+def test_tool_step_answers_the_call_with_its_time() -> None:
+    turns = conversation_of([model(USER, out=calling(("c1", "find"))), tool("find", "Rome")])
+    (call,) = turns[1].calls
+    assert (call.result, call.duration_ms) == ("Rome", 2.0)
+    assert call.span_id == b"12345678".hex()
+    assert not call.failed
+
+
+def test_failed_tool_step_marks_the_call() -> None:
+    failed = tool("find", "Error: lost", status=SpanStatus.ERROR, end_ns=None)
+    (call,) = conversation_of([model(USER, out=calling(("c1", "find"))), failed])[1].calls
+    assert call.failed
+    assert call.duration_ms is None
+
+
+def test_parallel_calls_of_one_tool_get_their_own_results_by_id() -> None:
+    call = calling(("c1", "find"), ("c2", "find"))
+    results = [
+        tool("find", "two", attributes={"gen_ai.tool.call.id": "c2"}, span_id=b"22222222"),
+        tool("find", "one", attributes={"gen_ai.tool.call.id": "c1"}, span_id=b"11111111"),
+    ]
+    turns = conversation_of([model(USER, out=call), *results])
+    assert [c.result for c in turns[1].calls] == ["one", "two"]
+
+
+def test_parallel_calls_of_one_tool_get_their_own_results_in_order() -> None:
+    call = calling(("c1", "find"), ("c2", "find"))
+    steps = [tool("find", "one"), tool("find", "two", span_id=b"22222222")]
+    turns = conversation_of([model(USER, out=call), *steps])
+    assert [c.result for c in turns[1].calls] == ["one", "two"]
+
+
+def test_tool_step_that_nobody_asked_for_is_a_turn_of_its_own() -> None:
+    (turn,) = conversation_of([tool("cron", "done")])
+    assert turn.role == "tool"
+    assert turn.calls[0].name == "cron"
+
+
+def test_plain_text_and_parts_are_read() -> None:
+    parts = [{"type": "text", "text": "Look:"}, {"type": "image_url"}, "end"]
+    turns = conversation_of(
+        [model({"role": "user", "content": parts}, out="Nice."), Step(SpanKind.LLM, "Raw.", None)]
+    )
+    assert [turn.text for turn in turns] == ["Look:\n[image_url]\nend", "Nice.", "Raw."]
+
+
+def test_malformed_messages_never_break_the_page() -> None:
+    strange: list[Any] = [
+        {"role": "assistant", "tool_calls": "none"},
+        {"role": "assistant", "tool_calls": [7, {"function": "x"}, {"function": {}}]},
+        {"role": None, "content": {"a": 1}},
+        {"role": "tool", "content": None},
+    ]
+    assert conversation_of([model(*strange, out={"no": "role"}), model(7, None, out=[1, 2])])
+
+
+def test_answer_carries_what_it_took() -> None:
+    turn = conversation_of([model(USER, out=ANSWER, input_tokens=3, output_tokens=0)])[1]
+    assert (turn.model_name, turn.tokens, turn.cost) == ("gpt-4o", 3, None)
