@@ -177,6 +177,7 @@ async def save(
             return render(request, "pages/agents/conflict.html", context, 409)
         except AppError as error:
             forms.refuse(form, error)
+            agent = await agents.get(agent_id)  # what the savepoint undid is to be read again
         else:
             notice = "unchanged" if saved.row_version == version else "saved"
             return redirect(request, f"/agents/{agent_id}", notice)

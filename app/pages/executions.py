@@ -15,7 +15,7 @@ from app.pages.trace_view import trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS, ExecutionFilters, ExecutionQuery
 from app.services.agents import AgentService
-from app.services.conversation import conversation_of
+from app.services.conversation import conversation_of, told
 from app.services.executions import LIST_LIMIT, ExecutionService
 from app.services.spans import SpanService
 
@@ -137,11 +137,14 @@ async def show_execution(
 ) -> Response:
     execution = await runs.get(execution_id)
     spans = await SpanService(runs.session, runs.actor).with_bodies(execution)
+    body, turns = await runs.find_body(execution), conversation_of(spans)
+    ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
     context = {
         "run": execution,
-        "body": await runs.find_body(execution),
+        "body": body,
         "trace": trace_of(spans, span),
-        "turns": conversation_of(spans),
+        "turns": turns,
+        "ends": [end for end in ends if end[1] is not None and not told(end[1], end[2], turns)],
         "truncated": execution.span_count > len(spans),
         "max_spans": MAX_SPANS,
         "feedback": await runs.feedback(execution),

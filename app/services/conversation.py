@@ -195,3 +195,9 @@ def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, b
         elif span.kind is SpanKind.TOOL:
             reader.tool_step(span)
     return reader.turns
+
+
+def told(value: Any, role: str, turns: Iterable[Turn]) -> bool:  # any JSON value
+    """Whether the turns already say all that a run's own input or output says."""
+    said = {turn.text for turn in turns} | {""}
+    return all(text_of(message.get("content")) in said for message in messages_of(value, role))
