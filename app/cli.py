@@ -89,7 +89,8 @@ def serve_app(settings: Settings, listener: socket.socket) -> None:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=10,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     # uvicorn raises the signal again once it is down; leave then, so that PostgreSQL is stopped.
     for caught in (signal.SIGTERM, signal.SIGINT):

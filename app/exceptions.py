@@ -73,6 +73,33 @@ class Forbidden(AppError):
     code = "FORBIDDEN"
 
 
+class ReauthenticationRequired(Forbidden):
+    """A sensitive change, and the last proof of who is asking is too long ago."""
+
+    code = "REAUTHENTICATION_REQUIRED"
+
+
+class SecondFactorRequired(Forbidden):
+    """The instance asks for a second factor and this account has none yet."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+
+class TooManyRequests(AppError):
+    """A limit is reached; ``retry_after_s`` says when to come again."""
+
+    status = 429
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
 class Conflict(AppError):
     """The change contradicts what is stored."""
 

@@ -1,6 +1,7 @@
 """Who does something: a person or a key, by which door, with which permissions."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -30,6 +31,8 @@ class Actor:
     only_agent_id: int | None = None
     request_id: str | None = None
     ip: str | None = None
+    # When the person last proved who they are (aware UTC); ``None`` for keys and commands.
+    authenticated_at: datetime | None = None
 
     @classmethod
     def system(cls, via: Via) -> Self:

@@ -27,6 +27,14 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class SmtpSecurity(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
 def split_commas(value: object) -> object:
     """Accept ``a,b`` beside a JSON list, as people write both in ``.env`` files."""
     if isinstance(value, str) and not value.lstrip().startswith("["):
@@ -63,16 +71,32 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
     allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
     insecure_http: bool = False
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     session_idle_minutes: int = Field(60, ge=1)
     session_absolute_hours: int = Field(12, ge=1)
     max_sessions_per_user: int = Field(10, ge=1)
+    reauthentication_minutes: int = Field(30, ge=1)
+    access_token_minutes: int = Field(10, ge=1, le=60)
+    refresh_token_days: int = Field(14, ge=1)
+    refresh_token_max_days: int = Field(60, ge=1)
+    invitation_days: int = Field(7, ge=1)
+    password_reset_minutes: int = Field(60, ge=5)
+
+    smtp_host: str | None = None
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS
+    mail_from: str = "Greenroom <greenroom@localhost>"
 
     first_superuser_email: str = "admin@greenroom.example"
     log_json: bool | None = None
 
-    @field_validator("allowed_hosts", "allowed_origins", "old_secret_keys", mode="before")
+    @field_validator(
+        "allowed_hosts", "allowed_origins", "old_secret_keys", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     USERS_MANAGE = "users:manage"
     SESSIONS_MANAGE = "sessions:manage"
     AUDIT_READ = "audit:read"
+    SETTINGS_MANAGE = "settings:manage"
     BACK_OFFICE = "back_office:read"
 
 

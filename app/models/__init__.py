@@ -4,28 +4,42 @@ from app.models.agent_revisions import AgentRevision
 from app.models.agents import Agent, agent_tools
 from app.models.api_keys import ApiKey
 from app.models.audit_events import AuditEvent
+from app.models.audit_seals import AuditSeal
 from app.models.base import Base
 from app.models.executions import Execution, ExecutionBody, Feedback
 from app.models.idempotency_keys import IdempotencyKey
+from app.models.instance_settings import InstanceSettings
+from app.models.login_attempts import AttemptKind, LoginAttempt
+from app.models.recovery_codes import RecoveryCode
+from app.models.refresh_tokens import RefreshToken
 from app.models.spans import Span, SpanBody
 from app.models.staff_sessions import StaffSession
 from app.models.tools import Tool
+from app.models.user_tokens import TokenPurpose, UserToken
 from app.models.users import User
 
 __all__ = [
     "Agent",
     "AgentRevision",
     "ApiKey",
+    "AttemptKind",
     "AuditEvent",
+    "AuditSeal",
     "Base",
     "Execution",
     "ExecutionBody",
     "Feedback",
     "IdempotencyKey",
+    "InstanceSettings",
+    "LoginAttempt",
+    "RecoveryCode",
+    "RefreshToken",
     "Span",
     "SpanBody",
     "StaffSession",
+    "TokenPurpose",
     "Tool",
     "User",
+    "UserToken",
     "agent_tools",
 ]

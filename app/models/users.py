@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, func, text
+from sqlalchemy import Index, LargeBinary, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.permissions import Role
@@ -28,6 +28,15 @@ class User(Editable, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     password_changed_at: Mapped[datetime | None]
     last_login_at: Mapped[datetime | None]
+    # Encrypted; set before it is confirmed by a first code, in force only after.
+    totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(512))
+    totp_confirmed_at: Mapped[datetime | None]
+    # The 30-second step of the last accepted code: no code is accepted twice.
+    totp_last_step: Mapped[int | None]
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.totp_confirmed_at is not None
 
     @property
     def is_superuser(self) -> bool:
