@@ -53,6 +53,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = database or Database.from_settings(settings)
     app.state.templates = Templates()
+    app.state.background_tasks = set()
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)

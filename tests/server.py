@@ -19,7 +19,7 @@ from app.api.deps import PLAIN_COOKIE
 from app.core.config import PROJECT_ROOT
 from app.core.database import Database
 from app.core.permissions import Role
-from app.core.security import SessionSigner
+from app.core.security import Signer
 from tests.factories.api_keys import make_api_key
 from tests.factories.users import make_session_token, make_user
 
@@ -141,7 +141,7 @@ class Installation:
         """A client with a staff session, which sends what a browser sends with its own forms."""
         return httpx2.AsyncClient(
             base_url=self.server.url,
-            cookies={PLAIN_COOKIE: SessionSigner([SECRET]).sign(self.session_token)},
+            cookies={PLAIN_COOKIE: Signer([SECRET]).sign(self.session_token)},
             headers={"Sec-Fetch-Site": "same-origin"},
             trust_env=False,
         )

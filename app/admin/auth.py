@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from app.api.deps import find_staff
-from app.api.frame import frame_for
+from app.api.frame import ENROLMENT_PATH, frame_for
 from app.core.actor import Actor, Via
 from app.core.database import Database
 
@@ -47,9 +47,10 @@ class StaffAuthentication(AuthenticationBackend):
             found = await find_staff(request, session, state.settings, Via.ADMIN)
         if found is None:
             return RedirectResponse(login_url(request), status_code=303)
-        user, actor = found
-        request.state.actor = actor
-        request.state.frame = frame_for(request, user, actor)
+        if found.must_enrol:
+            return RedirectResponse(ENROLMENT_PATH, status_code=303)
+        request.state.actor = found.actor
+        request.state.frame = frame_for(request, found.user, found.actor)
         return True
 
     async def get_user_id(self, request: Request) -> int | None:

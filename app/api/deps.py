@@ -1,6 +1,7 @@
 """Dependencies of routes: the session that commits before the answer, and who is asking."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import structlog
@@ -12,12 +13,13 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission
-from app.core.security import SessionSigner
-from app.exceptions import Invalid, Unauthorized
+from app.core.security import Signer
+from app.exceptions import Invalid, SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService, note_key_used, recognise_key
 from app.services.audit_events import AuditEventService
+from app.services.logins import ENROL_FIRST
 from app.services.staff_sessions import StaffSessionService, actor_of
 from app.services.tools import ToolService
 
@@ -61,24 +63,35 @@ def session_token(request: Request, settings: Settings) -> str | None:
     cookie = request.cookies.get(cookie_name(settings))
     if cookie is None or len(cookie) > MAX_TOKEN_LENGTH:
         return None
-    return SessionSigner(settings.signing_keys()).unsign(cookie)
+    return Signer(settings.signing_keys()).unsign(cookie)
+
+
+@dataclass(frozen=True, slots=True)
+class StaffLogin:
+    """A person with a live session; ``must_enrol`` until they have the required second factor."""
+
+    user: User
+    actor: Actor
+    must_enrol: bool
 
 
 async def find_staff(
     request: Request, session: AsyncSession, settings: Settings, via: Via
-) -> tuple[User, Actor] | None:
+) -> StaffLogin | None:
     """The staff member of the request's cookie, if the session is alive."""
     token = session_token(request, settings)
     if token is None:
         return None
     ip, request_id = client_ip(request), request_id_of(request)
     sessions = StaffSessionService(session, Actor.system(via), settings)
-    row = await sessions.recognise(token)
-    if row is None:
+    found = await sessions.recognise(token)
+    if found is None:
         return None
+    row = found.row
     await sessions.note_seen(row)
     structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
-    return row.user, actor_of(row.user, via, request_id, ip)
+    actor = actor_of(row.user, via, request_id, ip, recent=found.recent)
+    return StaffLogin(row.user, actor, found.must_enrol)
 
 
 def presented_key(request: Request, header: str | None) -> str | None:
@@ -101,7 +114,9 @@ async def get_actor(
         staff = await find_staff(request, session, settings, Via.API)
         if staff is None:
             raise Unauthorized("Send an API key in the X-API-Key header.")
-        return staff[1]
+        if staff.must_enrol:
+            raise SecondFactorRequired(ENROL_FIRST)
+        return staff.actor
     ip = client_ip(request)
     actor = None
     if len(token) <= MAX_TOKEN_LENGTH:

@@ -11,6 +11,7 @@ from app.core.permissions import Permission
 from app.models import User
 
 P = Permission
+ENROLMENT_PATH = "/account/second-factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ NOTICES: Mapping[str, str] = {
     "revoked": "The key is revoked.",
     "password": "Your password is changed; your other sessions are ended.",
     "ended": "The session is ended.",
+    "factor_removed": "Your second factor is removed; your other sessions are ended.",
 }
 UNDO_PATHS = ("agents", "tools", "executions")
 

@@ -1,7 +1,6 @@
 """Who does something: a person or a key, by which door, with which permissions."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -31,8 +30,8 @@ class Actor:
     only_agent_id: int | None = None
     request_id: str | None = None
     ip: str | None = None
-    # When the person last proved who they are (aware UTC); ``None`` for keys and commands.
-    authenticated_at: datetime | None = None
+    # Whether the person proved who they are a short while ago, as sensitive changes ask for.
+    recently_authenticated: bool = False
 
     @classmethod
     def system(cls, via: Via) -> Self:

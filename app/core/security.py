@@ -1,4 +1,4 @@
-"""Password hashes, random tokens, and the signature over the session cookie."""
+"""Password hashes, random tokens, and signatures over what browsers keep for us."""
 
 import hashlib
 import secrets
@@ -24,6 +24,8 @@ BASE62 = string.digits + string.ascii_letters
 SECRET_BYTES = 32
 CHECKSUM_LENGTH = 6
 SESSION_SALT = "greenroom.staff-session"
+LOGIN_STEP_SALT = "greenroom.login-step"
+DEVICE_SALT = "greenroom.device"
 # Hashing takes tens of milliseconds of one core: two at a time keep the other requests quick.
 HASHING = CapacityLimiter(2)
 DUMMY_HASH = PASSWORDS.hash(secrets.token_urlsafe(16))
@@ -83,19 +85,20 @@ def token_is_well_formed(token: str, prefix: str) -> bool:
     return token.startswith(f"{prefix}_") and token.isascii() and token_checksum(body) == checksum
 
 
-class SessionSigner:
-    """Signs the opaque session id, so that a made-up cookie never reaches the database."""
+class Signer:
+    """Signs what a browser keeps for us; each use has its own salt, so none passes for another."""
 
-    def __init__(self, keys: list[str]) -> None:
+    def __init__(self, keys: list[str], salt: str = SESSION_SALT) -> None:
         self._signer = TimestampSigner(
-            keys, salt=SESSION_SALT, digest_method=hashlib.sha512, key_derivation="hmac"
+            keys, salt=salt, digest_method=hashlib.sha512, key_derivation="hmac"
         )
 
-    def sign(self, token: str) -> str:
-        return self._signer.sign(token).decode()
+    def sign(self, value: str) -> str:
+        return self._signer.sign(value).decode()
 
-    def unsign(self, cookie: str) -> str | None:
+    def unsign(self, signed: str, max_age_s: int | None = None) -> str | None:
+        """The value, ``None`` when it was not signed by us or longer ago than ``max_age_s``."""
         try:
-            return self._signer.unsign(cookie).decode()
-        except BadSignature:
+            return self._signer.unsign(signed, max_age=max_age_s).decode()
+        except (BadSignature, UnicodeError):
             return None

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from app.pages import (
+    account,
     agent_revisions,
     agents,
     api_keys,
@@ -10,6 +11,7 @@ from app.pages import (
     dashboard,
     executions,
     login,
+    passwords,
     search,
     tools,
     trash,
@@ -18,6 +20,8 @@ from app.pages.render import render_error
 
 ROUTERS = (
     login.router,
+    account.router,
+    passwords.router,
     dashboard.router,
     agents.router,
     agent_revisions.router,

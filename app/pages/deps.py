@@ -1,48 +1,72 @@
 """Dependencies of pages: the logged-in staff member, and services for them."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import FormData
 
-from app.api.deps import SessionDep, SettingsDep, find_staff
-from app.api.frame import frame_for
+from app.api.attempts import claim_attempt, subjects_of
+from app.api.deps import (
+    SessionDep,
+    SettingsDep,
+    StaffLogin,
+    client_ip,
+    find_staff,
+    request_id_of,
+)
+from app.api.frame import ENROLMENT_PATH, frame_for
 from app.core.actor import Actor, Via
-from app.core.permissions import Permission
-from app.models import User
-from app.pages.render import LoginRequired
+from app.core.config import Settings
+from app.core.permissions import Permission, Role
+from app.exceptions import Unauthorized
+from app.models import AttemptKind
+from app.pages.cookies import current_token
+from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.executions import ExecutionService
+from app.services.logins import LoginService
+from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
 from app.services.tools import ToolService
+from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
 
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Staff:
-    """The person behind a page request."""
-
-    user: User
-    actor: Actor
+# Where someone may go who still has to set up the second factor that the instance asks for.
+OPEN_BEFORE_ENROLMENT = (ENROLMENT_PATH, "/logout", "/reauthenticate")
+PASSWORD_FIELD = "reauthentication_password"  # noqa: S105  (a field's name)
 
 
-async def get_staff(request: Request, session: SessionDep, settings: SettingsDep) -> Staff:
+def anonymous(request: Request) -> Actor:
+    """Who has not logged in yet."""
+    return Actor(
+        user_id=None,
+        role=Role.MEMBER,
+        permissions=frozenset(),
+        via=Via.PAGE,
+        request_id=request_id_of(request),
+        ip=client_ip(request),
+    )
+
+
+async def get_staff(request: Request, session: SessionDep, settings: SettingsDep) -> StaffLogin:
     """Raises ``LoginRequired`` without a live session; sets the frame of the page."""
     found = await find_staff(request, session, settings, Via.PAGE)
     if found is None:
         raise LoginRequired("Please log in.")
-    user, actor = found
-    request.state.frame = frame_for(request, user, actor)
-    return Staff(user, actor)
+    if found.must_enrol and not request.url.path.startswith(OPEN_BEFORE_ENROLMENT):
+        raise EnrolmentRequired("Set up a second factor first.")
+    request.state.frame = frame_for(request, found.user, found.actor)
+    return found
 
 
-StaffDep = Annotated[Staff, Depends(get_staff)]
+StaffDep = Annotated[StaffLogin, Depends(get_staff)]
 
 
 class RequireStaffPermission:
@@ -55,23 +79,87 @@ class RequireStaffPermission:
         staff.actor.require(self.permission)
 
 
+Reauthenticate = Callable[[str], Coroutine[Any, Any, None]]
+
+
+async def get_reauthenticate(
+    request: Request, session: SessionDep, settings: SettingsDep, staff: StaffDep
+) -> Reauthenticate:
+    """Checks the password of who is logged in and goes on under a new token.
+
+    What it returns raises ``Unauthorized`` or ``TooManyRequests``.
+    """
+
+    async def confirm(password: str) -> None:
+        logins = LoginService(session, staff.actor, settings)
+        subjects = subjects_of(request, settings, staff.user.email)
+        attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
+        await logins.check_own_password(staff.user, password)
+        await logins.give_back(attempts)
+        sessions = StaffSessionService(session, staff.actor, settings)
+        request.state.renewed_token = await sessions.renew(current_token(request) or "")
+
+    return confirm
+
+
+ReauthenticateDep = Annotated[Reauthenticate, Depends(get_reauthenticate)]
+
+
+async def require_recent(request: Request, staff: StaffDep, confirm: ReauthenticateDep) -> None:
+    """Sensitive pages and changes ask for the password when it was last given long ago.
+
+    The page that asks posts the same form again with the password in it. Raises
+    ``ConfirmIdentity``, ``TooManyRequests``.
+    """
+    if staff.actor.recently_authenticated:
+        return
+    form = await request.form() if request.method == "POST" else FormData()
+    fields = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != PASSWORD_FIELD]
+    password = form.get(PASSWORD_FIELD)
+    if not isinstance(password, str):
+        raise ConfirmIdentity("Enter your password to go on.", fields)
+    try:
+        await confirm(password[:1024])
+    except Unauthorized as error:
+        raise ConfirmIdentity(error.message, fields) from error
+
+
+recently_authenticated = Depends(require_recent)
+
+
 def requires(permission: Permission) -> Any:  # as FastAPI types Depends
     return Depends(RequireStaffPermission(permission))
 
 
 def service(
     kind: Callable[[AsyncSession, Actor], S],
-) -> Callable[[AsyncSession, Staff], Coroutine[Any, Any, S]]:
+) -> Callable[[AsyncSession, StaffLogin], Coroutine[Any, Any, S]]:
     async def provide(session: SessionDep, staff: StaffDep) -> S:
         return kind(session, staff.actor)
 
     return provide
 
 
-async def get_sessions(
-    session: SessionDep, staff: StaffDep, settings: SettingsDep
-) -> StaffSessionService:
-    return StaffSessionService(session, staff.actor, settings)
+def personal(
+    kind: Callable[[AsyncSession, Actor, Settings], S],
+) -> Callable[[AsyncSession, StaffLogin, Settings], Coroutine[Any, Any, S]]:
+    """As ``service``, for those that need the settings too."""
+
+    async def provide(session: SessionDep, staff: StaffDep, settings: SettingsDep) -> S:
+        return kind(session, staff.actor, settings)
+
+    return provide
+
+
+def open_to_all(
+    kind: Callable[[AsyncSession, Actor, Settings], S],
+) -> Callable[[Request, AsyncSession, Settings], Coroutine[Any, Any, S]]:
+    """A service for who has not logged in."""
+
+    async def provide(request: Request, session: SessionDep, settings: SettingsDep) -> S:
+        return kind(session, anonymous(request), settings)
+
+    return provide
 
 
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
@@ -80,4 +168,7 @@ ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionServi
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
-StaffSessionServiceDep = Annotated[StaffSessionService, Depends(get_sessions)]
+StaffSessionServiceDep = Annotated[StaffSessionService, Depends(personal(StaffSessionService))]
+SecondFactorServiceDep = Annotated[SecondFactorService, Depends(personal(SecondFactorService))]
+LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService))]
+UserTokenServiceDep = Annotated[UserTokenService, Depends(open_to_all(UserTokenService))]

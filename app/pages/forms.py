@@ -61,7 +61,8 @@ def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
     for name, value in data.multi_items():
         if isinstance(value, UploadFile):
             raise BadRequest("This form takes no files.")
-        if name not in lists:
+        # The password of a confirmation travels with the form that it confirms.
+        if name not in lists and not name.startswith("reauthentication_"):
             values[name] = value.replace("\r\n", "\n")
     return values
 

@@ -1,57 +1,46 @@
-"""Log in and out, and one's own account."""
+"""Log in, with a second factor where there is one; log out; confirm who is asking."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from app.api.deps import SessionDep, SettingsDep, client_ip, cookie_name, find_staff, session_token
-from app.api.deps import request_id_of as request_id
-from app.core.actor import Actor, Via
-from app.core.config import Settings
-from app.core.permissions import Role
-from app.core.security import SessionSigner
-from app.exceptions import AppError, Unauthorized
-from app.pages import forms
-from app.pages.deps import StaffDep, StaffSessionServiceDep, UserServiceDep
+from app.api.attempts import claim_attempt, subjects_of
+from app.api.deps import SessionDep, SettingsDep, client_ip, find_staff, session_token
+from app.core.actor import Via
+from app.core.security import LOGIN_STEP_SALT, Signer
+from app.exceptions import AppError, TooManyRequests, Unauthorized
+from app.models import AttemptKind, User
+from app.pages.cookies import clear_session_cookie, set_device_cookie, set_session_cookie
+from app.pages.deps import (
+    LoginServiceDep,
+    ReauthenticateDep,
+    StaffSessionServiceDep,
+)
 from app.pages.render import local_path, redirect, render
-from app.schemas.base import MAX_BIGINT
-from app.schemas.users import PasswordChange
+from app.services.logins import LoginService
 from app.services.staff_sessions import StaffSessionService
 
 router = APIRouter()
 Typed = Annotated[str, StringConstraints(max_length=1024), Form()]
+STEP_AGE_S = 300
+START_AGAIN = "That took too long, or your password has changed. Sign in again."
 
 
-def anonymous(request: Request) -> Actor:
-    return Actor(
-        user_id=None,
-        role=Role.MEMBER,
-        permissions=frozenset(),
-        via=Via.PAGE,
-        request_id=request_id(request),
-        ip=client_ip(request),
-    )
+def login_page(request: Request, values: dict[str, Any], error: AppError | None = None) -> Response:
+    context = {
+        "values": values,
+        "error": error.message if error else None,
+        "next": local_path(values.get("next")),
+    }
+    status, headers = (error.status, error.headers) if error else (200, {})
+    return render(request, "pages/login/form.html", context, status, without_challenge(headers))
 
 
-def set_cookie(response: Response, settings: Settings, token: str) -> None:
-    response.set_cookie(
-        cookie_name(settings),
-        SessionSigner(settings.signing_keys()).sign(token),
-        max_age=settings.session_absolute_hours * 3600,
-        path="/",
-        secure=settings.secure_cookies,
-        httponly=True,
-        samesite="lax",
-    )
-
-
-def login_page(
-    request: Request, values: dict[str, Any], error: str | None, status: int
-) -> Response:
-    context = {"values": values, "error": error, "next": local_path(values.get("next"))}
-    return render(request, "pages/login/form.html", context, status)
+def without_challenge(headers: dict[str, str]) -> dict[str, str]:
+    """A page asks with its form; the header would make the browser ask too."""
+    return {name: value for name, value in headers.items() if name != "WWW-Authenticate"}
 
 
 @router.get("/login")
@@ -59,31 +48,93 @@ async def show_login(request: Request, session: SessionDep, settings: SettingsDe
     target = local_path(request.query_params.get("next"))
     if await find_staff(request, session, settings, Via.PAGE):
         return redirect(request, target)
-    return login_page(request, {"next": target}, None, 200)
+    return login_page(request, {"next": target})
 
 
 @router.post("/login")
 async def log_in(
     request: Request,
-    session: SessionDep,
-    settings: SettingsDep,
+    logins: LoginServiceDep,
     email: Typed = "",
     password: Typed = "",
     next: Typed = "/",  # noqa: A002  (the field's name in the form)
 ) -> Response:
-    """A new session, whatever the browser had before. Wrong credentials are on record too."""
-    sessions = StaffSessionService(session, anonymous(request), settings)
+    """The first step. Wrong credentials are on record too."""
     email = email.replace("\x00", "").strip()
+    values = {"email": email, "next": next}
     try:
-        _, token = await sessions.log_in(email, password, request.headers.get("user-agent"))
+        subjects = subjects_of(request, logins.settings, email)
+        attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
+    except TooManyRequests as error:
+        return login_page(request, values, error)
+    try:
+        user = await logins.check_password(email, password, back_office=True)
     except Unauthorized as error:
-        sessions.record_refused_login(email)
-        return login_page(request, {"email": email, "next": next}, error.message, 401)
+        logins.record_refusal(email)
+        return login_page(request, values, error)
+    if user.has_second_factor:
+        await logins.give_back(attempts)
+        return code_page(request, step_token(logins, user), next)
+    return await let_in(request, logins, user, attempts, next)
+
+
+def step_token(logins: LoginService, user: User) -> str:
+    """Proof of the first step, for a few minutes and only while the password stays the same."""
+    keys = logins.settings.signing_keys()
+    return Signer(keys, LOGIN_STEP_SALT).sign(logins.step_of(user))
+
+
+def code_page(request: Request, step: str, target: str, error: AppError | None = None) -> Response:
+    context = {
+        "step": step,
+        "next": local_path(target),
+        "error": error.message if error else None,
+    }
+    status, headers = (error.status, error.headers) if error else (200, {})
+    return render(request, "pages/login/code.html", context, status, without_challenge(headers))
+
+
+@router.post("/login/code")
+async def log_in_with_code(
+    request: Request,
+    logins: LoginServiceDep,
+    step: Typed = "",
+    code: Typed = "",
+    next: Typed = "/",  # noqa: A002  (the field's name in the form)
+) -> Response:
+    """The second step."""
+    keys = logins.settings.signing_keys()
+    proven = Signer(keys, LOGIN_STEP_SALT).unsign(step, STEP_AGE_S) or ""
+    subjects = {"account": proven.partition(":")[0], "address": client_ip(request) or ""}
+    try:
+        attempts = await claim_attempt(request, AttemptKind.SECOND_FACTOR, subjects)
+    except TooManyRequests as error:
+        return code_page(request, step, next, error)
+    user = await logins.user_of_step(proven)
+    if user is None:
+        return login_page(request, {"next": next}, Unauthorized(START_AGAIN))
+    try:
+        await logins.check_code(user, code)
+    except Unauthorized as error:
+        logins.record_refusal(user.email, "second_factor_refused")
+        return code_page(request, step, next, error)
+    return await let_in(request, logins, user, attempts, next)
+
+
+async def let_in(
+    request: Request, logins: LoginService, user: User, attempts: list[int], target: str
+) -> Response:
+    """A new session, whatever the browser had before."""
+    settings = logins.settings
+    await logins.succeed(user, attempts)
+    sessions = StaffSessionService(logins.session, logins.actor, settings)
+    token = await sessions.open(user, request.headers.get("user-agent"))
     old = session_token(request, settings)
     if old is not None:
         await sessions.log_out(old)
-    response = redirect(request, local_path(next))
-    set_cookie(response, settings, token)
+    response = redirect(request, local_path(target))
+    set_session_cookie(response, settings, token)
+    set_device_cookie(request, response, settings, user.email)
     return response
 
 
@@ -95,56 +146,27 @@ async def log_out(
     if token is not None:
         await sessions.log_out(token)
     response = redirect(request, "/login")
-    response.delete_cookie(
-        cookie_name(settings), path="/", secure=settings.secure_cookies, httponly=True
-    )
+    clear_session_cookie(response, settings)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
-async def account_page(
+@router.post("/reauthenticate")
+async def reauthenticate(
     request: Request,
-    staff: StaffDep,
-    sessions: StaffSessionServiceDep,
-    form: forms.Form,
-    status: int,
+    confirm: ReauthenticateDep,
+    reauthentication_password: Typed = "",
+    next: Typed = "/",  # noqa: A002  (the field's name in the form)
 ) -> Response:
-    token = session_token(request, sessions.settings)
-    own = await sessions.list_own()
-    current = sessions.is_current(token)
-    context = {"user": staff.user, "sessions": [(row, current(row)) for row in own], "form": form}
-    return render(request, "pages/account/detail.html", context, status)
-
-
-@router.get("/account")
-async def show_account(
-    request: Request, staff: StaffDep, sessions: StaffSessionServiceDep
-) -> Response:
-    return await account_page(request, staff, sessions, forms.Form({}), 200)
-
-
-@router.post("/account/password")
-async def change_password(
-    request: Request, staff: StaffDep, users: UserServiceDep, sessions: StaffSessionServiceDep
-) -> Response:
-    data, form = forms.parse(PasswordChange, forms.typed(await request.form()))
-    form.values.clear()  # a password is never sent back
-    if data is not None:
-        try:
-            await users.change_own_password(data)
-        except AppError as error:
-            forms.refuse(form, error)
-        else:
-            await sessions.end_others(staff.user.id, session_token(request, sessions.settings))
-            return redirect(request, "/account", "password")
-    return await account_page(request, staff, sessions, form, 422)
-
-
-@router.post("/account/sessions/{session_id}/end")
-async def end_session(
-    request: Request,
-    session_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
-    sessions: StaffSessionServiceDep,
-) -> Response:
-    await sessions.end(session_id)
-    return redirect(request, "/account", "ended")
+    """Prove anew who is asking, then go on to the page that wanted it."""
+    try:
+        await confirm(reauthentication_password)
+    except (Unauthorized, TooManyRequests) as error:
+        context = {
+            "message": error.message,
+            "action": "/reauthenticate",
+            "fields": (),
+            "next": local_path(next),
+        }
+        return render(request, "pages/login/reauthenticate.html", context, error.status)
+    return redirect(request, local_path(next))

@@ -1,15 +1,21 @@
 """One way to answer with a page, a fragment, a redirect or an error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.api.frame import with_notice
+from app.api.frame import ENROLMENT_PATH, with_notice
 from app.core.templating import Templates
-from app.exceptions import AppError, Unauthorized
+from app.exceptions import (
+    AppError,
+    ReauthenticationRequired,
+    SecondFactorRequired,
+    Unauthorized,
+)
+from app.pages.cookies import keep_renewed_session
 
 VARY = "HX-Request, HX-Request-Type"
 TITLES: Mapping[int, str] = {
@@ -21,6 +27,7 @@ TITLES: Mapping[int, str] = {
     409: "That is not possible right now",
     412: "Someone saved in between",
     413: "That is too large",
+    429: "Too many requests",
     422: "Some of the input is not valid",
     503: "The database is not reachable",
 }
@@ -28,6 +35,18 @@ TITLES: Mapping[int, str] = {
 
 class LoginRequired(Unauthorized):
     """A staff page without a live session."""
+
+
+class EnrolmentRequired(SecondFactorRequired):
+    """A staff page, before the second factor that the instance asks for is set up."""
+
+
+class ConfirmIdentity(ReauthenticationRequired):
+    """A sensitive page or change: asks for the password, then goes on with what was posted."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 def is_htmx(request: Request) -> bool:
@@ -51,7 +70,9 @@ def render(
         name,
         {"request": request, "frame": getattr(request.state, "frame", None), **context},
     )
-    return HTMLResponse(body, status, {"Vary": VARY, **(headers or {})})
+    response = HTMLResponse(body, status, {"Vary": VARY, **(headers or {})})
+    keep_renewed_session(request, response)
+    return response
 
 
 def redirect(
@@ -59,9 +80,13 @@ def redirect(
 ) -> Response:
     """303 for a browser, ``HX-Redirect`` for htmx."""
     target = with_notice(url, notice, undo) if notice else url
-    if is_htmx(request):
-        return Response(status_code=200, headers={"HX-Redirect": target})
-    return RedirectResponse(target, status_code=303)
+    response = (
+        Response(status_code=200, headers={"HX-Redirect": target})
+        if is_htmx(request)
+        else RedirectResponse(target, status_code=303)
+    )
+    keep_renewed_session(request, response)
+    return response
 
 
 def local_path(target: str | None) -> str:
@@ -79,12 +104,30 @@ def login_url(request: Request) -> str:
     return f"/login?{urlencode({'next': path})}" if request.method == "GET" else "/login"
 
 
+def confirmation_page(request: Request, error: ReauthenticationRequired) -> Response:
+    """Asks for the password; with it the same request is made again, so nothing typed is lost."""
+    repeats = isinstance(error, ConfirmIdentity) and request.method == "POST"
+    path = request.url.path if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.url.query else ""
+    context = {
+        "message": error.message,
+        "action": request.url.path + query if repeats else "/reauthenticate",
+        "fields": error.fields if repeats and isinstance(error, ConfirmIdentity) else (),
+        "next": None if repeats else local_path(path + query),
+    }
+    return render(request, "pages/login/reauthenticate.html", context, error.status)
+
+
 async def render_error(request: Request, error: AppError) -> Response:
     """The page half of the error table."""
     if isinstance(error, LoginRequired):
         if is_htmx(request):
             return Response(status_code=401, headers={"HX-Redirect": "/login"})
         return RedirectResponse(login_url(request), status_code=303)
+    if isinstance(error, EnrolmentRequired):
+        return redirect(request, ENROLMENT_PATH)
+    if isinstance(error, ReauthenticationRequired):
+        return confirmation_page(request, error)
     context = {
         "status": error.status,
         "title": TITLES.get(error.status, "Something went wrong"),

@@ -51,8 +51,7 @@ class UserUpdate(Patch):
     is_active: bool = True
 
 
-class PasswordChange(Input):
-    current_password: SecretStr
+class NewPassword(Input):
     password: Password
     confirm_password: SecretStr
 
@@ -61,6 +60,10 @@ class PasswordChange(Input):
         if self.password != self.confirm_password:
             raise ValueError("the two passwords do not match")
         return self
+
+
+class PasswordChange(NewPassword):
+    current_password: SecretStr
 
 
 class UserQuery(PageQuery):

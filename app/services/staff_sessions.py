@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -11,17 +11,20 @@ from sqlalchemy.orm import joinedload
 
 from app.core.actor import Actor, Via
 from app.core.config import Settings
-from app.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from app.core.security import sha256, verify_password
+from app.core.permissions import ROLE_PERMISSIONS, Permission
+from app.core.security import sha256
 from app.exceptions import NotFound, Unauthorized
-from app.models import StaffSession, User
+from app.models import InstanceSettings, StaffSession, User
 from app.services.audit_events import AuditEventService
+from app.services.credentials import end_credentials
+from app.services.logins import may_enter_back_office
 
 SEEN_EVERY = timedelta(minutes=1)
-WRONG_CREDENTIALS = "That e-mail and password do not belong to an active staff account."
 
 
-def actor_of(user: User, via: Via, request_id: str | None, ip: str | None) -> Actor:
+def actor_of(
+    user: User, via: Via, request_id: str | None, ip: str | None, *, recent: bool = False
+) -> Actor:
     return Actor(
         user_id=user.id,
         role=user.role,
@@ -29,11 +32,21 @@ def actor_of(user: User, via: Via, request_id: str | None, ip: str | None) -> Ac
         via=via,
         request_id=request_id,
         ip=ip,
+        recently_authenticated=recent,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A live session, whether it was proven recently, and whether a second factor is missing."""
+
+    row: StaffSession
+    recent: bool
+    must_enrol: bool
+
+
 class StaffSessionService:
-    """Log in, recognise, log out. Expiry goes by the database's clock."""
+    """Open, recognise, renew, end. Expiry goes by the database's clock."""
 
     resource = "staff_sessions"
 
@@ -43,26 +56,8 @@ class StaffSessionService:
         self.settings = settings
         self.audit = AuditEventService(session, actor)
 
-    async def log_in(self, email: str, password: str, user_agent: str | None) -> tuple[User, str]:
-        """The user and a new session's token. Raise ``Unauthorized`` saying nothing more.
-
-        An unknown address costs the same time as a wrong password.
-        """
-        user = await self.session.scalar(
-            select(User).where(func.lower(User.email) == email.lower(), User.deleted_at.is_(None))
-        )
-        valid, upgraded = await verify_password(password, user.hashed_password if user else None)
-        if user is None or not valid or not self._may_enter(user):
-            raise Unauthorized(WRONG_CREDENTIALS)
-        if upgraded:
-            user.hashed_password = upgraded
-        user.last_login_at = await self.session.scalar(select(func.clock_timestamp()))
-        return user, await self._open(user, user_agent)
-
-    def record_refused_login(self, email: str) -> None:
-        self.audit.record("login_refused", "users", None, {"email": [None, email[:254]]})
-
-    async def _open(self, user: User, user_agent: str | None) -> str:
+    async def open(self, user: User, user_agent: str | None) -> str:
+        """A new session's token, for someone who has proved who they are."""
         token = secrets.token_urlsafe(32)
         lifetime = timedelta(hours=self.settings.session_absolute_hours)
         row = StaffSession(
@@ -74,12 +69,25 @@ class StaffSessionService:
         )
         self.session.add(row)
         await self.session.flush()  # the audit event needs the session's id
-        own = AuditEventService(
-            self.session, actor_of(user, self.actor.via, self.actor.request_id, self.actor.ip)
-        )
+        own = AuditEventService(self.session, replace(self.actor, user_id=user.id))
         own.record("login", self.resource, row, {"user": [None, user.email]})
         await self._end_oldest(user)
         return token
+
+    async def renew(self, token: str) -> str:
+        """The session goes on under a new token, as recently proven; the old token is over."""
+        fresh = secrets.token_urlsafe(32)
+        row = await self.session.scalar(
+            update(StaffSession)
+            .where(StaffSession.token_sha256 == sha256(token), StaffSession.revoked_at.is_(None))
+            .values(token_sha256=sha256(fresh), reauthenticated_at=func.clock_timestamp())
+            .returning(StaffSession)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+        if row is None:
+            raise Unauthorized("This session is over. Log in again.")
+        self.audit.record("reauthenticate", self.resource, row, {})
+        return fresh
 
     async def _end_oldest(self, user: User) -> None:
         kept = (
@@ -90,12 +98,17 @@ class StaffSessionService:
         )
         await self._revoke(StaffSession.user_id == user.id, StaffSession.id.not_in(kept))
 
-    async def recognise(self, token: str) -> StaffSession | None:
-        """The live session of this token with its user, or ``None``; notes that it was seen."""
+    async def recognise(self, token: str) -> Recognised | None:
+        """The live session of this token with its user, in one query; ``None`` for any other."""
         idle = timedelta(minutes=self.settings.session_idle_minutes)
+        recent = timedelta(minutes=self.settings.reauthentication_minutes)
         now = func.clock_timestamp()
-        row = await self.session.scalar(
-            select(StaffSession)
+        found = await self.session.execute(
+            select(
+                StaffSession,
+                StaffSession.reauthenticated_at > now - recent,
+                select(InstanceSettings.require_second_factor).scalar_subquery(),
+            )
             .where(
                 StaffSession.token_sha256 == sha256(token),
                 StaffSession.revoked_at.is_(None),
@@ -104,7 +117,10 @@ class StaffSessionService:
             )
             .options(joinedload(StaffSession.user))
         )
-        return row if row is not None and self._may_enter(row.user) else None
+        row = found.one_or_none()
+        if row is None or not may_enter_back_office(row[0].user):
+            return None
+        return Recognised(row[0], row[1], must_enrol=row[2] and not row[0].user.has_second_factor)
 
     async def note_seen(self, row: StaffSession) -> None:
         """Once a minute is enough, and keeps reading pages from writing rows."""
@@ -128,11 +144,13 @@ class StaffSessionService:
             own = AuditEventService(self.session, replace(self.actor, user_id=row.user_id))
             own.record("logout", self.resource, row, {})
 
-    async def list_own(self) -> list[StaffSession]:
+    async def list_of(self, user_id: int) -> list[StaffSession]:
+        """The live sessions of oneself, or of anyone for who manages sessions."""
+        self._require_over(user_id)
         statement = (
             select(StaffSession)
             .where(
-                StaffSession.user_id == self.actor.user_id,
+                StaffSession.user_id == user_id,
                 StaffSession.revoked_at.is_(None),
                 StaffSession.expires_at > func.clock_timestamp(),
             )
@@ -149,16 +167,25 @@ class StaffSessionService:
     async def end(self, session_id: int) -> None:
         """End one of one's own sessions, or anyone's for who manages them."""
         row = await self.session.get(StaffSession, session_id)
-        may = self.actor.may(Permission.SESSIONS_MANAGE)
-        if row is None or not (may or row.user_id == self.actor.user_id):
+        if row is None:
             raise NotFound("There is no such session.")
+        self._require_over(row.user_id)
         await self._revoke(StaffSession.id == row.id)
         self.audit.record("end", self.resource, row, {})
 
-    async def end_others(self, user_id: int, keep_token: str | None) -> None:
-        """After a change of password every other login of that user is over."""
-        kept = sha256(keep_token) if keep_token else b""
-        await self._revoke(StaffSession.user_id == user_id, StaffSession.token_sha256 != kept)
+    def _require_over(self, user_id: int) -> None:
+        """Others' sessions are for who manages them; to the rest they do not exist."""
+        if user_id != self.actor.user_id and not self.actor.may(Permission.SESSIONS_MANAGE):
+            raise NotFound("There is no such session.")
+
+    async def end_all(self, user_id: int) -> None:
+        """End every login of a person, tokens of the API too. Raise ``Forbidden``."""
+        self.actor.require(Permission.SESSIONS_MANAGE)
+        user = await self.session.get(User, user_id)
+        if user is None:
+            raise NotFound("There is no such user.")
+        await end_credentials(self.session, user_id)
+        self.audit.record("end_all", self.resource, user, {})
 
     async def _revoke(self, *which: ColumnElement[bool]) -> None:
         await self.session.execute(
@@ -167,7 +194,3 @@ class StaffSessionService:
             .values(revoked_at=func.clock_timestamp())
             .execution_options(synchronize_session=False)
         )
-
-    @staticmethod
-    def _may_enter(user: User) -> bool:
-        return user.is_active and user.deleted_at is None and user.role is not Role.MEMBER

@@ -10,7 +10,9 @@ from app.core.security import hash_password, verify_password
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import User
 from app.schemas.users import PasswordChange, UserCreate, UserUpdate
+from app.services.audit_events import Changes
 from app.services.base import BaseService
+from app.services.credentials import end_credentials
 
 
 class UserService(BaseService[User, UserCreate, UserUpdate]):
@@ -62,6 +64,11 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         await super().delete(row_id, version)
         await self._keep_a_superuser()
 
+    async def written(self, row: User, changes: Changes, note: str | None) -> None:
+        """A lowered or raised role, and an account that is over, end the logins they gave."""
+        if {"role", "is_active", "deleted_at"} & changes.keys() and row.row_version > 1:
+            await end_credentials(self.session, row.id)
+
     async def _keep_a_superuser(self) -> None:
         """Checked after the change and under its locks, so that two removals cannot race."""
         await self.session.execute(select(func.pg_advisory_xact_lock(func.hashtext("superusers"))))
@@ -71,8 +78,10 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         if not await self.session.scalar(statement):
             raise Conflict("This is the last superuser; there must always be one.")
 
-    async def change_own_password(self, data: PasswordChange) -> User:
-        """Raise ``Invalid`` when the current password is wrong."""
+    async def change_own_password(
+        self, data: PasswordChange, *, keep_token: str | None = None
+    ) -> User:
+        """Every other login ends. Raise ``Invalid`` when the current password is wrong."""
         user = await self._own(lock=True)
         valid, _ = await verify_password(
             data.current_password.get_secret_value(), user.hashed_password
@@ -82,6 +91,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         user.hashed_password = await hash_password(data.password.get_secret_value())
         user.password_changed_at = await self.session.scalar(select(func.clock_timestamp()))
         await self.save("change_password", user)
+        await end_credentials(self.session, user.id, keep_token=keep_token)
         return user
 
     async def _own(self, *, lock: bool = False) -> User:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.deps import cookie_name
 from app.core.config import Settings
 from app.core.permissions import KEY_SCOPES, Permission
-from app.core.security import SessionSigner
+from app.core.security import Signer
 from app.models import Agent, User
 from tests.factories.api_keys import make_api_key
 from tests.factories.users import make_session_token
@@ -30,7 +30,7 @@ async def key_headers(
 def set_session_cookie(client: httpx2.AsyncClient, settings: Settings, token: str) -> None:
     """Make the client the browser that this session token was given to."""
     client.headers.update(SAME_ORIGIN)
-    signed = SessionSigner(settings.signing_keys()).sign(token)
+    signed = Signer(settings.signing_keys()).sign(token)
     # The domain under which the cookie jar keeps what a server called localhost sets.
     client.cookies.set(cookie_name(settings), signed, domain="localhost.local")
 

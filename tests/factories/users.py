@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from secrets import token_urlsafe
 
+import pyotp
 from faker import Faker
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.config import Settings
+from app.core.keys import SecretBox
 from app.core.permissions import Role
 from app.core.security import PASSWORDS, sha256
 from app.models import StaffSession, User
@@ -43,3 +46,12 @@ async def make_session_token(session: AsyncSession, user: User) -> str:
     )
     await session.flush()
     return token
+
+
+async def give_second_factor(session: AsyncSession, user: User, settings: Settings) -> str:
+    """Put a second factor in force that no code was used of yet; its secret."""
+    secret = pyotp.random_base32()
+    user.totp_secret = SecretBox(settings, "totp").seal(secret)
+    user.totp_confirmed_at = datetime.now(UTC)
+    await session.flush()
+    return secret

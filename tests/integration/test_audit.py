@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
+import pyotp
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete, func, select, text, update
@@ -13,14 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.permissions import Role
-from app.models import Agent, AuditEvent, User
+from app.core.security import LOGIN_STEP_SALT, Signer
+from app.models import Agent, AuditEvent, TokenPurpose, User
+from app.services.logins import LoginService
+from app.services.second_factors import SecondFactorService
+from app.services.user_tokens import UserTokenService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import log_in
 from tests.factories.executions import execution_data, make_execution
 from tests.factories.tools import make_tool
-from tests.factories.users import PASSWORD, make_session_token, make_user
+from tests.factories.users import (
+    PASSWORD,
+    give_second_factor,
+    make_session_token,
+    make_user,
+)
 from tests.integration.doors import doors_of
 
 API = "/api/v1"
@@ -30,8 +40,9 @@ NEW_PASSWORD = "Better-Horse-8"
 class World:
     """Rows to write to; each case gets its own."""
 
-    def __init__(self, session: AsyncSession, user: User) -> None:
+    def __init__(self, session: AsyncSession, user: User, settings: Settings) -> None:
         self.session = session
+        self.settings = settings
         self.user = user
         self.actor = actor_for(user)
 
@@ -136,6 +147,38 @@ async def resume(world: World) -> tuple[str, dict[str, Any]]:
     return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
 
 
+async def log_in_with_code(world: World) -> tuple[str, dict[str, Any]]:
+    logins = LoginService(world.session, world.actor, world.settings)
+    secret = await give_second_factor(world.session, world.user, world.settings)
+    step = Signer(world.settings.signing_keys(), LOGIN_STEP_SALT).sign(logins.step_of(world.user))
+    return "/login/code", {"data": {"step": step, "code": pyotp.TOTP(secret).now()}}
+
+
+async def confirm_factor(world: World) -> tuple[str, dict[str, Any]]:
+    factors = SecondFactorService(world.session, world.actor, world.settings)
+    secret = (await factors.begin()).secret
+    return "/account/second-factor/confirm", {"data": {"code": pyotp.TOTP(secret).now()}}
+
+
+def with_factor(path: str) -> Case:
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        await give_second_factor(world.session, world.user, world.settings)
+        return path, {}
+
+    return case
+
+
+async def forget(world: World) -> tuple[str, dict[str, Any]]:
+    return "/password/forgot", {"data": {"email": world.user.email}}
+
+
+async def set_password(world: World) -> tuple[str, dict[str, Any]]:
+    tokens = UserTokenService(world.session, world.actor, world.settings)
+    token = await tokens.issue(world.user, TokenPurpose.PASSWORD_RESET)
+    fields = {"password": NEW_PASSWORD, "confirm_password": NEW_PASSWORD}
+    return "/password/set", {"data": fields | {"token": token}}
+
+
 REVISION = "/agents/{agent_id}/revisions/{number}/restore"
 API_CASES: dict[str, Case] = {
     "POST /agents": to(f"{API}/agents", json={"name": "new", "model": "m"}),
@@ -163,7 +206,15 @@ API_CASES: dict[str, Case] = {
 }
 PAGE_CASES: dict[str, Case] = {
     "POST /login": log_in_again,
+    "POST /login/code": log_in_with_code,
     "POST /logout": to("/logout"),
+    "POST /reauthenticate": to("/reauthenticate", data={"reauthentication_password": PASSWORD}),
+    "POST /password/forgot": forget,
+    "POST /password/set": set_password,
+    "POST /account/second-factor/begin": to("/account/second-factor/begin"),
+    "POST /account/second-factor/confirm": confirm_factor,
+    "POST /account/second-factor/codes": with_factor("/account/second-factor/codes"),
+    "POST /account/second-factor/remove": with_factor("/account/second-factor/remove"),
     "POST /account/password": to("/account/password", data=PASSWORDS),
     "POST /account/sessions/{session_id}/end": at("/account/sessions/{}/end", "own_session"),
     "POST /agents/new": to("/agents/new", data=AGENT_FORM),
@@ -187,6 +238,8 @@ PAGE_CASES: dict[str, Case] = {
     "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
     "POST /trash/{resource}/{row_id}/restore": at("/trash/agents/{}/restore", "trashed", "agents"),
 }
+# Whoever asks for a reset has not proved who they are.
+BY_NOBODY = {"POST /password/forgot"}
 CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
 
 
@@ -213,14 +266,14 @@ async def test_write_leaves_an_event_that_says_who_how_and_what(
 ) -> None:
     user = await make_user(session, Role.SUPERUSER)
     await log_in(client, session, settings, user)
-    path, options = await CASES[door](World(session, user))
+    path, options = await CASES[door](World(session, user, settings))
     before = await last_id(session)
     response = await client.request(door.split(" ", maxsplit=1)[0], path, **options)
     assert response.status_code in {200, 201, 204, 303}, response.text[:2000]
     events = await newest(session, before)
     assert events, "the write left no audit event"
     for event in events:
-        assert event.actor_user_id == user.id
+        assert event.actor_user_id == (None if door in BY_NOBODY else user.id)
         assert event.via is (Via.API if path.startswith(API) else Via.PAGE)
         assert event.request_id == response.headers["x-correlation-id"]
         assert event.ip == "127.0.0.1"

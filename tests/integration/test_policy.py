@@ -21,6 +21,11 @@ PUBLIC = {
     "GET /docs",
     "GET /login",
     "POST /login",
+    "POST /login/code",
+    "GET /password/forgot",
+    "POST /password/forgot",
+    "GET /password/set",
+    "POST /password/set",
 }
 # One's own account: whoever is logged in, whatever the role.
 OWN = {
@@ -28,6 +33,12 @@ OWN = {
     "GET /account",
     "POST /account/password",
     "POST /account/sessions/{session_id}/end",
+    "GET /account/second-factor",
+    "POST /account/second-factor/begin",
+    "POST /account/second-factor/confirm",
+    "POST /account/second-factor/codes",
+    "POST /account/second-factor/remove",
+    "POST /reauthenticate",
 }
 # Asked for by the service, because it depends on the kind of row.
 BEYOND = {"POST /trash/{resource}/{row_id}/restore": Permission.AGENTS_DELETE}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.deps import PLAIN_COOKIE
 from app.core.actor import Actor
-from app.core.security import SessionSigner
+from app.core.security import Signer
 from app.models import User
 from tests.conftest import SECRET, actor_for, client_of
 from tests.factories.users import make_session_token
@@ -29,7 +29,7 @@ async def login(app: FastAPI, session: AsyncSession) -> AsyncIterator[Login]:
     async with AsyncExitStack() as stack:
 
         async def log_in(user: User) -> httpx2.AsyncClient:
-            cookie = SessionSigner([SECRET]).sign(await make_session_token(session, user))
+            cookie = Signer([SECRET]).sign(await make_session_token(session, user))
             client = client_of(app, cookies={PLAIN_COOKIE: cookie}, headers=SAME_ORIGIN)
             return await stack.enter_async_context(client)
 

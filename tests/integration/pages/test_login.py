@@ -18,7 +18,7 @@ from tests.conftest import client_of
 from tests.factories.clients import SAME_ORIGIN, log_in
 from tests.factories.users import PASSWORD, make_session_token, make_user
 
-WRONG = "That e-mail and password do not belong to an active staff account."
+WRONG = "That e-mail and password do not belong to an active account."
 
 
 async def sign_in(
