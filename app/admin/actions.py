@@ -8,7 +8,7 @@ from sqladmin import action
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.admin.auth import actor_of, database_of
+from app.admin.auth import actor_of, database_of, require_recent
 from app.admin.base import BASE_URL, ServiceView, keys_in
 from app.admin.forms import posted
 from app.api.frame import UNDO_PATHS, with_notice
@@ -29,6 +29,7 @@ class Button:
 
 async def change_selected(view: ServiceView, request: Request, change: Change) -> list[int]:
     """All of the selected rows or none, with their audit events, in one transaction."""
+    require_recent(view, request)
     row_ids = view.ids_of(keys_in(await posted(request)))
     async with database_of(request).unit_of_work() as session:
         service = view.service(session, actor_of(request))

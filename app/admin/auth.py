@@ -12,6 +12,7 @@ from app.api.deps import find_staff
 from app.api.frame import ENROLMENT_PATH, frame_for
 from app.core.actor import Actor, Via
 from app.core.database import Database
+from app.exceptions import ReauthenticationRequired
 
 
 def database_of(request: Request) -> Database:
@@ -69,3 +70,9 @@ class RoleAuthorization(AuthorizationBackend):
         permissions = getattr(self.admin._find_model_view(identity), "permissions", {})
         permission = permissions.get(str(action))
         return permission is not None and actor_of(request).may(permission)
+
+
+def require_recent(view: object, request: Request) -> None:
+    """Raise ``ReauthenticationRequired`` for a sensitive view long after the last password."""
+    if getattr(view, "sensitive", False) and not actor_of(request).recently_authenticated:
+        raise ReauthenticationRequired("Enter your password to go on.")

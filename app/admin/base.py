@@ -55,6 +55,8 @@ class ServiceView(ModelView):
     service: ClassVar[type[BaseService[Any, Any, Any]]]
     about: ClassVar[str]
     # SQLAdmin's action, "list" or "action:trash", to what it takes; the rest is for nobody.
+    # Whether changes ask for the password when it was last given long ago.
+    sensitive: ClassVar[bool] = False
     permissions: ClassVar[Mapping[str, Permission]] = {}
     columns: ClassVar[tuple[str, ...]]
     # What the page of one row shows beside the columns of the list.

@@ -18,7 +18,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.admin.actions import buttons
-from app.admin.auth import RoleAuthorization, StaffAuthentication, actor_of, database_of
+from app.admin.auth import (
+    RoleAuthorization,
+    StaffAuthentication,
+    actor_of,
+    database_of,
+    require_recent,
+)
 from app.admin.base import BASE_URL, Row, ServiceView, keys_in
 from app.admin.exports import MAX_ROWS, export_csv
 from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors, sent
@@ -26,6 +32,8 @@ from app.admin.listing import ListQuery, list_context
 from app.api.frame import with_notice
 from app.core.templating import TEMPLATES, register
 from app.exceptions import AppError, Forbidden, NotFound
+
+CHANGES = frozenset({Action.CREATE, Action.EDIT, Action.DELETE})
 
 
 class DataAdmin(Admin):
@@ -220,6 +228,8 @@ class DataAdmin(Admin):
         view = cast("ServiceView", self._find_model_view(request.path_params["identity"]))
         if not view.has_permission(request, action):
             raise Forbidden(f"You may not do this with {view.name_plural.lower()}.")
+        if action in CHANGES:
+            require_recent(view, request)
         return view
 
     def tabs(self, request: Request) -> Sequence[ServiceView]:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement
 from wtforms import BooleanField, EmailField, PasswordField, StringField
 
 from app.admin.actions import TrashView
@@ -12,6 +12,7 @@ from app.admin.forms import RowForm
 from app.core.permissions import Permission, Role
 from app.models import User
 from app.schemas.users import UserCreate, UserUpdate
+from app.services.search import matches
 from app.services.users import UserService
 
 
@@ -34,6 +35,7 @@ class UserView(TrashView, model=User):
     name, name_plural, icon = "User", "Users", "users"
     about = "People: staff who log in here, and members who use the API."
     service = UserService
+    sensitive = True
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.USERS_READ,
         "details": Permission.USERS_READ,
@@ -45,16 +47,18 @@ class UserView(TrashView, model=User):
         "action:restore": Permission.USERS_MANAGE,
     }
     columns = ("id", "email", "full_name", "role", "is_active", "last_login_at", "created_at")
-    more_columns = ("password_changed_at", "updated_at", "row_version")
-    labels: ClassVar[dict[str, str]] = {"email": "E-mail"}
+    more_columns = ("password_changed_at", "totp_confirmed_at", "updated_at", "row_version")
+    labels: ClassVar[dict[str, str]] = {
+        "email": "E-mail",
+        "totp_confirmed_at": "Second factor since",
+    }
     list_filters = (
         Filter("role", "Role", choices_of(Role)),
         Filter("is_active", "Active", YES_NO),
     )
-    search_hint = "A whole e-mail address"
+    search_hint = "Name or e-mail"
     create_form, edit_form = NewUserForm, UserForm
     create_schema, update_schema = UserCreate, UserUpdate
 
     def search_rule(self, term: str) -> ColumnElement[bool]:
-        # The unique index over lower(email) answers a whole address, and nothing else would.
-        return func.lower(User.email) == term.lower()
+        return matches(User.search, term)

@@ -14,7 +14,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission
 from app.core.security import Signer
-from app.exceptions import Invalid, SecondFactorRequired, Unauthorized
+from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService, note_key_used, recognise_key
@@ -22,6 +22,8 @@ from app.services.audit_events import AuditEventService
 from app.services.logins import ENROL_FIRST
 from app.services.staff_sessions import StaffSessionService, actor_of
 from app.services.tools import ToolService
+from app.services.user_tokens import UserTokenService
+from app.services.users import UserService
 
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-greenroom", "greenroom"
 MAX_TOKEN_LENGTH = 512
@@ -145,6 +147,15 @@ def requires(permission: Permission) -> Any:  # as FastAPI types Depends
     return Depends(RequirePermission(permission))
 
 
+async def require_recent(actor: ActorDep) -> None:
+    """Sensitive changes ask who is there, when the last proof is long ago."""
+    if not actor.recently_authenticated:
+        raise ReauthenticationRequired("Log in again, or enter your password at /reauthenticate.")
+
+
+recently_authenticated = Depends(require_recent)
+
+
 def service(
     kind: Callable[[AsyncSession, Actor], S],
 ) -> Callable[[AsyncSession, Actor], Coroutine[Any, Any, S]]:
@@ -156,8 +167,21 @@ def service(
     return provide
 
 
+def personal(
+    kind: Callable[[AsyncSession, Actor, Settings], S],
+) -> Callable[[AsyncSession, Actor, Settings], Coroutine[Any, Any, S]]:
+    """As ``service``, for those that need the settings too."""
+
+    async def provide(session: SessionDep, actor: ActorDep, settings: SettingsDep) -> S:
+        return kind(session, actor, settings)
+
+    return provide
+
+
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+UserServiceDep = Annotated[UserService, Depends(service(UserService))]
+UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 

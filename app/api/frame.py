@@ -56,6 +56,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
     (
         "People & access",
         (
+            NavItem("users", "Users", "/users", "users", P.USERS_READ),
             NavItem("keys", "API keys", "/keys", "key", P.KEYS_READ),
             NavItem("audit", "Audit", "/audit", "history", P.AUDIT_READ),
         ),
@@ -109,9 +110,11 @@ NOTICES: Mapping[str, str] = {
     "revoked": "The key is revoked.",
     "password": "Your password is changed; your other sessions are ended.",
     "ended": "The session is ended.",
+    "sessions_ended": "Every session and token of this person is ended.",
+    "factor_reset": "The second factor of this person is removed; their sessions are ended.",
     "factor_removed": "Your second factor is removed; your other sessions are ended.",
 }
-UNDO_PATHS = ("agents", "tools", "executions")
+UNDO_PATHS = ("agents", "tools", "executions", "users")
 
 
 def initials(name: str) -> str:

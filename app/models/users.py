@@ -2,11 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, String, func, text
+from sqlalchemy import Computed, Index, LargeBinary, String, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.permissions import Role
 from app.models.base import Base, Editable, text_enum
+
+SEARCH_NAME_AND_EMAIL = (
+    "to_tsvector('simple'::regconfig, full_name || ' ' || email || ' ' || "
+    "translate(email, '@.-_+', '     '))"
+)
 
 
 class User(Editable, Base):
@@ -18,6 +24,9 @@ class User(Editable, Base):
             unique=True,
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index("ix_users_search", "search", postgresql_using="gin"),
+        Index("ix_users_full_name_id", "full_name", "id"),
+        Index("ix_users_created_at_id", "created_at", "id"),
     )
 
     email: Mapped[str] = mapped_column(String(254))
@@ -33,6 +42,10 @@ class User(Editable, Base):
     totp_confirmed_at: Mapped[datetime | None]
     # The 30-second step of the last accepted code: no code is accepted twice.
     totp_last_step: Mapped[int | None]
+
+    search: Mapped[str] = mapped_column(
+        TSVECTOR, Computed(SEARCH_NAME_AND_EMAIL, persisted=True), deferred=True
+    )
 
     @property
     def has_second_factor(self) -> bool:

@@ -15,6 +15,7 @@ from app.pages import (
     search,
     tools,
     trash,
+    users,
 )
 from app.pages.render import render_error
 
@@ -27,6 +28,7 @@ ROUTERS = (
     agent_revisions.router,
     tools.router,
     executions.router,
+    users.router,
     api_keys.router,
     audit_events.router,
     trash.router,

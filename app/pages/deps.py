@@ -28,6 +28,7 @@ from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.executions import ExecutionService
+from app.services.instance_settings import InstanceSettingsService
 from app.services.logins import LoginService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
@@ -170,5 +171,9 @@ AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventSe
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
 StaffSessionServiceDep = Annotated[StaffSessionService, Depends(personal(StaffSessionService))]
 SecondFactorServiceDep = Annotated[SecondFactorService, Depends(personal(SecondFactorService))]
+InstanceSettingsServiceDep = Annotated[
+    InstanceSettingsService, Depends(service(InstanceSettingsService))
+]
+UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService))]
-UserTokenServiceDep = Annotated[UserTokenService, Depends(open_to_all(UserTokenService))]
+OpenUserTokenServiceDep = Annotated[UserTokenService, Depends(open_to_all(UserTokenService))]

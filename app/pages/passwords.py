@@ -12,7 +12,7 @@ from app.api.mails import link_to, send_link
 from app.exceptions import AppError, TooManyRequests
 from app.models import AttemptKind, TokenPurpose
 from app.pages import forms
-from app.pages.deps import UserTokenServiceDep
+from app.pages.deps import OpenUserTokenServiceDep
 from app.pages.render import redirect, render
 from app.schemas.users import NewPassword
 from app.services.login_attempts import EVERYONE
@@ -39,7 +39,7 @@ async def show_forgot(request: Request) -> Response:
 @router.post("/forgot")
 async def request_reset(
     request: Request,
-    tokens: UserTokenServiceDep,
+    tokens: OpenUserTokenServiceDep,
     settings: SettingsDep,
     email: Annotated[Typed, Form()] = "",
 ) -> Response:
@@ -64,7 +64,7 @@ async def request_reset(
 
 @router.get("/set")
 async def show_set_password(
-    request: Request, tokens: UserTokenServiceDep, token: Annotated[Typed, Query()] = ""
+    request: Request, tokens: OpenUserTokenServiceDep, token: Annotated[Typed, Query()] = ""
 ) -> Response:
     row = await tokens.get(token)
     context = {
@@ -79,7 +79,7 @@ async def show_set_password(
 
 
 @router.post("/set")
-async def set_password(request: Request, tokens: UserTokenServiceDep) -> Response:
+async def set_password(request: Request, tokens: OpenUserTokenServiceDep) -> Response:
     values = forms.typed(await request.form())
     token = str(values.pop("token", ""))[:1024]
     row = await tokens.get(token)

@@ -14,15 +14,22 @@ from app.schemas.base import MAX_BIGINT, PageQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.tools import ToolService
+from app.services.users import UserService
 
 router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
-Resource = Literal["agents", "tools", "executions"]
+Resource = Literal["agents", "tools", "executions", "users"]
 SERVICES: dict[str, Any] = {  # services of different models
     "agents": AgentService,
     "tools": ToolService,
     "executions": ExecutionService,
+    "users": UserService,
 }
-TABS = [("agents", "Agents"), ("tools", "Tools"), ("executions", "Executions")]
+TABS = [
+    ("agents", "Agents"),
+    ("tools", "Tools"),
+    ("executions", "Executions"),
+    ("users", "Users"),
+]
 PAGE_SIZE = 50
 
 
@@ -35,7 +42,7 @@ async def show_trash(
     rows = await service.list_slice(PageQuery(), cursor, PAGE_SIZE, trashed=True)
     context = {
         "resource": resource,
-        "tabs": TABS,
+        "tabs": [tab for tab in TABS if staff.actor.may(SERVICES[tab[0]].readable)],
         "rows": rows.items,
         "links": listing.pager_links(request, rows),
         "may_restore": staff.actor.may(service.deletable),

@@ -1,12 +1,13 @@
 """Users and their passwords."""
 
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
 from app.core.security import COMMON_PASSWORDS
-from app.schemas.base import Input, PageQuery, Patch, ShortText, storable_text
+from app.schemas.base import Input, Output, PageQuery, Patch, ShortText, storable_text
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 
@@ -66,6 +67,40 @@ class PasswordChange(NewPassword):
     current_password: SecretStr
 
 
+class UserInvite(Input):
+    email: Email
+    full_name: FullName
+    role: Role = Role.MEMBER
+
+
 class UserQuery(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
+
+
+class UserRead(Output):
+    id: int
+    email: str
+    full_name: str
+    role: Role
+    is_active: bool
+    has_second_factor: bool
+    last_login_at: datetime | None
+    password_changed_at: datetime | None
+    row_version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserInvited(UserRead):
+    """``link`` only where no mail server is configured: pass it on yourself; it works once."""
+
+    mail_sent: bool
+    link: str | None = None
+
+
+class LinkSent(Output):
+    """``link`` only where no mail server is configured: pass it on yourself; it works once."""
+
+    mail_sent: bool
+    link: str | None = None

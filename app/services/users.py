@@ -3,7 +3,7 @@
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from app.core.permissions import Permission, Role
 from app.core.security import hash_password, verify_password
@@ -22,6 +22,8 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
     readable = Permission.USERS_READ
     writable = Permission.USERS_MANAGE
     deletable = Permission.USERS_MANAGE
+    sorts = ("full_name", "created_at")
+    default_sort = "full_name"
     filters = ("role", "is_active")
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_users_email_live": ("email", "There is already a user with the e-mail {row.email}.")
@@ -29,13 +31,6 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
 
     def owned(self) -> None:
         """Users are not owned; who may read users sees all of them."""
-
-    def matching(self, query: Any) -> Select[User]:  # a PageQuery or UserQuery
-        statement = super().matching(query.model_copy(update={"q": None}))
-        if query.q:
-            # An e-mail address is looked up whole: the unique index answers it.
-            statement = statement.where(func.lower(User.email) == query.q.strip().lower())
-        return statement
 
     async def values_for(self, data: UserCreate | UserUpdate) -> dict[str, Any]:
         values = await super().values_for(data)
@@ -99,6 +94,14 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         user = await self.session.scalar(statement.with_for_update() if lock else statement)
         if user is None:
             raise Forbidden("Only a person who is logged in has an account.")
+        return user
+
+    async def get_for_link(self, user_id: int) -> User:
+        """The person a link is for. Raise ``Conflict`` when it could not be used."""
+        self.actor.require(self.writable)
+        user = await self.get(user_id)
+        if not user.is_active:
+            raise Conflict("This account is disabled. Enable it first.")
         return user
 
     async def exists_any(self) -> bool:

@@ -168,6 +168,39 @@ def with_factor(path: str) -> Case:
     return case
 
 
+async def other_person(world: World) -> User:
+    user = await make_user(world.session)
+    await give_second_factor(world.session, user, world.settings)
+    return user
+
+
+def person(path: str, **options: Any) -> Case:
+    """A request about someone else."""
+
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        return path.format((await other_person(world)).id), options
+
+    return case
+
+
+async def edit_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await other_person(world)
+    form = {"email": user.email, "full_name": "Other Name", "role": "staff", "is_active": "true"}
+    return f"/users/{user.id}/edit", {"data": form | {"row_version": str(user.row_version)}}
+
+
+async def trashed_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await other_person(world)
+    user.deleted_at = user.created_at
+    await world.session.flush()
+    return f"{API}/users/{user.id}/restore", {}
+
+
+async def enable_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await make_user(world.session, active=False)
+    return f"/users/{user.id}/enable", {}
+
+
 async def forget(world: World) -> tuple[str, dict[str, Any]]:
     return "/password/forgot", {"data": {"email": world.user.email}}
 
@@ -202,6 +235,11 @@ API_CASES: dict[str, Case] = {
         f"{API}/executions/{{}}/restore", "trashed", "executions"
     ),
     "POST /api-keys": to(f"{API}/api-keys", json=KEY),
+    "POST /users": to(f"{API}/users", json={"email": "n@example.com", "full_name": "N"}),
+    "PATCH /users/{user_id}": person(f"{API}/users/{{}}", json={"full_name": "Other Name"}),
+    "DELETE /users/{user_id}": person(f"{API}/users/{{}}"),
+    "POST /users/{user_id}/restore": trashed_person,
+    "POST /users/{user_id}/password-link": person(f"{API}/users/{{}}/password-link"),
     "DELETE /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key"),
 }
 PAGE_CASES: dict[str, Case] = {
@@ -236,6 +274,17 @@ PAGE_CASES: dict[str, Case] = {
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
     "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
+    "POST /users/invite": to("/users/invite", data={"email": "n@example.com", "full_name": "N"}),
+    "POST /users/require-second-factor": to(
+        "/users/require-second-factor", data={"row_version": "1", "required": "true"}
+    ),
+    "POST /users/{user_id}/edit": edit_person,
+    "POST /users/{user_id}/link": person("/users/{}/link"),
+    "POST /users/{user_id}/disable": person("/users/{}/disable"),
+    "POST /users/{user_id}/enable": enable_person,
+    "POST /users/{user_id}/end-sessions": person("/users/{}/end-sessions"),
+    "POST /users/{user_id}/remove-second-factor": person("/users/{}/remove-second-factor"),
+    "POST /users/{user_id}/delete": person("/users/{}/delete"),
     "POST /trash/{resource}/{row_id}/restore": at("/trash/agents/{}/restore", "trashed", "agents"),
 }
 # Whoever asks for a reset has not proved who they are.

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from app.api.v1 import agents, api_keys, executions, tools
+from app.api.v1 import agents, api_keys, executions, tools, users
 
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     tools.router,
     executions.router,
     api_keys.router,
+    users.router,
 )

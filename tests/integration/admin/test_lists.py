@@ -177,7 +177,7 @@ async def test_stock_sqladmin_searches_by_like_on_both_sides(stock: Stock) -> No
     assert stock.sent(lambda statement: "LIKE" in statement)
 
 
-async def test_people_and_keys_are_found_by_their_whole_unique_text(
+async def test_people_are_found_by_words_and_keys_by_their_prefix(
     root: httpx2.AsyncClient, session: AsyncSession, superuser: User, counted: QueryCounter
 ) -> None:
     key, _ = await make_api_key(session, superuser)
@@ -185,7 +185,7 @@ async def test_people_and_keys_are_found_by_their_whole_unique_text(
     with counted:
         users = (await root.get(f"/admin/users/list?search={superuser.email.upper()}")).text
         keys = (await root.get(f"/admin/api_keys/list?search={key.prefix}")).text
-        part = (await root.get(f"/admin/users/list?search={superuser.email[:5]}")).text
+        part = (await root.get("/admin/api_keys/list?search=gr_")).text
 
     assert (len(rows_of(users)), len(rows_of(keys)), len(rows_of(part))) == (1, 1, 0)
     assert not any("LIKE" in statement for statement in counted.statements)

@@ -1,0 +1,215 @@
+"""People, for superusers: invite, change, disable, and end what lets them in."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.api.deps import SettingsDep
+from app.api.mails import link_to, send_link
+from app.core.permissions import Permission, Role
+from app.exceptions import AppError
+from app.models import TokenPurpose, User
+from app.pages import forms, listing
+from app.pages.deps import (
+    InstanceSettingsServiceDep,
+    SecondFactorServiceDep,
+    StaffSessionServiceDep,
+    UserServiceDep,
+    UserTokenServiceDep,
+    recently_authenticated,
+    requires,
+)
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.api_keys import ApiKeyQuery
+from app.schemas.audit_events import AuditQuery
+from app.schemas.base import MAX_BIGINT
+from app.schemas.users import UserCreate, UserInvite, UserQuery, UserUpdate
+from app.services.api_keys import ApiKeyService
+from app.services.audit_events import AuditEventService
+from app.services.credentials import end_credentials
+from app.services.user_tokens import UserTokenService
+
+router = APIRouter(prefix="/users")
+UserId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+READ = [requires(Permission.USERS_READ)]
+MANAGE = [requires(Permission.USERS_MANAGE), recently_authenticated]
+PAGE_SIZE = 50
+SHOWN = 20
+ROLES = [
+    (Role.MEMBER.value, "Member: uses the API, does not enter here"),
+    (Role.VIEWER.value, "Viewer: reads everything here"),
+    (Role.STAFF.value, "Staff: manages agents and tools"),
+    (Role.SUPERUSER.value, "Superuser: manages people, keys and settings too"),
+]
+
+
+@router.get("", dependencies=READ)
+async def list_users(
+    request: Request,
+    users: UserServiceDep,
+    settings: InstanceSettingsServiceDep,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> Response:
+    query = listing.query_of(request, UserQuery)
+    rows = await users.list_slice(query, cursor, PAGE_SIZE)
+    context = {
+        "query": query,
+        "users": rows.items,
+        "links": listing.pager_links(request, rows),
+        "roles": [role.value for role in Role],
+        "may_manage": users.actor.may(Permission.USERS_MANAGE),
+        "instance": await settings.current(),
+    }
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/users/{name}", context)
+
+
+@router.post(
+    "/require-second-factor",
+    dependencies=[requires(Permission.SETTINGS_MANAGE), recently_authenticated],
+)
+async def require_second_factor(request: Request, settings: InstanceSettingsServiceDep) -> Response:
+    """For everyone who enters the back office, from their next page on."""
+    values = forms.typed(await request.form())
+    version = forms.version_in(values)
+    await settings.update(version, require_second_factor=values.get("required") == "true")
+    return redirect(request, "/users", "saved")
+
+
+def invite_page(request: Request, form: forms.Form, status: int = 200) -> Response:
+    context = {"form": form, "roles": ROLES}
+    return render(request, "pages/users/invite.html", context, status)
+
+
+@router.get("/invite", dependencies=MANAGE)
+async def show_invite(request: Request) -> Response:
+    return invite_page(request, forms.Form({"role": Role.MEMBER.value}))
+
+
+@router.post("/invite", dependencies=MANAGE)
+async def invite_user(
+    request: Request, users: UserServiceDep, tokens: UserTokenServiceDep, settings: SettingsDep
+) -> Response:
+    data, form = forms.parse(UserInvite, forms.typed(await request.form()))
+    if data is None:
+        return invite_page(request, form, 422)
+    try:
+        async with users.session.begin_nested():
+            user = await users.create(UserCreate(**data.model_dump()))
+    except AppError as error:
+        return invite_page(request, forms.refuse(form, error), 422)
+    return await link_page(request, tokens, settings, user, TokenPurpose.INVITATION)
+
+
+async def link_page(
+    request: Request,
+    tokens: UserTokenService,
+    settings: SettingsDep,
+    user: User,
+    purpose: TokenPurpose,
+) -> Response:
+    """Says that a mail is on its way; without a mail server shows the link, once."""
+    link = link_to(request, settings, await tokens.issue(user, purpose))
+    mailed = send_link(request, tokens.session, purpose, user, link)
+    context = {"user": user, "purpose": purpose.value, "link": None if mailed else link}
+    headers = {"Cache-Control": "no-store"}
+    return render(request, "pages/users/link.html", context, 201, headers)
+
+
+@router.get("/{user_id}", dependencies=READ)
+async def show_user(
+    request: Request, user_id: UserId, users: UserServiceDep, sessions: StaffSessionServiceDep
+) -> Response:
+    user = await users.get(user_id)
+    keys = ApiKeyService(users.session, users.actor)
+    events = AuditEventService(users.session, users.actor)
+    context = {
+        "user": user,
+        "is_self": user.id == users.actor.user_id,
+        "sessions": await sessions.list_of(user_id),
+        "keys": (await keys.list_slice(ApiKeyQuery(user_id=user_id), None, SHOWN)).items,
+        "events": (
+            await events.list_slice(AuditQuery(resource="users", resource_id=user_id, limit=SHOWN))
+        ).items,
+    }
+    return render(request, "pages/users/detail.html", context)
+
+
+def form_page(request: Request, form: forms.Form, user: User, status: int = 200) -> Response:
+    context = {"form": form, "user": user, "roles": ROLES}
+    return render(request, "pages/users/form.html", context, status)
+
+
+@router.get("/{user_id}/edit", dependencies=MANAGE)
+async def edit_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    user = await users.get(user_id)
+    values = forms.shown(user, UserUpdate) | {"row_version": user.row_version}
+    return form_page(request, forms.Form(values | {"role": user.role.value}), user)
+
+
+@router.post("/{user_id}/edit", dependencies=MANAGE)
+async def update_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    values: dict[str, Any] = forms.typed(await request.form())
+    values["is_active"] = values.get("is_active", "false")
+    version = forms.version_in(values)
+    data, form = forms.parse(UserUpdate, values)
+    form.values["row_version"] = version
+    if data is not None:
+        try:
+            async with users.session.begin_nested():
+                await users.update(user_id, data, version)
+        except AppError as error:
+            forms.refuse(form, error)
+        else:
+            return redirect(request, f"/users/{user_id}", "saved")
+    return form_page(request, form, await users.get(user_id), 422)
+
+
+@router.post("/{user_id}/link", dependencies=MANAGE)
+async def send_password_link(
+    request: Request,
+    user_id: UserId,
+    users: UserServiceDep,
+    tokens: UserTokenServiceDep,
+    settings: SettingsDep,
+) -> Response:
+    """A reset, or the invitation again for who has not accepted it yet."""
+    user = await users.get_for_link(user_id)
+    purpose = TokenPurpose.PASSWORD_RESET if user.hashed_password else TokenPurpose.INVITATION
+    return await link_page(request, tokens, settings, user, purpose)
+
+
+@router.post("/{user_id}/disable", dependencies=MANAGE)
+async def disable_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    await users.update(user_id, UserUpdate(is_active=False))
+    return redirect(request, f"/users/{user_id}", "saved")
+
+
+@router.post("/{user_id}/enable", dependencies=MANAGE)
+async def enable_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    await users.update(user_id, UserUpdate(is_active=True))
+    return redirect(request, f"/users/{user_id}", "saved")
+
+
+@router.post("/{user_id}/end-sessions", dependencies=MANAGE)
+async def end_sessions(
+    request: Request, user_id: UserId, sessions: StaffSessionServiceDep
+) -> Response:
+    await sessions.end_all(user_id)
+    return redirect(request, f"/users/{user_id}", "sessions_ended")
+
+
+@router.post("/{user_id}/remove-second-factor", dependencies=MANAGE)
+async def remove_second_factor(
+    request: Request, user_id: UserId, factors: SecondFactorServiceDep
+) -> Response:
+    user = await factors.remove(user_id)
+    await end_credentials(factors.session, user.id)
+    return redirect(request, f"/users/{user_id}", "factor_reset")
+
+
+@router.post("/{user_id}/delete", dependencies=MANAGE)
+async def delete_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    await users.delete(user_id)
+    return redirect(request, "/users", "trashed", f"users:{user_id}")
