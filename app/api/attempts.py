@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import Request
 
 from app.api.deps import client_ip
+from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.security import DEVICE_SALT, Signer
@@ -34,8 +35,22 @@ def subjects_of(request: Request, settings: Settings, email: str) -> Mapping[str
     device = known_device(request, settings, email)
     if device is not None:
         return {"device": device}
-    address = client_ip(request) or NO_ADDRESS
-    return {"account": email.lower(), "address": address, EVERYONE: EVERYONE}
+    return reset_subjects(request, email)
+
+
+def factor_subjects(request: Request, email: str) -> Mapping[str, str]:
+    """Whom a try of a code counts against; knowing the device helps nobody here."""
+    return {"account": email.lower(), "address": client_ip(request) or NO_ADDRESS}
+
+
+def own_subjects(actor: Actor) -> Mapping[str, str]:
+    """A guess by who is logged in already; it must not lock that person's logins."""
+    return {"device": f"user:{actor.user_id}"}
+
+
+def reset_subjects(request: Request, email: str) -> Mapping[str, str]:
+    """Whom the request of a link counts against."""
+    return {**factor_subjects(request, email), EVERYONE: EVERYONE}
 
 
 async def claim_attempt(

@@ -6,20 +6,21 @@ from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import Depends, Header, Request
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.permissions import Permission
+from app.core.permissions import Permission, Role
 from app.core.security import Signer
 from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.agents import AgentService
-from app.services.api_keys import ApiKeyService, note_key_used, recognise_key
+from app.services.api_keys import KEY_PREFIX, ApiKeyService, note_key_used, recognise_key
 from app.services.audit_events import AuditEventService
-from app.services.logins import ENROL_FIRST
+from app.services.logins import ENROL_FIRST, LoginService
+from app.services.refresh_tokens import RefreshTokenService
 from app.services.staff_sessions import StaffSessionService, actor_of
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
@@ -30,6 +31,13 @@ MAX_TOKEN_LENGTH = 512
 S = TypeVar("S")
 
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key: gr_…")
+
+
+access_token_header = OAuth2PasswordBearer(
+    tokenUrl="/api/v1/auth/login",
+    auto_error=False,
+    description="An access token of /api/v1/auth/login.",
+)
 
 
 def get_settings(request: Request) -> Settings:
@@ -54,6 +62,18 @@ def request_id_of(request: Request) -> str | None:
 
 def client_ip(request: Request) -> str | None:
     return request.client.host if request.client else None
+
+
+def anonymous(request: Request, via: Via) -> Actor:
+    """Who has not proved who they are."""
+    return Actor(
+        user_id=None,
+        role=Role.MEMBER,
+        permissions=frozenset(),
+        via=via,
+        request_id=request_id_of(request),
+        ip=client_ip(request),
+    )
 
 
 def cookie_name(settings: Settings) -> str:
@@ -96,12 +116,23 @@ async def find_staff(
     return StaffLogin(row.user, actor, found.must_enrol)
 
 
+def bearer_of(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def presented_key(request: Request, header: str | None) -> str | None:
     """``X-API-Key``, or ``Authorization: Bearer gr_…`` as OTLP exporters send it."""
     if header is not None:
         return header
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    token = bearer_of(request)
+    return token if token is not None and token.startswith(f"{KEY_PREFIX}_") else None
+
+
+def presented_token(request: Request) -> str | None:
+    """``Authorization: Bearer`` with anything but a key."""
+    token = bearer_of(request)
+    return None if token is not None and token.startswith(f"{KEY_PREFIX}_") else token
 
 
 async def get_actor(
@@ -109,24 +140,44 @@ async def get_actor(
     session: SessionDep,
     settings: SettingsDep,
     key: Annotated[str | None, Depends(api_key_header)],
+    _: Annotated[str | None, Depends(access_token_header)],
 ) -> Actor:
-    """The principal of an API request. Raises ``Unauthorized``."""
-    token = presented_key(request, key)
-    if token is None:
-        staff = await find_staff(request, session, settings, Via.API)
-        if staff is None:
-            raise Unauthorized("Send an API key in the X-API-Key header.")
-        if staff.must_enrol:
-            raise SecondFactorRequired(ENROL_FIRST)
-        return staff.actor
-    ip = client_ip(request)
-    actor = None
-    if len(token) <= MAX_TOKEN_LENGTH:
-        actor = await recognise_key(session, token, request_id_of(request), ip)
+    """The principal of an API request: a key, an access token, or the staff cookie.
+
+    Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
+    """
+    given_key, token = presented_key(request, key), presented_token(request)
+    if given_key is not None:
+        return await actor_of_key(request, session, given_key)
+    if token is not None:
+        return await actor_of_token(request, session, settings, token)
+    staff = await find_staff(request, session, settings, Via.API)
+    if staff is None:
+        raise Unauthorized("Send an API key in the X-API-Key header, or an access token.")
+    if staff.must_enrol:
+        raise SecondFactorRequired(ENROL_FIRST)
+    return staff.actor
+
+
+async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Actor:
+    ip, actor = client_ip(request), None
+    if len(key) <= MAX_TOKEN_LENGTH:
+        actor = await recognise_key(session, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
         raise Unauthorized("This API key is not valid, or no longer is.")
     await note_key_used(session, actor.api_key_id, ip)
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")
+    return actor
+
+
+async def actor_of_token(
+    request: Request, session: AsyncSession, settings: Settings, token: str
+) -> Actor:
+    tokens = RefreshTokenService(session, anonymous(request, Via.API), settings)
+    actor = await tokens.recognise(token)
+    if actor is None:
+        raise Unauthorized("This access token is not valid, or no longer is.")
+    structlog.contextvars.bind_contextvars(actor=f"user:{actor.user_id}")
     return actor
 
 
@@ -178,9 +229,27 @@ def personal(
     return provide
 
 
+def open_to_all(
+    kind: Callable[[AsyncSession, Actor, Settings], S], via: Via
+) -> Callable[[Request, AsyncSession, Settings], Coroutine[Any, Any, S]]:
+    """A service for who has not logged in."""
+
+    async def provide(request: Request, session: SessionDep, settings: SettingsDep) -> S:
+        return kind(session, anonymous(request, via), settings)
+
+    return provide
+
+
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
+OpenLoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService, Via.API))]
+OpenUserTokenServiceDep = Annotated[
+    UserTokenService, Depends(open_to_all(UserTokenService, Via.API))
+]
+RefreshTokenServiceDep = Annotated[
+    RefreshTokenService, Depends(open_to_all(RefreshTokenService, Via.API))
+]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -90,3 +91,9 @@ class Database:
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
     """Run ``callback`` once this session's unit of work is committed."""
     session.info.setdefault(AFTER_COMMIT, []).append(callback)
+
+
+async def database_now(session: AsyncSession) -> datetime:
+    """The database's clock, which is the only one that expiry goes by."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now

@@ -6,11 +6,14 @@ import segno
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from app.api.attempts import claim_attempt, own_subjects
 from app.api.frame import ENROLMENT_PATH
 from app.exceptions import AppError
+from app.models import AttemptKind
 from app.pages import forms
 from app.pages.cookies import current_token
 from app.pages.deps import (
+    LoginServiceDep,
     SecondFactorServiceDep,
     StaffDep,
     StaffSessionServiceDep,
@@ -50,13 +53,20 @@ async def show_account(
 
 @router.post("/password")
 async def change_password(
-    request: Request, staff: StaffDep, users: UserServiceDep, sessions: StaffSessionServiceDep
+    request: Request,
+    staff: StaffDep,
+    users: UserServiceDep,
+    sessions: StaffSessionServiceDep,
+    logins: LoginServiceDep,
 ) -> Response:
     data, form = forms.parse(PasswordChange, forms.typed(await request.form()))
     form.values.clear()  # a password is never sent back
     if data is not None:
         try:
+            subjects = own_subjects(staff.actor)
+            attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
             await users.change_own_password(data, keep_token=current_token(request))
+            await logins.give_back(attempts)
         except AppError as error:
             forms.refuse(form, error)
         else:

@@ -12,14 +12,13 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
     StaffLogin,
-    client_ip,
     find_staff,
-    request_id_of,
+    open_to_all,
 )
 from app.api.frame import ENROLMENT_PATH, frame_for
 from app.core.actor import Actor, Via
 from app.core.config import Settings
-from app.core.permissions import Permission, Role
+from app.core.permissions import Permission
 from app.exceptions import Unauthorized
 from app.models import AttemptKind
 from app.pages.cookies import current_token
@@ -42,18 +41,6 @@ S = TypeVar("S")
 # Where someone may go who still has to set up the second factor that the instance asks for.
 OPEN_BEFORE_ENROLMENT = (ENROLMENT_PATH, "/logout", "/reauthenticate")
 PASSWORD_FIELD = "reauthentication_password"  # noqa: S105  (a field's name)
-
-
-def anonymous(request: Request) -> Actor:
-    """Who has not logged in yet."""
-    return Actor(
-        user_id=None,
-        role=Role.MEMBER,
-        permissions=frozenset(),
-        via=Via.PAGE,
-        request_id=request_id_of(request),
-        ip=client_ip(request),
-    )
 
 
 async def get_staff(request: Request, session: SessionDep, settings: SettingsDep) -> StaffLogin:
@@ -152,17 +139,6 @@ def personal(
     return provide
 
 
-def open_to_all(
-    kind: Callable[[AsyncSession, Actor, Settings], S],
-) -> Callable[[Request, AsyncSession, Settings], Coroutine[Any, Any, S]]:
-    """A service for who has not logged in."""
-
-    async def provide(request: Request, session: SessionDep, settings: SettingsDep) -> S:
-        return kind(session, anonymous(request), settings)
-
-    return provide
-
-
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
@@ -175,5 +151,7 @@ InstanceSettingsServiceDep = Annotated[
     InstanceSettingsService, Depends(service(InstanceSettingsService))
 ]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
-LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService))]
-OpenUserTokenServiceDep = Annotated[UserTokenService, Depends(open_to_all(UserTokenService))]
+LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService, Via.PAGE))]
+OpenUserTokenServiceDep = Annotated[
+    UserTokenService, Depends(open_to_all(UserTokenService, Via.PAGE))
+]

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Form, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from app.api.attempts import claim_attempt, subjects_of
-from app.api.deps import SessionDep, SettingsDep, client_ip, find_staff, session_token
+from app.api.attempts import claim_attempt, factor_subjects, subjects_of
+from app.api.deps import SessionDep, SettingsDep, find_staff, session_token
 from app.core.actor import Via
 from app.core.security import LOGIN_STEP_SALT, Signer
 from app.exceptions import AppError, TooManyRequests, Unauthorized
@@ -105,7 +105,7 @@ async def log_in_with_code(
     """The second step."""
     keys = logins.settings.signing_keys()
     proven = Signer(keys, LOGIN_STEP_SALT).unsign(step, STEP_AGE_S) or ""
-    subjects = {"account": proven.partition(":")[0], "address": client_ip(request) or ""}
+    subjects = factor_subjects(request, proven.rpartition(":")[0])
     try:
         attempts = await claim_attempt(request, AttemptKind.SECOND_FACTOR, subjects)
     except TooManyRequests as error:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Form, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from app.api.attempts import claim_attempt
-from app.api.deps import SettingsDep, client_ip
+from app.api.attempts import claim_attempt, reset_subjects
+from app.api.deps import SettingsDep
 from app.api.mails import link_to, send_link
 from app.exceptions import AppError, TooManyRequests
 from app.models import AttemptKind, TokenPurpose
@@ -15,7 +15,6 @@ from app.pages import forms
 from app.pages.deps import OpenUserTokenServiceDep
 from app.pages.render import redirect, render
 from app.schemas.users import NewPassword
-from app.services.login_attempts import EVERYONE
 
 router = APIRouter(prefix="/password")
 Typed = Annotated[str, StringConstraints(max_length=1024)]
@@ -45,13 +44,8 @@ async def request_reset(
 ) -> Response:
     """The same answer whether or not there is such an account."""
     email = email.replace("\x00", "").strip()
-    subjects = {
-        "account": email.lower(),
-        "address": client_ip(request) or "",
-        EVERYONE: EVERYONE,
-    }
     try:
-        await claim_attempt(request, AttemptKind.RESET, subjects)
+        await claim_attempt(request, AttemptKind.RESET, reset_subjects(request, email))
     except TooManyRequests as error:
         return forgot_page(request, error)
     found = await tokens.request_reset(email)

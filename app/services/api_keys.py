@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor, Via
+from app.core.database import database_now
 from app.core.permissions import ROLE_PERMISSIONS, Permission
 from app.core.security import new_token, sha256, token_is_well_formed
 from app.exceptions import Conflict, Forbidden
@@ -71,7 +72,7 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         key = await self.get(key_id, lock=True)
         if key.revoked_at is not None:
             raise Conflict("This key is revoked already.")
-        key.revoked_at = await self.session.scalar(select(func.clock_timestamp()))
+        key.revoked_at = await database_now(self.session)
         await self.save("revoke", key)
         return key
 

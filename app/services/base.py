@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor
+from app.core.database import database_now
 from app.core.database_errors import constraint_of
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Forbidden, NotFound, StaleVersion
@@ -232,7 +233,7 @@ class BaseService(Generic[M, C, U]):
         self.require(self.deletable)
         row: Any = await self.get(row_id, lock=True)  # any model with a trash
         self.check_version(row, version)
-        row.deleted_at = await self.session.scalar(select(func.clock_timestamp()))
+        row.deleted_at = await database_now(self.session)
         await self.save("delete", row)
 
     async def restore(self, row_id: int) -> M:

@@ -47,9 +47,7 @@ class LoginService:
 
         An unknown address costs the same time as a wrong password.
         """
-        user = await self.session.scalar(
-            select(User).where(func.lower(User.email) == email.lower(), User.deleted_at.is_(None))
-        )
+        user = await self._find(email)
         valid, upgraded = await verify_password(password, user.hashed_password if user else None)
         enters = may_enter_back_office if back_office else may_enter
         if user is None or not valid or not enters(user):
@@ -86,14 +84,20 @@ class LoginService:
     @staticmethod
     def step_of(user: User) -> str:
         """Names the user and, by its hash's digest, the password that was right."""
-        return f"{user.id}:{sha256(user.hashed_password or '').hex()}"
+        return f"{user.email}:{sha256(user.hashed_password or '').hex()}"
 
     async def user_of_step(self, step: str) -> User | None:
         """The user of ``step_of``, while the password is the same and they may enter."""
-        user_id, _, _ = step.partition(":")
-        user = await self.session.get(User, int(user_id)) if user_id.isdecimal() else None
+        user = await self._find(step.rpartition(":")[0])
         if user is None or not may_enter_back_office(user) or self.step_of(user) != step:
             return None
+        return user
+
+    async def _find(self, email: str) -> User | None:
+        statement = select(User).where(
+            func.lower(User.email) == email.lower(), User.deleted_at.is_(None)
+        )
+        user: User | None = await self.session.scalar(statement)
         return user
 
     async def give_back(self, attempt_ids: Sequence[int]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.config import Settings
+from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.security import sha256
@@ -90,7 +91,7 @@ class SecondFactorService:
             raise Conflict("There is no second factor to confirm. Start again.")
         if not await self._take_step(user, code):
             raise Invalid(WRONG_CODE, field="code")
-        user.totp_confirmed_at = await self.session.scalar(select(func.clock_timestamp()))
+        user.totp_confirmed_at = await database_now(self.session)
         await self.session.flush()
         self.audit.record("enable_second_factor", self.resource, user, {})
         return await self._replace_recovery_codes(user)

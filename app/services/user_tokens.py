@@ -10,6 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from app.core.actor import Actor
 from app.core.config import Settings
+from app.core.database import database_now
 from app.core.security import hash_password, sha256
 from app.exceptions import NotFound
 from app.models import TokenPurpose, User, UserToken
@@ -85,7 +86,7 @@ class UserTokenService:
     async def redeem(self, token: str, data: NewPassword) -> User:
         """Set the password; whoever was logged in as this person no longer is."""
         row = await self.get(token, lock=True)
-        user, now = row.user, await self.session.scalar(select(func.clock_timestamp()))
+        user, now = row.user, await database_now(self.session)
         row.used_at = now
         user.hashed_password = await hash_password(data.password.get_secret_value())
         user.password_changed_at = now

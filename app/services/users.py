@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
+from app.core.database import database_now
 from app.core.permissions import Permission, Role
 from app.core.security import hash_password, verify_password
 from app.exceptions import Conflict, Forbidden, Invalid
@@ -84,7 +85,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         if not valid:
             raise Invalid("The current password is not right.", field="current_password")
         user.hashed_password = await hash_password(data.password.get_secret_value())
-        user.password_changed_at = await self.session.scalar(select(func.clock_timestamp()))
+        user.password_changed_at = await database_now(self.session)
         await self.save("change_password", user)
         await end_credentials(self.session, user.id, keep_token=keep_token)
         return user

@@ -22,6 +22,11 @@ PUBLIC = {
     "GET /login",
     "POST /login",
     "POST /login/code",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/token/refresh",
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/auth/password/forgot",
+    "POST /api/v1/auth/password/reset",
     "GET /password/forgot",
     "POST /password/forgot",
     "GET /password/set",
@@ -29,6 +34,8 @@ PUBLIC = {
 }
 # One's own account: whoever is logged in, whatever the role.
 OWN = {
+    "GET /api/v1/auth/me",
+    "POST /api/v1/auth/password/change",
     "POST /logout",
     "GET /account",
     "POST /account/password",

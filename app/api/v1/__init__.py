@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from app.api.v1 import agents, api_keys, executions, tools, users
+from app.api.v1 import agents, api_keys, auth, executions, tools, users
 
 ROUTERS: tuple[APIRouter, ...] = (
+    auth.router,
     agents.router,
     tools.router,
     executions.router,
