@@ -17,7 +17,7 @@ from app.core.security import Signer
 from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.agents import AgentService
-from app.services.api_keys import KEY_PREFIX, ApiKeyService, note_key_used, recognise_key
+from app.services.api_keys import KEY_PREFIX, ApiKeyService, recognise_key
 from app.services.audit_events import AuditEventService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
@@ -165,7 +165,6 @@ async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Act
         actor = await recognise_key(session, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
         raise Unauthorized("This API key is not valid, or no longer is.")
-    await note_key_used(session, actor.api_key_id, ip)
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")
     return actor
 

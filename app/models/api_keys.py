@@ -1,8 +1,9 @@
 """Keys of machine clients: the secret is shown once, only its SHA-256 is kept."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import ForeignKey, LargeBinary, String, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -10,9 +11,23 @@ from app.models.agents import Agent
 from app.models.base import Base, Versioned
 from app.models.users import User
 
+EXPIRES_SOON = timedelta(days=7)
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    REPLACED = "replaced"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
 
 class ApiKey(Versioned, Base):
     __tablename__ = "api_keys"
+    __table_args__ = (
+        Index("ix_api_keys_created_at_id", "created_at", "id"),
+        Index("ix_api_keys_last_used_at", "last_used_at"),
+    )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(100))
@@ -33,6 +48,17 @@ class ApiKey(Versioned, Base):
 
     user: Mapped[User] = relationship(lazy="raise")
     agent: Mapped[Agent | None] = relationship(lazy="raise")
+
+    def state(self, now: datetime) -> KeyState:
+        """What the key is good for; a replaced one works until it expires."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyState.EXPIRED
+        if self.replaced_by_id is not None:
+            return KeyState.REPLACED
+        soon = self.expires_at is not None and self.expires_at <= now + EXPIRES_SOON
+        return KeyState.EXPIRING if soon else KeyState.ACTIVE
 
     def __str__(self) -> str:
         return self.name

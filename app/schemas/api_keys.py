@@ -1,6 +1,7 @@
 """API keys: what may be asked for; the secret is in one answer only."""
 
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -19,6 +20,22 @@ def known_scopes(scopes: list[Permission]) -> list[Permission]:
     return sorted(set(scopes))
 
 
+def normalised_ranges(ranges: list[str]) -> list[str]:
+    """Networks as ``10.0.0.0/8``; bits beyond the mask are cleared. Raise ``ValueError``."""
+    found = []
+    for text in ranges:
+        try:
+            found.append(str(ip_network(text.strip(), strict=False)))
+        except ValueError:
+            raise ValueError(f"{text[:60]!r} is no address range such as 192.0.2.0/24") from None
+    return list(dict.fromkeys(found))
+
+
+Ranges = Annotated[
+    list[Annotated[str, StringConstraints(max_length=64)]],
+    Field(max_length=20),
+    AfterValidator(normalised_ranges),
+]
 KeyName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
@@ -32,7 +49,16 @@ class ApiKeyCreate(Input):
         list[Permission], Field(min_length=1, max_length=50), AfterValidator(known_scopes)
     ]
     agent_id: RowId | None = None
+    """The only agent that the key may touch."""
+    allowed_cidrs: Ranges = Field(default_factory=list)
+    """Address ranges (CIDR, IPv4 or IPv6) that the key may be used from; none is anywhere."""
     expires_at: Moment | None = None
+    """Absent: 90 days from now. ``null``: never."""
+
+
+class ApiKeyRotate(Input):
+    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+    """How long the old key goes on working."""
 
 
 class ApiKeyUpdate(Patch):
@@ -41,6 +67,8 @@ class ApiKeyUpdate(Patch):
 
 class ApiKeyQuery(PageQuery):
     user_id: RowId | None = None
+    unused_days: Annotated[int | None, Field(ge=1, le=3650)] = None
+    """Working keys that nobody has used for so long."""
 
 
 class ApiKeyRead(Output):
@@ -50,8 +78,11 @@ class ApiKeyRead(Output):
     prefix: str
     scopes: list[str]
     agent_id: int | None
+    allowed_cidrs: list[str]
     expires_at: datetime | None
     last_used_at: datetime | None
+    last_used_ip: str | None
+    replaced_by_id: int | None
     revoked_at: datetime | None
     created_at: datetime
 

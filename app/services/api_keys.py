@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+import structlog
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
@@ -13,15 +15,18 @@ from app.core.actor import Actor, Via
 from app.core.database import database_now
 from app.core.permissions import ROLE_PERMISSIONS, Permission
 from app.core.security import new_token, sha256, token_is_well_formed
-from app.exceptions import Conflict, Forbidden
+from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import Agent, ApiKey, User
-from app.schemas.api_keys import ApiKeyCreate, ApiKeyUpdate
+from app.models.api_keys import KeyState
+from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
 from app.services.base import BaseService
 
 KEY_PREFIX = "gr"
 SHOWN_CHARACTERS = 10
 USED_EVERY = timedelta(minutes=1)
+DEFAULT_LIFETIME = timedelta(days=90)
+log = structlog.get_logger("greenroom.api_keys")
 
 
 class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
@@ -58,13 +63,55 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         self._token = token
         return await self.create(data), token
 
+    async def rotate(self, key_id: int, overlap: timedelta) -> tuple[ApiKey, str]:
+        """A new key like this one, and its secret; the old one works on for ``overlap`` at most.
+
+        Raise ``Forbidden`` for someone else's key: whoever gets the secret acts as its owner.
+        Raise ``Conflict`` when the key no longer works or has a successor already.
+        """
+        self.actor.require(self.writable)
+        old, now = await self.get(key_id, lock=True), await database_now(self.session)
+        if old.user_id != self.actor.user_id:
+            raise Forbidden("Only its owner can rotate a key.")
+        if old.state(now) not in (KeyState.ACTIVE, KeyState.EXPIRING):
+            raise Conflict(f"This key is {old.state(now).value}; make a new one.")
+        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+        data = ApiKeyCreate(
+            name=old.name,
+            scopes=[Permission(scope) for scope in old.scopes],
+            agent_id=old.agent_id,
+            allowed_cidrs=old.allowed_cidrs,
+            expires_at=None if lifetime is None else now + lifetime,
+        )
+        fresh, token = await self.issue(data)
+        old.replaced_by_id = fresh.id
+        old.expires_at = min(filter(None, (old.expires_at, now + overlap)))
+        await self.save("rotate", old)
+        return fresh, token
+
+    def matching(self, query: Any) -> Any:  # a PageQuery or ApiKeyQuery, as the base's
+        statement = super().matching(query)
+        days = getattr(query, "unused_days", None)
+        return statement if days is None else statement.where(*unused_for(days))
+
+    async def count_unused(self, user_id: int | None, days: int) -> int:
+        """How many working keys nobody has used for so long: one's own, or everyone's."""
+        return await self.count(self.matching(ApiKeyQuery(user_id=user_id, unused_days=days)))
+
     async def values_for(self, data: ApiKeyCreate | ApiKeyUpdate) -> dict[str, Any]:
         values = await super().values_for(data)
         if isinstance(data, ApiKeyCreate):
+            if "expires_at" not in data.model_fields_set:
+                values["expires_at"] = await database_now(self.session) + DEFAULT_LIFETIME
             values["scopes"] = [scope.value for scope in data.scopes]
             values["prefix"] = self._token[:SHOWN_CHARACTERS]
             values["secret_sha256"] = sha256(self._token)
         return values
+
+    async def check(self, row: ApiKey) -> None:
+        new = row.id is None
+        if new and row.expires_at and row.expires_at <= await database_now(self.session):
+            raise Invalid("expires_at must be in the future.", field="expires_at")
 
     async def revoke(self, key_id: int) -> ApiKey:
         """From this commit on the key opens nothing. Raise ``Conflict`` when it is over already."""
@@ -77,18 +124,42 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         return key
 
 
+def unused_for(days: int) -> list[ColumnElement[bool]]:
+    now = func.clock_timestamp()
+    since = now - timedelta(days=days)
+    return [
+        ApiKey.created_at < since,
+        or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < since),
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
+    ]
+
+
+def is_within(ip: str | None, ranges: Sequence[str]) -> bool:
+    """Whether the address is in one of the ranges; no ranges are everywhere."""
+    if not ranges:
+        return True
+    try:
+        address = ip_address(ip or "")
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any((mapped or address) in ip_network(text) for text in ranges)
+
+
 async def recognise_key(
     session: AsyncSession, token: str, request_id: str | None, ip: str | None
 ) -> Actor | None:
-    """The actor of a live key of an active user, or ``None``.
+    """The actor of a live key of an active user, used from where it may be, or ``None``.
 
     A key never does more than its owner may at this moment.
     """
     if not token_is_well_formed(token, KEY_PREFIX):
         return None
     now = func.clock_timestamp()
-    key = await session.scalar(
-        select(ApiKey)
+    stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - USED_EVERY)
+    found = await session.execute(
+        select(ApiKey, stale)
         .join(ApiKey.user)
         .where(
             ApiKey.secret_sha256 == sha256(token),
@@ -99,8 +170,18 @@ async def recognise_key(
         )
         .options(joinedload(ApiKey.user))
     )
+    key, is_stale = found.one_or_none() or (None, False)
     if key is None:
         return None
+    if not is_within(ip, key.allowed_cidrs):
+        log.warning("key used from outside its ranges", key_id=key.id, ip=ip)
+        return None
+    if is_stale:
+        await note_key_used(session, key.id, ip)
+    return key_actor(key, request_id, ip)
+
+
+def key_actor(key: ApiKey, request_id: str | None, ip: str | None) -> Actor:
     granted = [held for held in ROLE_PERMISSIONS[key.user.role] if held.value in key.scopes]
     return Actor(
         user_id=key.user_id,

@@ -95,9 +95,9 @@ BAD_CLAIMS: list[dict[str, Any]] = [
     {"exp": NOW + 86_400},
     {"exp": True},
     {"exp": None},
-    {"nbf": NOW + 120},
+    {"nbf": NOW + 7200},
     {"nbf": "soon"},
-    {"iat": NOW + 120},
+    {"iat": NOW + 7200},
     {"iat": "now"},
     {"iat": None},
 ]

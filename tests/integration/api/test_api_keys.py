@@ -6,14 +6,20 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.config import Settings
 from app.core.permissions import KEY_SCOPES, Permission, Role
-from app.models import User
+from app.models import StaffSession, User
+from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
+from tests.factories.clients import log_in
 from tests.factories.executions import execution_data, make_execution
+from tests.factories.users import make_user
 from tests.integration.envelope import assert_envelope
 
 AGENTS, KEYS = "/api/v1/agents", "/api/v1/api-keys"
@@ -242,3 +248,151 @@ async def test_staff_see_their_own_keys_and_superusers_all(
 @pytest.mark.parametrize("scope", KEY_SCOPES)
 def test_no_scope_of_a_key_manages_people(scope: Permission) -> None:
     assert not scope.startswith(("users:", "keys:", "audit:", "sessions:", "back_office:"))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "ip", "status"),
+    [
+        (["127.0.0.0/8"], "127.0.0.1", 200),
+        (["10.0.0.0/8", "127.0.0.1/32"], "127.0.0.1", 200),
+        (["10.0.0.0/8"], "127.0.0.1", 401),
+        (["127.0.0.0/8"], "::ffff:127.0.0.1", 200),
+        (["2001:db8::/32"], "2001:db8::1", 200),
+        (["2001:db8::/32"], "2001:db9::1", 401),
+        (["0.0.0.0/0"], "2001:db8::1", 401),
+        (["0.0.0.0/0"], "not-an-address", 401),
+    ],
+)
+async def test_key_opens_only_from_its_ranges(
+    app: FastAPI,
+    session: AsyncSession,
+    staff: User,
+    ranges: list[str],
+    ip: str,
+    status: int,
+) -> None:
+    key, token = await make_api_key(session, staff)
+    key.allowed_cidrs = ranges
+    await session.flush()
+    transport = httpx2.ASGITransport(app=app, client=(ip, 1))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        # What a proxy would say counts only when that proxy is trusted.
+        headers = by_header(token) | {"X-Forwarded-For": "10.0.0.1"}
+        assert (await client.get(AGENTS, headers=headers)).status_code == status
+
+
+async def test_ranges_are_normalised_and_checked(web: httpx2.AsyncClient) -> None:
+    body = {"name": "ranged", "scopes": ["agents:read"]}
+    made = await web.post(KEYS, json=body | {"allowed_cidrs": ["192.0.2.7/24", "192.0.2.0/24"]})
+    assert made.json()["allowed_cidrs"] == ["192.0.2.0/24"]
+    for wrong in (["x"], ["1.2.3.4/33"], ["1.2.3.4"] * 21, [""], ["a" * 65]):
+        refused = await web.post(KEYS, json=body | {"allowed_cidrs": wrong})
+        assert_envelope(refused, 422, "VALIDATION_ERROR")
+
+
+async def test_key_lasts_ninety_days_unless_told_otherwise(web: httpx2.AsyncClient) -> None:
+    body = {"name": "lasting", "scopes": ["agents:read"]}
+    usual = datetime.fromisoformat((await web.post(KEYS, json=body)).json()["expires_at"])
+    assert timedelta(days=89) < usual - datetime.now(UTC) < timedelta(days=91)
+    never = await web.post(KEYS, json=body | {"expires_at": None})
+    assert never.json()["expires_at"] is None
+    past = await web.post(KEYS, json=body | {"expires_at": "2020-01-01T00:00:00Z"})
+    assert_envelope(past, 422, "VALIDATION_ERROR")
+
+
+async def test_rotated_key_works_beside_its_successor_for_the_overlap(
+    web: httpx2.AsyncClient, client: httpx2.AsyncClient, session: AsyncSession
+) -> None:
+    body = {"name": "turning", "scopes": ["agents:read"], "allowed_cidrs": ["127.0.0.0/8"]}
+    old = (await web.post(KEYS, json=body)).json()
+    answer = await web.post(f"{KEYS}/{old['id']}/rotate", json={"overlap_hours": 1})
+    assert answer.status_code == 201
+    new = answer.json()
+    assert new["key"] != old["key"]
+    for field in ("name", "scopes", "allowed_cidrs", "agent_id"):
+        assert new[field] == old[field]
+    for key in (old, new):
+        assert (await client.get(AGENTS, headers=by_header(key["key"]))).status_code == 200
+    seen = (await web.get(f"{KEYS}/{old['id']}")).json()
+    assert seen["replaced_by_id"] == new["id"]
+    left = datetime.fromisoformat(seen["expires_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=58) < left <= timedelta(hours=1)
+    again = await web.post(f"{KEYS}/{old['id']}/rotate")
+    assert_envelope(again, 409, "CONFLICT")
+    session.expire_all()
+    at_once = await web.post(f"{KEYS}/{new['id']}/rotate", json={"overlap_hours": 0})
+    assert at_once.status_code == 201
+    assert_envelope(await client.get(AGENTS, headers=by_header(new["key"])), 401)
+
+
+async def test_rotation_never_gives_someone_elses_secret(
+    client: httpx2.AsyncClient, session: AsyncSession, settings: Settings, superuser: User
+) -> None:
+    key, _ = await make_api_key(session, await make_user(session))
+    await log_in(client, session, settings, superuser)
+    assert_envelope(await client.post(f"{KEYS}/{key.id}/rotate"), 403, "FORBIDDEN")
+    assert (await client.delete(f"{KEYS}/{key.id}")).status_code == 204
+
+
+async def test_making_a_key_asks_for_the_password_after_a_while(
+    web: httpx2.AsyncClient, session: AsyncSession
+) -> None:
+    past = func.clock_timestamp() - text("interval '31 minutes'")
+    await session.execute(update(StaffSession).values(reauthenticated_at=past))
+    body = {"name": "late", "scopes": ["agents:read"]}
+    assert_envelope(await web.post(KEYS, json=body), 403, "REAUTHENTICATION_REQUIRED")
+    assert "Confirm that it is you" in (await web.get("/keys/new")).text
+    assert (await web.get(KEYS)).status_code == 200
+
+
+async def test_unused_keys_are_reported(
+    web: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    now = datetime.now(UTC)
+    old = now - timedelta(days=31)
+    kinds: dict[str, dict[str, Any]] = {
+        "never used": {"created_at": old},
+        "used long ago": {"created_at": old, "last_used_at": old},
+        "used lately": {"created_at": old, "last_used_at": now},
+        "new": {},
+        "revoked": {"created_at": old, "revoked_at": old},
+        "expired": {"created_at": old, "expires_at": old},
+    }
+    for name, values in kinds.items():
+        key, _ = await make_api_key(session, staff)
+        key.name = name
+        for field, value in values.items():
+            setattr(key, field, value)
+    await session.flush()
+    found = (await web.get(f"{KEYS}?unused_days=30")).json()["items"]
+    assert {key["name"] for key in found} == {"never used", "used long ago"}
+    assert "2 working keys have not been used" in (await web.get("/keys")).text
+    assert "used lately" not in (await web.get("/keys?unused_days=30")).text
+
+
+async def test_second_use_within_a_minute_writes_nothing(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User, counted: QueryCounter
+) -> None:
+    key, token = await make_api_key(session, staff)
+    await client.get("/api/v1/auth/me", headers=by_header(token))
+    await session.refresh(key)
+    assert (key.last_used_at is not None, key.last_used_ip) == (True, "127.0.0.1")
+    with counted:
+        await client.get("/api/v1/auth/me", headers=by_header(token))
+    assert counted.count == 1
+
+
+async def test_superuser_sees_everyones_keys_and_staff_their_own(
+    client: httpx2.AsyncClient, session: AsyncSession, settings: Settings, superuser: User
+) -> None:
+    foreign, _ = await make_api_key(session, await make_user(session))
+    foreign.name = "foreign key"
+    await session.flush()
+    await log_in(client, session, settings, superuser)
+    assert "foreign key" not in (await client.get("/keys")).text
+    assert "foreign key" in (await client.get("/keys?everyone=1")).text
+    assert "foreign key" in (await client.get(f"/keys/{foreign.id}")).text
+    await log_in(client, session, settings, await make_user(session))
+    assert "foreign key" not in (await client.get("/keys?everyone=1")).text
+    assert (await client.get(f"/keys/{foreign.id}")).status_code == 404
+    assert (await client.post(f"/keys/{foreign.id}/rotate")).status_code == 404

@@ -12,6 +12,7 @@ from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.tools import make_tool
+from tests.factories.users import make_user
 
 MANY = 12
 
@@ -23,10 +24,22 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         agent = await make_agent(session, actor, tool_ids=[tool.id])
         await make_execution(session, actor, agent)
         await make_api_key(session, user, agent=agent)
+        await make_user(session)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/agents", "/tools", "/executions", "/keys", "/audit", "/search?q=agent"]
+    "path",
+    [
+        "/",
+        "/agents",
+        "/tools",
+        "/executions",
+        "/keys",
+        "/keys?everyone=1",
+        "/users",
+        "/audit",
+        "/search?q=agent",
+    ],
 )
 async def test_list_page_needs_the_same_queries_for_one_row_and_for_many(
     path: str,

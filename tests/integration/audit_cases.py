@@ -1,0 +1,312 @@
+"""One request for each writing route, with the rows that it needs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pyotp
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.core.security import LOGIN_STEP_SALT, Signer
+from app.models import StaffSession, TokenPurpose, User
+from app.schemas.agents import AgentUpdate
+from app.services.agents import AgentService
+from app.services.logins import LoginService
+from app.services.refresh_tokens import RefreshTokenService
+from app.services.second_factors import SecondFactorService
+from app.services.user_tokens import UserTokenService
+from tests.conftest import actor_for
+from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
+from tests.factories.executions import execution_data, make_execution
+from tests.factories.tools import make_tool
+from tests.factories.users import (
+    PASSWORD,
+    give_second_factor,
+    make_session_token,
+    make_user,
+)
+
+API = "/api/v1"
+NEW_PASSWORD = "Better-Horse-8"
+
+
+class World:
+    """Rows to write to; each case gets its own."""
+
+    def __init__(self, session: AsyncSession, user: User, settings: Settings) -> None:
+        self.session = session
+        self.settings = settings
+        self.user = user
+        self.actor = actor_for(user)
+
+    async def agent(self, **values: Any) -> int:
+        return (await make_agent(self.session, self.actor, **values)).id
+
+    async def tool(self) -> int:
+        return (await make_tool(self.session, self.actor)).id
+
+    async def run(self) -> int:
+        agent = await make_agent(self.session, self.actor)
+        return (await make_execution(self.session, self.actor, agent)).id
+
+    async def key(self) -> int:
+        return (await make_api_key(self.session, self.user))[0].id
+
+    async def report(self) -> dict[str, Any]:
+        return execution_data(await make_agent(self.session, self.actor))
+
+    async def trashed(self, kind: str) -> int:
+        row_id: int = await getattr(self, {"agents": "agent", "tools": "tool"}.get(kind, "run"))()
+        sql = text(f"UPDATE {kind} SET deleted_at = now() WHERE id = :id")
+        await self.session.execute(sql, {"id": row_id})
+        return row_id
+
+    async def with_old_revision(self) -> int:
+        row_id = await self.agent()
+        change = AgentUpdate(system_prompt="Be brief.")
+        await AgentService(self.session, self.actor).update(row_id, change)
+        return row_id
+
+    async def own_session(self) -> int:
+        await make_session_token(self.session, self.user)
+        newest = select(func.max(StaffSession.id))
+        return int(await self.session.scalar(newest) or 0)
+
+
+Case = Callable[[World], Awaitable[tuple[str, dict[str, Any]]]]
+AGENT_FORM = {
+    "name": "formed",
+    "model_name": "m",
+    "system_prompt": "",
+    "max_tokens": "1000",
+    "config": "{}",
+    "is_active": "true",
+}
+TOOL_FORM = {"name": "formed", "kind": "function", "parameters": "{}", "is_active": "true"}
+MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"row_version": "1"}
+KEY = {"name": "ci", "scopes": ["agents:read"]}
+PASSWORDS = {
+    "current_password": PASSWORD,
+    "password": NEW_PASSWORD,
+    "confirm_password": NEW_PASSWORD,
+}
+
+
+def to(path: str, **options: Any) -> Case:
+    """A request that needs no row."""
+
+    async def case(_: World) -> tuple[str, dict[str, Any]]:
+        return path, options
+
+    return case
+
+
+def at(path: str, row: str, *arguments: Any, **options: Any) -> Case:
+    """A request to a row that the world makes: the name of its method, and its arguments."""
+
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        return path.format(await getattr(world, row)(*arguments)), options
+
+    return case
+
+
+async def log_in_again(world: World) -> tuple[str, dict[str, Any]]:
+    return "/login", {"data": {"email": world.user.email, "password": PASSWORD}}
+
+
+async def report(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/executions", {"json": await world.report()}
+
+
+async def report_batch(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/executions/batch", {"json": {"items": [await world.report()]}}
+
+
+async def give_tool(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/agents/{await world.agent()}/tools/{await world.tool()}", {}
+
+
+async def take_tool(world: World) -> tuple[str, dict[str, Any]]:
+    tool_id = await world.tool()
+    return f"{API}/agents/{await world.agent(tool_ids=[tool_id])}/tools/{tool_id}", {}
+
+
+async def resume(world: World) -> tuple[str, dict[str, Any]]:
+    return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
+
+
+async def log_in_with_code(world: World) -> tuple[str, dict[str, Any]]:
+    logins = LoginService(world.session, world.actor, world.settings)
+    secret = await give_second_factor(world.session, world.user, world.settings)
+    step = Signer(world.settings.signing_keys(), LOGIN_STEP_SALT).sign(logins.step_of(world.user))
+    return "/login/code", {"data": {"step": step, "code": pyotp.TOTP(secret).now()}}
+
+
+async def confirm_factor(world: World) -> tuple[str, dict[str, Any]]:
+    factors = SecondFactorService(world.session, world.actor, world.settings)
+    secret = (await factors.begin()).secret
+    return "/account/second-factor/confirm", {"data": {"code": pyotp.TOTP(secret).now()}}
+
+
+def with_factor(path: str) -> Case:
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        await give_second_factor(world.session, world.user, world.settings)
+        return path, {}
+
+    return case
+
+
+async def other_person(world: World) -> User:
+    user = await make_user(world.session)
+    await give_second_factor(world.session, user, world.settings)
+    return user
+
+
+def person(path: str, **options: Any) -> Case:
+    """A request about someone else."""
+
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        return path.format((await other_person(world)).id), options
+
+    return case
+
+
+async def edit_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await other_person(world)
+    form = {"email": user.email, "full_name": "Other Name", "role": "staff", "is_active": "true"}
+    return f"/users/{user.id}/edit", {"data": form | {"row_version": str(user.row_version)}}
+
+
+async def trashed_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await other_person(world)
+    user.deleted_at = user.created_at
+    await world.session.flush()
+    return f"{API}/users/{user.id}/restore", {}
+
+
+async def enable_person(world: World) -> tuple[str, dict[str, Any]]:
+    user = await make_user(world.session, active=False)
+    return f"/users/{user.id}/enable", {}
+
+
+async def forget(world: World) -> tuple[str, dict[str, Any]]:
+    return "/password/forgot", {"data": {"email": world.user.email}}
+
+
+async def set_password(world: World) -> tuple[str, dict[str, Any]]:
+    tokens = UserTokenService(world.session, world.actor, world.settings)
+    token = await tokens.issue(world.user, TokenPurpose.PASSWORD_RESET)
+    fields = {"password": NEW_PASSWORD, "confirm_password": NEW_PASSWORD}
+    return "/password/set", {"data": fields | {"token": token}}
+
+
+async def log_in_at_api(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/auth/login", {"json": {"email": world.user.email, "password": PASSWORD}}
+
+
+async def log_out_at_api(world: World) -> tuple[str, dict[str, Any]]:
+    tokens = RefreshTokenService(world.session, world.actor, world.settings)
+    pair = await tokens.open(world.user, None)
+    return f"{API}/auth/logout", {"json": {"refresh_token": pair.refresh_token}}
+
+
+async def forget_at_api(world: World) -> tuple[str, dict[str, Any]]:
+    return f"{API}/auth/password/forgot", {"json": {"email": world.user.email}}
+
+
+async def reset_at_api(world: World) -> tuple[str, dict[str, Any]]:
+    _, options = await set_password(world)
+    return f"{API}/auth/password/reset", {"json": options["data"]}
+
+
+REVISION = "/agents/{agent_id}/revisions/{number}/restore"
+API_CASES: dict[str, Case] = {
+    "POST /auth/login": log_in_at_api,
+    "POST /auth/logout": log_out_at_api,
+    "POST /auth/password/forgot": forget_at_api,
+    "POST /auth/password/reset": reset_at_api,
+    "POST /auth/password/change": to(f"{API}/auth/password/change", json=PASSWORDS),
+    "POST /agents": to(f"{API}/agents", json={"name": "new", "model": "m"}),
+    "PATCH /agents/{agent_id}": at(f"{API}/agents/{{}}", "agent", json={"description": "new"}),
+    "DELETE /agents/{agent_id}": at(f"{API}/agents/{{}}", "agent"),
+    "POST /agents/{agent_id}/restore": at(f"{API}/agents/{{}}/restore", "trashed", "agents"),
+    "PUT /agents/{agent_id}/tools/{tool_id}": give_tool,
+    "DELETE /agents/{agent_id}/tools/{tool_id}": take_tool,
+    f"POST {REVISION}": at(f"{API}/agents/{{}}/revisions/1/restore", "with_old_revision"),
+    "POST /tools": to(f"{API}/tools", json={"name": "new"}),
+    "PATCH /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool", json={"description": "new"}),
+    "DELETE /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool"),
+    "POST /tools/{tool_id}/restore": at(f"{API}/tools/{{}}/restore", "trashed", "tools"),
+    "POST /executions": report,
+    "POST /executions/batch": report_batch,
+    "PATCH /executions/{execution_id}": at(
+        f"{API}/executions/{{}}", "run", json={"status": "failed"}
+    ),
+    "DELETE /executions/{execution_id}": at(f"{API}/executions/{{}}", "run"),
+    "POST /executions/{execution_id}/restore": at(
+        f"{API}/executions/{{}}/restore", "trashed", "executions"
+    ),
+    "POST /api-keys": to(f"{API}/api-keys", json=KEY),
+    "POST /users": to(f"{API}/users", json={"email": "n@example.com", "full_name": "N"}),
+    "PATCH /users/{user_id}": person(f"{API}/users/{{}}", json={"full_name": "Other Name"}),
+    "DELETE /users/{user_id}": person(f"{API}/users/{{}}"),
+    "POST /users/{user_id}/restore": trashed_person,
+    "POST /users/{user_id}/password-link": person(f"{API}/users/{{}}/password-link"),
+    "POST /api-keys/{key_id}/rotate": at(f"{API}/api-keys/{{}}/rotate", "key"),
+    "PATCH /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key", json={"name": "new"}),
+    "DELETE /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key"),
+}
+PAGE_CASES: dict[str, Case] = {
+    "POST /login": log_in_again,
+    "POST /login/code": log_in_with_code,
+    "POST /logout": to("/logout"),
+    "POST /reauthenticate": to("/reauthenticate", data={"reauthentication_password": PASSWORD}),
+    "POST /password/forgot": forget,
+    "POST /password/set": set_password,
+    "POST /account/second-factor/begin": to("/account/second-factor/begin"),
+    "POST /account/second-factor/confirm": confirm_factor,
+    "POST /account/second-factor/codes": with_factor("/account/second-factor/codes"),
+    "POST /account/second-factor/remove": with_factor("/account/second-factor/remove"),
+    "POST /account/password": to("/account/password", data=PASSWORDS),
+    "POST /account/sessions/{session_id}/end": at("/account/sessions/{}/end", "own_session"),
+    "POST /agents/new": to("/agents/new", data=AGENT_FORM),
+    "POST /agents/{agent_id}/edit": at(
+        "/agents/{}/edit", "agent", data=AGENT_FORM | {"row_version": "1"}
+    ),
+    "POST /agents/{agent_id}/merge": at("/agents/{}/merge", "agent", data=MERGE_FORM),
+    "POST /agents/{agent_id}/delete": at("/agents/{}/delete", "agent"),
+    "POST /agents/{agent_id}/pause": at("/agents/{}/pause", "agent", data={"version": "1"}),
+    "POST /agents/{agent_id}/resume": resume,
+    f"POST {REVISION}": at(
+        "/agents/{}/revisions/1/restore", "with_old_revision", data={"version": "2"}
+    ),
+    "POST /tools/new": to("/tools/new", data=TOOL_FORM),
+    "POST /tools/{tool_id}/edit": at(
+        "/tools/{}/edit", "tool", data=TOOL_FORM | {"row_version": "1"}
+    ),
+    "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
+    "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
+    "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
+    "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),
+    "POST /keys/{key_id}/rotate": at("/keys/{}/rotate", "key", data={"overlap_hours": "1"}),
+    "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
+    "POST /users/invite": to("/users/invite", data={"email": "n@example.com", "full_name": "N"}),
+    "POST /users/require-second-factor": to(
+        "/users/require-second-factor", data={"row_version": "1", "required": "true"}
+    ),
+    "POST /users/{user_id}/edit": edit_person,
+    "POST /users/{user_id}/link": person("/users/{}/link"),
+    "POST /users/{user_id}/disable": person("/users/{}/disable"),
+    "POST /users/{user_id}/enable": enable_person,
+    "POST /users/{user_id}/end-sessions": person("/users/{}/end-sessions"),
+    "POST /users/{user_id}/remove-second-factor": person("/users/{}/remove-second-factor"),
+    "POST /users/{user_id}/delete": person("/users/{}/delete"),
+    "POST /trash/{resource}/{row_id}/restore": at("/trash/agents/{}/restore", "trashed", "agents"),
+}
+# Whoever asks for a reset has not proved who they are.
+BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
+# A login that goes on is no event; its start, its end and misuse are.
+NO_EVENT = {f"POST {API}/auth/token/refresh"}
+CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
