@@ -58,7 +58,7 @@ def test_two_edits_of_one_agent_are_merged_and_nothing_is_lost(open_page: OpenPa
     theirs.goto(f"{path}/edit")
     theirs.get_by_label("Max tokens").fill("4000")
     theirs.get_by_role("button", name="Save").click()
-    expect(theirs.get_by_text("Saved.")).to_be_visible()
+    expect(theirs.get_by_role("region", name="Messages")).to_contain_text("Saved.")
     mine.get_by_label("Description").fill("Books flights")
     mine.get_by_role("button", name="Save").click()
     expect(mine.get_by_role("heading", name="Someone saved in between")).to_be_visible()
