@@ -14,15 +14,17 @@ import typer
 import uvicorn
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
+from sqlalchemy import make_url
 
 from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
 from app.core.config import Settings, get_settings
 from app.core.database import Database
-from app.core.embedded_postgres import EmbeddedPostgres
+from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
 from app.core.migrations import is_at_head, migrate
 from app.exceptions import AppError
 from app.importers.command import importers
 from app.main import create_app
+from app.services.audit_seals import AuditSealService, Verification
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
@@ -60,8 +62,11 @@ def with_database(settings: Settings) -> Iterator[Settings]:
         embedded.start()
     try:
         embedded.ensure_database()
-        url = SecretStr(embedded.url())
-        yield settings.model_copy(update={"database_url": url})
+        urls = {
+            "database_url": SecretStr(embedded.url(role=APP_ROLE)),
+            "migration_database_url": SecretStr(embedded.url()),
+        }
+        yield settings.model_copy(update=urls)
     finally:
         embedded.stop()
 
@@ -98,11 +103,22 @@ def serve_app(settings: Settings, listener: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
+async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:
+    """Migrate by MIGRATION_DATABASE_URL, and give DATABASE_URL's role what it needs."""
+    app_url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
+    owner = settings.migration_database_url or settings.database_url
+    database = Database.from_settings(settings.model_copy(update={"database_url": owner}))
+    try:
+        await migrate(database.engine, revision, app_url.username if app_url else None)
+    finally:
+        await database.dispose()
+
+
 async def prepare(settings: Settings) -> str | None:
     """Migrate, and make the first superuser: the password to show, if one was made."""
+    await migrate_as_owner(settings)
     database = Database.from_settings(settings)
     try:
-        await migrate(database.engine)
         return await ensure_first_superuser(database, settings.first_superuser_email)
     finally:
         await database.dispose()
@@ -157,16 +173,8 @@ def migrate_command(
     revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head",
 ) -> None:
     """Bring the database to this version's schema."""
-
-    async def work(settings: Settings) -> None:
-        database = Database.from_settings(settings)
-        try:
-            await migrate(database.engine, revision)
-        finally:
-            await database.dispose()
-
     with with_database(load_settings()) as ready:
-        asyncio.run(work(ready))
+        asyncio.run(migrate_as_owner(ready, revision))
     console.print(f"[green]✓[/] The database is at {revision}")
 
 
@@ -189,6 +197,41 @@ def create_superuser_command(email: str) -> None:
             problem = error.message if isinstance(error, AppError) else "That e-mail is not valid."
             raise fail(problem) from None
     console.print(f"[green]✓[/] {email} may log in with the password [bold]{password}[/]")
+
+
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+cli.add_typer(audit, name="audit")
+
+
+@audit.callback()
+def audit_commands() -> None:
+    """The audit log."""
+
+
+@audit.command(name="verify")
+def verify_audit_log() -> None:
+    """Recompute the hash chain; exit 1 and say what is wrong if anything was tampered with."""
+
+    async def work(settings: Settings) -> Verification:
+        database = Database.from_settings(settings)
+        try:
+            async with database.unit_of_work() as session:
+                return await AuditSealService(session, settings).verify()
+        finally:
+            await database.dispose()
+
+    with with_database(load_settings()) as ready, console.status("Verifying…"):
+        found = asyncio.run(work(ready))
+    for warning in found.warnings:
+        console.print(f"[yellow]![/] {warning}")
+    for problem in found.problems:
+        console.print(f"[red]✗[/] {problem}")
+    if found.problems:
+        raise fail(f"The audit log is not as it was sealed ({len(found.problems)} problems).")
+    console.print(
+        f"[green]✓[/] {found.events:,} events in {found.seals:,} seals are as they were sealed. "
+        f"Head of the chain: {found.head}"
+    )
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """The application factory: the one place that knows every part."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import pages
 from app.admin import mount_admin
-from app.api import docs, errors, health, idempotency
+from app.api import denials, docs, errors, health, idempotency
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
 from app.core.config import Settings, get_settings
@@ -22,6 +23,7 @@ from app.middleware.hosts import HostsMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.upkeep import seal_audit_log
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -31,7 +33,9 @@ DESCRIPTION = (
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    sealing = asyncio.create_task(seal_audit_log(app.state.database, app.state.settings))
     yield
+    sealing.cancel()
     await app.state.database.dispose()
 
 
@@ -54,6 +58,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.database = database or Database.from_settings(settings)
     app.state.templates = Templates()
     app.state.background_tasks = set()
+    app.state.denials = denials.Denials()
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)

@@ -1,7 +1,5 @@
 """CSV of a list as it is filtered: streamed, bounded, recorded, safe to open in a spreadsheet."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,16 +13,16 @@ from app.admin.base import ServiceView
 from app.admin.cells import EMPTY, cell_of
 from app.admin.listing import ListQuery, matching
 from app.core.actor import Actor
+from app.core.csv import csv_line, formula_safe
 from app.core.database import Database
 from app.services.audit_events import AuditEventService
 
 MAX_ROWS, FETCHED_AT_ONCE = 10_000, 500
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CUT_OFF = f"Only the first {MAX_ROWS:,} rows are here. Narrow the filter for the others."
 
 
 def guarded(value: Any) -> str:  # a value of any column
-    """Spreadsheets run text that starts like a formula (OWASP, CSV injection); a quote stops it."""
+    """As text; what people wrote cannot be a formula."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -32,14 +30,8 @@ def guarded(value: Any) -> str:  # a value of any column
     text = cell_of(value).text
     if isinstance(value, str | list | dict):
         text = "" if text == EMPTY else text
-        return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+        return formula_safe(text)
     return text
-
-
-def csv_line(values: list[str]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(values)
-    return buffer.getvalue()
 
 
 def statement_for(view: ServiceView, statement: Select[Any], query: ListQuery) -> Select[Any]:

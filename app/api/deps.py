@@ -148,9 +148,16 @@ async def get_actor(
     """
     given_key, token = presented_key(request, key), presented_token(request)
     if given_key is not None:
-        return await actor_of_key(request, session, given_key)
-    if token is not None:
-        return await actor_of_token(request, session, settings, token)
+        actor = await actor_of_key(request, session, given_key)
+    elif token is not None:
+        actor = await actor_of_token(request, session, settings, token)
+    else:
+        actor = await actor_of_cookie(request, session, settings)
+    request.state.actor = actor  # refusals are on record under it
+    return actor
+
+
+async def actor_of_cookie(request: Request, session: AsyncSession, settings: Settings) -> Actor:
     staff = await find_staff(request, session, settings, Via.API)
     if staff is None:
         raise Unauthorized("Send an API key in the X-API-Key header, or an access token.")

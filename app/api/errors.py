@@ -164,6 +164,7 @@ class ErrorResponder:
 
     async def __call__(self, request: Request, error: Exception) -> Response:
         known = to_app_error(error)
+        await request.app.state.denials.record(request, known)
         if isinstance(known, MethodNotAllowed):
             known.allowed = methods_of(request)
         if not request.url.path.startswith(JSON_PATHS):

@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     old_secret_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
 
     database_url: SecretStr | None = None
+    migration_database_url: SecretStr | None = None
     database_insecure: bool = False
     database_pool_size: int = Field(10, ge=1, le=200)
     database_pool_timeout_s: float = Field(5.0, gt=0)
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(10, ge=1, le=60)
     refresh_token_days: int = Field(14, ge=1)
     refresh_token_max_days: int = Field(60, ge=1)
+    audit_seal_seconds: float = Field(5, ge=0.1)
     invitation_days: int = Field(7, ge=1)
     password_reset_minutes: int = Field(60, ge=5)
 

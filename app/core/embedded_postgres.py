@@ -13,6 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 DATABASE = "greenroom"
+# Migrations run as the owner; the product as a role that owns nothing.
+OWNER, APP_ROLE = "postgres", "greenroom_app"
+ROLE_EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
 # The embedded build has no ICU; the builtin provider gives the same order on every platform.
 CREATE_DATABASE = (
     "CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' "
@@ -45,8 +48,8 @@ class EmbeddedPostgres:
     def socket_folder(self) -> str:
         return parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
 
-    def url(self, database: str = DATABASE) -> str:
-        return f"postgresql+asyncpg://postgres@/{database}?host={self.socket_folder}"
+    def url(self, database: str = DATABASE, role: str = OWNER) -> str:
+        return f"postgresql+asyncpg://{role}@/{database}?host={self.socket_folder}"
 
     def ensure_database(self, database: str = DATABASE) -> None:
         """Create the database when it is not there yet."""
@@ -62,5 +65,10 @@ class EmbeddedPostgres:
                 await connection.execute(CREATE_DATABASE.format(name=database))
         except asyncpg.DuplicateDatabaseError:
             pass
+        try:
+            if not await connection.fetchval(ROLE_EXISTS, APP_ROLE):
+                await connection.execute(f"CREATE ROLE {APP_ROLE} LOGIN")
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            pass  # another process was quicker
         finally:
             await connection.close()

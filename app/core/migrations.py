@@ -4,14 +4,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import PROJECT_ROOT
 from app.core.partitions import ensure_partitions
 
 # Any number; it only has to be the same for every process that migrates.
 MIGRATION_LOCK = 7_302_411
+GRANTS = (
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events, audit_seals FROM {role}",
+    "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {role}",
+)
 
 
 def alembic_config() -> Config:
@@ -38,8 +45,20 @@ def _migrate(connection: Connection, revision: str) -> None:
     (command.downgrade if downgrading else command.upgrade)(config, revision)
 
 
-async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
-    """Run migrations, one process at a time, then make the coming months' partitions."""
+async def grant(connection: AsyncConnection, role: str) -> None:
+    """What the running product may do: everything with rows, but only add to the audit log."""
+    name = await connection.scalar(select(func.quote_ident(role)))
+    if role == await connection.scalar(text("SELECT current_user")):
+        return
+    for statement in GRANTS:
+        await connection.execute(text(statement.format(role=name)))
+
+
+async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | None = None) -> None:
+    """Run migrations, one process at a time, then make the coming months' partitions.
+
+    ``app_role`` gets the rights that the running product needs.
+    """
     async with engine.connect() as connection:
         await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.commit()
@@ -48,6 +67,8 @@ async def migrate(engine: AsyncEngine, revision: str = "head") -> None:
             await connection.commit()
             if revision == "head":
                 await ensure_partitions(connection)
+                if app_role is not None:
+                    await grant(connection, app_role)
                 await connection.commit()
         finally:
             await connection.rollback()

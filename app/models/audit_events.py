@@ -19,6 +19,9 @@ class AuditEvent(Base):
         Index("ix_audit_events_actor_user_id_id", "actor_user_id", "id"),
         Index("ix_audit_events_action_id", "action", "id"),
         Index("ix_audit_events_via_id", "via", "id"),
+        Index("ix_audit_events_actor_api_key_id_id", "actor_api_key_id", "id"),
+        Index("ix_audit_events_request_id_id", "request_id", "id"),
+        Index("ix_audit_events_ip_id", "ip", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

@@ -20,6 +20,21 @@ VERBS: Mapping[str, str] = {
     "login_refused": "was refused a login",
     "change_password": "changed the password of",
     "end": "ended",
+    "end_all": "ended every session of",
+    "reauthenticate": "confirmed their password in",
+    "second_factor_refused": "gave a wrong code as",
+    "begin_second_factor": "began a second factor for",
+    "enable_second_factor": "set up the second factor of",
+    "remove_second_factor": "removed the second factor of",
+    "new_recovery_codes": "made new recovery codes for",
+    "use_recovery_code": "used a recovery code of",
+    "send_invitation": "invited",
+    "send_password_reset": "sent a password link to",
+    "accept_invitation": "accepted the invitation of",
+    "reset_password": "reset the password of",
+    "rotate": "rotated",
+    "reuse": "used again",
+    "denied": "was refused",
     "export": "exported",
 }
 NOUNS: Mapping[str, str] = {
@@ -29,14 +44,21 @@ NOUNS: Mapping[str, str] = {
     "api_keys": "API key",
     "users": "user",
     "staff_sessions": "session",
+    "refresh_tokens": "API login",
+    "instance_settings": "settings",
+    "audit_events": "the audit log",
+    "requests": "request",
 }
 LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",
     "tools": "/tools/{}",
     "executions": "/executions/{}",
+    "users": "/users/{}",
+    "api_keys": "/keys/{}",
 }
 QUIET_FIELDS = frozenset({"row_version", "deleted_at", "last_login_at"})
 LONGEST_INLINE = 60
+BY_STRANGERS = frozenset({"login_refused", "second_factor_refused", "send_password_reset"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +123,4 @@ def actor_label(event: AuditEvent, names: Mapping[str, str]) -> str:
         return names.get(f"key:{event.actor_api_key_id}", f"key {event.actor_api_key_id}")
     if event.actor_user_id is not None:
         return names.get(f"user:{event.actor_user_id}", f"user {event.actor_user_id}")
-    return "Someone not logged in" if event.action == "login_refused" else "Greenroom"
+    return "Someone not logged in" if event.action in BY_STRANGERS else "Greenroom"

@@ -51,6 +51,7 @@ async def get_staff(request: Request, session: SessionDep, settings: SettingsDep
     if found.must_enrol and not request.url.path.startswith(OPEN_BEFORE_ENROLMENT):
         raise EnrolmentRequired("Set up a second factor first.")
     request.state.frame = frame_for(request, found.user, found.actor)
+    request.state.actor = found.actor  # refusals are on record under it
     return found
 
 

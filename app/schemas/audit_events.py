@@ -1,19 +1,57 @@
 """The audit log, read."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from app.core.actor import Via
-from app.schemas.base import CursorQuery, Moment, RowId, Text, blank_to_none
+from app.schemas.base import CursorQuery, Input, Moment, Output, RowId, Text, blank_to_none
+
+
+def day_as_moment(value: object) -> object:
+    """A day alone, as date fields send it, is its first moment in UTC."""
+    if isinstance(value, str) and len(value) == len("2026-01-31"):
+        return f"{value}T00:00:00+00:00"
+    return blank_to_none(value)
+
 
 Word = Annotated[Text, Field(max_length=64)]
+OptionalWord = Annotated[Word | None, BeforeValidator(blank_to_none)]
+OptionalId = Annotated[RowId | None, BeforeValidator(blank_to_none)]
+OptionalMoment = Annotated[Moment | None, BeforeValidator(day_as_moment)]
 
 
-class AuditQuery(CursorQuery):
-    action: Annotated[Word | None, BeforeValidator(blank_to_none)] = None
-    resource: Annotated[Word | None, BeforeValidator(blank_to_none)] = None
-    resource_id: Annotated[RowId | None, BeforeValidator(blank_to_none)] = None
-    actor_user_id: Annotated[RowId | None, BeforeValidator(blank_to_none)] = None
+class AuditFilters(Input):
+    action: OptionalWord = None
+    resource: OptionalWord = None
+    resource_id: OptionalId = None
+    actor_user_id: OptionalId = None
+    actor_api_key_id: OptionalId = None
     via: Annotated[Via | None, BeforeValidator(blank_to_none)] = None
-    since: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
+    request_id: OptionalWord = None
+    ip: OptionalWord = None
+    since: OptionalMoment = None
+    until: OptionalMoment = None
+    """Before this moment."""
+
+
+class AuditQuery(AuditFilters, CursorQuery):
+    """The events that match, newest first."""
+
+
+class AuditEventRead(Output):
+    id: int
+    at: datetime
+    actor_user_id: int | None
+    actor_api_key_id: int | None
+    via: Via
+    action: str
+    resource: str
+    resource_id: int | None
+    label: str | None
+    changes: dict[str, Any]
+    """``{field: [old, new]}``; secrets only say that they changed."""
+    reason: str | None
+    request_id: str | None
+    ip: str | None

@@ -1,6 +1,6 @@
 """The record of who changed what, written in the change's own transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -13,13 +13,14 @@ from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.exceptions import NotFound
 from app.models import ApiKey, AuditEvent, Base, User
-from app.schemas.audit_events import AuditQuery
+from app.schemas.audit_events import AuditFilters, AuditQuery
 from app.services.paging import Slice, parse_sort, read_slice
 
 SECRET_FIELDS = frozenset({"hashed_password", "secret_sha256", "token_sha256", "totp_secret"})
 # Bookkeeping of the row itself, and what is computed from the other columns.
 UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})
 MAX_VALUE_CHARACTERS = 200_000
+STREAMED_AT_ONCE = 500
 Changes = dict[str, Any]  # {field: [old, new]}, both JSON
 
 
@@ -119,13 +120,31 @@ class AuditEventService:
             raise NotFound("There is no such audit event.")
         return event
 
-    async def list_slice(self, query: AuditQuery) -> Slice[AuditEvent]:
+    def matching(self, query: AuditFilters) -> Select[AuditEvent]:
         statement = self.visible()
-        filters = query.model_dump(exclude_none=True, exclude={"cursor", "limit", "since"})
-        for field, value in filters.items():
+        ranges = {"since", "until", "cursor", "limit"}
+        for field, value in query.model_dump(exclude_none=True, exclude=ranges).items():
             statement = statement.where(getattr(AuditEvent, field) == value)
         if query.since is not None:
             statement = statement.where(AuditEvent.at >= query.since)
+        if query.until is not None:
+            statement = statement.where(AuditEvent.at < query.until)
+        return statement
+
+    async def stream(self, query: AuditFilters, limit: int) -> AsyncIterator[AuditEvent]:
+        """Newest first, through a server-side cursor: memory does not grow with the log."""
+        newest = self.matching(query).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        bounded = newest.limit(limit).execution_options(yield_per=STREAMED_AT_ONCE)
+        async for event in await self.session.stream_scalars(bounded):
+            yield event
+
+    def record_export(self, form: str, query: AuditFilters) -> None:
+        asked = query.model_dump(mode="json", exclude_none=True)
+        changes = {"format": [None, form], "filter": [None, asked or None]}
+        self.record("export", self.resource, None, changes)
+
+    async def list_slice(self, query: AuditQuery) -> Slice[AuditEvent]:
+        statement = self.matching(query)
         sort = parse_sort(None, {"at": AuditEvent.at}, AuditEvent.id, "-at")
         return await read_slice(self.session, statement, sort, query.cursor, query.limit)
 

@@ -289,6 +289,7 @@ PAGE_CASES: dict[str, Case] = {
     "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
+    "POST /audit/export/{form}": to("/audit/export/csv?resource=agents"),
     "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),
     "POST /keys/{key_id}/rotate": at("/keys/{}/rotate", "key", data={"overlap_hours": "1"}),
     "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.v1 import agents, api_keys, auth, executions, tools, users
+from app.api.v1 import agents, api_keys, audit_events, auth, executions, tools, users
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
@@ -11,4 +11,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     executions.router,
     api_keys.router,
     users.router,
+    audit_events.router,
 )

@@ -1,0 +1,50 @@
+"""Refusals on record: who was refused what, in a unit of work of its own."""
+
+import time
+
+import structlog
+from fastapi import Request
+
+from app.core.actor import Actor
+from app.core.database import Database
+from app.exceptions import AppError, Forbidden, ReauthenticationRequired, SecondFactorRequired
+from app.services.audit_events import AuditEventService
+
+# What only asks for something first refuses nothing.
+QUESTIONS = (ReauthenticationRequired, SecondFactorRequired)
+ONCE_IN_S = 60
+MAX_REMEMBERED = 10_000
+log = structlog.get_logger("greenroom.denials")
+
+
+class Denials:
+    """Remembers what it recorded, so that asking again and again does not flood the log."""
+
+    def __init__(self) -> None:
+        self._recorded: dict[tuple[object, ...], float] = {}
+
+    def is_new(self, actor: Actor, what: str) -> bool:
+        """Whether this was not recorded within the last minute."""
+        now, key = time.monotonic(), (actor.user_id, actor.api_key_id, what)
+        if now - self._recorded.get(key, -ONCE_IN_S) < ONCE_IN_S:
+            return False
+        if len(self._recorded) >= MAX_REMEMBERED:
+            self._recorded.clear()
+        self._recorded[key] = now
+        return True
+
+    async def record(self, request: Request, error: AppError) -> None:
+        """An event for a refusal of someone known; its failure never changes the answer."""
+        actor: Actor | None = getattr(request.state, "actor", None)
+        if actor is None or not isinstance(error, Forbidden) or isinstance(error, QUESTIONS):
+            return
+        what = f"{request.method} {request.url.path}"[:300]
+        if not self.is_new(actor, what):
+            return
+        database: Database = request.app.state.database
+        changes = {"request": [None, what], "answer": [None, error.message]}
+        try:
+            async with database.unit_of_work() as session:
+                AuditEventService(session, actor).record("denied", "requests", None, changes)
+        except Exception:  # the refusal itself stands
+            log.exception("a refusal was not recorded")

@@ -1,0 +1,207 @@
+"""The hash chain over the audit log, made in the background so that no writer ever queues.
+
+Each seal holds the ids of the events it covers, SHA-256 over the seal before and those events,
+and a signature: an HMAC under a key that the database does not hold. Whoever can write the tables
+can therefore change neither an event nor the chain without being found out.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.core.database import database_now
+from app.core.keys import key_id, key_ring
+from app.models import AuditEvent, AuditSeal
+from app.services.audit_events import as_json
+
+BATCH = 1000
+# No transaction stays open so long: an event older than this was visible to every later sealing.
+SETTLED_AFTER = timedelta(minutes=10)
+UNSEALED_ALARM = timedelta(minutes=15)
+SEALING_LOCK = 7_302_412  # any number, but the same in every process
+SHOWN_IDS = 20
+FIRST_LINK = bytes(32)
+COLUMNS = sorted(column.key for column in AuditEvent.__table__.columns)
+
+
+def encoded(event: AuditEvent) -> bytes:
+    """Every column, as JSON with sorted keys: the same bytes whenever it is read."""
+    values = {name: as_json(getattr(event, name)) for name in COLUMNS}
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def link(previous: bytes, events: Sequence[AuditEvent]) -> bytes:
+    """The next value of the chain: SHA-256 over the one before and the digests of the events."""
+    digest = hashlib.sha256(previous)
+    for event in events:
+        digest.update(hashlib.sha256(encoded(event)).digest())
+    return digest.digest()
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was found; no problems means that every event is as it was sealed."""
+
+    events: int = 0
+    seals: int = 0
+    head: str = ""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SealState:
+    """How far the chain reaches, for the page."""
+
+    last_event_id: int | None
+    sealed_at: datetime | None
+    oldest_unsealed_at: datetime | None
+    is_late: bool
+
+
+class AuditSealService:
+    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+        self.session = session
+        self._ring = key_ring(settings, "audit-seal")
+
+    # Sealing
+
+    async def seal(self) -> int:
+        """Seal what is committed and not sealed yet; how many events. One process at a time."""
+        locked = select(func.pg_try_advisory_xact_lock(SEALING_LOCK))
+        if not await self.session.scalar(locked):
+            return 0
+        last = await self._last()
+        previous, sealed = last.chain_sha256 if last else FIRST_LINK, 0
+        async for events in self._unsealed(last):
+            previous = await self._add(previous, events)
+            sealed += len(events)
+        return sealed
+
+    async def _last(self) -> AuditSeal | None:
+        statement = select(AuditSeal).order_by(AuditSeal.id.desc()).limit(1)
+        last: AuditSeal | None = await self.session.scalar(statement)
+        return last
+
+    async def _unsealed(self, last: AuditSeal | None) -> AsyncIterator[list[AuditEvent]]:
+        """Batches by id. Ids commit out of order, so those of the last minutes are compared."""
+        horizon = last.sealed_at - SETTLED_AFTER if last else None
+        known = await self._sealed_since(horizon) if horizon else set()
+        statement = select(AuditEvent).order_by(AuditEvent.id).limit(BATCH)
+        after = 0
+        if horizon is not None:
+            statement = statement.where(AuditEvent.at >= horizon)
+            first = select(func.min(AuditEvent.id)).where(AuditEvent.at >= horizon)
+            after = (await self.session.scalar(first) or 1) - 1
+        while True:
+            rows = list(await self.session.scalars(statement.where(AuditEvent.id > after)))
+            events = [row for row in rows if row.id not in known]
+            if events:
+                yield events
+            if len(rows) < BATCH:
+                return
+            after = rows[-1].id
+            self.session.expunge_all()  # a first sealing may read millions
+
+    async def _sealed_since(self, horizon: datetime) -> set[int]:
+        statement = select(func.unnest(AuditSeal.event_ids)).where(AuditSeal.sealed_at >= horizon)
+        return set(await self.session.scalars(statement))
+
+    async def _add(self, previous: bytes, events: Sequence[AuditEvent]) -> bytes:
+        chain, key = link(previous, events), self._ring[0]
+        seal = AuditSeal(
+            event_ids=[event.id for event in events],
+            chain_sha256=chain,
+            signature=hmac.digest(key, chain, hashlib.sha256),
+            key_id=key_id(key),
+        )
+        self.session.add(seal)
+        await self.session.flush()
+        return chain
+
+    async def state(self) -> SealState:
+        last = await self._last()
+        horizon = last.sealed_at - SETTLED_AFTER if last else None
+        known = await self._sealed_since(horizon) if horizon else set()
+        recent = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.at).limit(BATCH)
+        if horizon is not None:
+            recent = recent.where(AuditEvent.at >= horizon)
+        rows = (await self.session.execute(recent)).all()
+        oldest = next((row.at for row in rows if row.id not in known), None)
+        now = await database_now(self.session)
+        return SealState(
+            last_event_id=max(last.event_ids) if last else None,
+            sealed_at=last.sealed_at if last else None,
+            oldest_unsealed_at=oldest,
+            is_late=oldest is not None and now - oldest > timedelta(minutes=1),
+        )
+
+    # Verifying
+
+    async def verify(self) -> Verification:
+        """Recompute the chain from its first seal, one seal in memory at a time."""
+        found = Verification()
+        await self.session.execute(text("SET LOCAL statement_timeout = 0"))
+        keys = {key_id(key): key for key in self._ring}
+        previous, after = FIRST_LINK, 0
+        while True:
+            statement = select(AuditSeal).where(AuditSeal.id > after).order_by(AuditSeal.id)
+            seal = await self.session.scalar(statement.limit(1))
+            if seal is None:
+                break
+            await self._check(seal, previous, keys, found)
+            previous, after = seal.chain_sha256, seal.id
+            self.session.expunge_all()
+        found.head = previous.hex()
+        await self._find_unsealed(found)
+        return found
+
+    async def _check(
+        self, seal: AuditSeal, previous: bytes, keys: dict[str, bytes], found: Verification
+    ) -> None:
+        statement = select(AuditEvent).where(AuditEvent.id.in_(seal.event_ids))
+        events = list(await self.session.scalars(statement.order_by(AuditEvent.id)))
+        found.seals += 1
+        found.events += len(events)
+        missing = set(seal.event_ids) - {event.id for event in events}
+        span = f"seal {seal.id} (events {min(seal.event_ids)} to {max(seal.event_ids)})"
+        if missing:
+            found.problems.append(f"{span}: events are gone: {listed(missing)}")
+        elif link(previous, events) != seal.chain_sha256:
+            found.problems.append(f"{span}: an event was changed, or a seal before it is gone")
+        key = keys.get(seal.key_id)
+        if key is None:
+            found.warnings.append(f"{span}: signed with a key that is no longer configured")
+        elif not hmac.compare_digest(
+            hmac.digest(key, seal.chain_sha256, hashlib.sha256), seal.signature
+        ):
+            found.problems.append(f"{span}: the signature is not ours")
+
+    async def _find_unsealed(self, found: Verification) -> None:
+        """An old event that no seal holds was slipped in, or the seal that held it is gone."""
+        sealed = select(func.unnest(AuditSeal.event_ids).label("id")).cte("sealed")
+        statement = (
+            select(AuditEvent.id)
+            .outerjoin(sealed, sealed.c.id == AuditEvent.id)
+            .where(
+                sealed.c.id.is_(None),
+                AuditEvent.at < func.clock_timestamp() - UNSEALED_ALARM,
+            )
+            .order_by(AuditEvent.id)
+            .limit(SHOWN_IDS + 1)
+        )
+        ids = set(await self.session.scalars(statement))
+        if ids:
+            found.problems.append(f"events that no seal holds: {listed(ids)}")
+
+
+def listed(ids: set[int]) -> str:
+    shown = ", ".join(map(str, sorted(ids)[:SHOWN_IDS]))
+    return shown if len(ids) <= SHOWN_IDS else f"{shown} and more"
