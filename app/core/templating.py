@@ -91,7 +91,8 @@ class Templates:
     def __init__(self, directory: Path = TEMPLATES) -> None:
         self.environment = Environment(
             loader=FileSystemLoader(directory),
-            autoescape=True,
+            # Mails are plain text; everything else is HTML.
+            autoescape=lambda name: name is None or not name.endswith(".txt"),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -1,0 +1,1 @@
+"""Attacks, each named after the line of the security reference that it covers."""
