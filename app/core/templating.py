@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.core.config import PROJECT_ROOT
 
@@ -92,7 +92,7 @@ class Templates:
         self.environment = Environment(
             loader=FileSystemLoader(directory),
             # Mails are plain text; everything else is HTML.
-            autoescape=lambda name: name is None or not name.endswith(".txt"),
+            autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

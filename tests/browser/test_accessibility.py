@@ -27,9 +27,16 @@ PATHS = [
     "/executions/{run}?span=00000000000000c1",
     "/keys",
     "/keys/new",
+    "/keys?everyone=1",
+    "/keys/1",
+    "/users",
+    "/users/1",
+    "/users/1/edit",
+    "/users/invite",
     "/audit",
     "/trash",
     "/account",
+    "/account/second-factor",
     "/search?q=support",
     "/nowhere",
     "/admin/",
@@ -73,8 +80,9 @@ def test_axe_finds_nothing_serious_before_the_login(
     open_page: Callable[..., Page], theme: str
 ) -> None:
     page = open_page(None, color_scheme=theme)
-    page.goto("/login")
-    assert not faults_on(page)
+    for path in ("/login", "/password/forgot"):
+        page.goto(path)
+        assert not faults_on(page), path
 
 
 @pytest.mark.parametrize("width", [390, 1280])
