@@ -51,6 +51,7 @@ class Verification:
 
     events: int = 0
     seals: int = 0
+    signed: int = 0  # seals whose signature is ours
     head: str = ""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -176,12 +177,23 @@ class AuditSealService:
             found.problems.append(f"{span}: events are gone: {listed(missing)}")
         elif link(previous, events) != seal.chain_sha256:
             found.problems.append(f"{span}: an event was changed, or a seal before it is gone")
+        self._check_signature(seal, span, keys, found)
+
+    @staticmethod
+    def _check_signature(
+        seal: AuditSeal, span: str, keys: dict[str, bytes], found: Verification
+    ) -> None:
         key = keys.get(seal.key_id)
-        if key is None:
+        if key is None and found.signed:
+            # Secrets are retired oldest first: behind a key in use, an unknown one is forged.
+            found.problems.append(f"{span}: its key is not ours, though one before it is")
+        elif key is None:
             found.warnings.append(f"{span}: signed with a key that is no longer configured")
-        elif not hmac.compare_digest(
+        elif hmac.compare_digest(
             hmac.digest(key, seal.chain_sha256, hashlib.sha256), seal.signature
         ):
+            found.signed += 1
+        else:
             found.problems.append(f"{span}: the signature is not ours")
 
     async def _find_unsealed(self, found: Verification) -> None:

@@ -155,6 +155,20 @@ async def test_chain_made_anew_without_the_key_is_found(
     assert "the signature is not ours" in str((await verify(sealed, settings)).problems)
 
 
+@pytest.mark.parametrize("from_seal", [2, 3])
+async def test_chain_made_anew_under_a_made_up_key_is_found(
+    sealed: Database, settings: Settings, from_seal: int
+) -> None:
+    """Behind a key that is in use, an unknown one is not taken for one that was retired."""
+    other = settings.model_copy(update={"secret_key": SecretStr("x" * 40)})
+    async with sealed.unit_of_work() as session:
+        await without_triggers(session)
+        await session.execute(text("UPDATE audit_events SET action = 'forged' WHERE id = 1008"))
+        await session.execute(text(f"DELETE FROM audit_seals WHERE id >= {from_seal}"))
+        await AuditSealService(session, other).seal()
+    assert (await verify(sealed, settings)).problems
+
+
 async def test_seals_of_an_earlier_secret_verify_while_it_is_configured(
     sealed: Database, settings: Settings
 ) -> None:
