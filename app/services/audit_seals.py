@@ -10,7 +10,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,9 +37,13 @@ def encoded(event: AuditEvent) -> bytes:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def link(previous: bytes, events: Sequence[AuditEvent]) -> bytes:
-    """The next value of the chain: SHA-256 over the one before and the digests of the events."""
+def link(previous: bytes, sealed_at: datetime, events: Sequence[AuditEvent]) -> bytes:
+    """The next value of the chain: SHA-256 over the one before, the time and the events' digests.
+
+    The time belongs to it because it decides how old an event may be and still be sealed.
+    """
     digest = hashlib.sha256(previous)
+    digest.update(sealed_at.astimezone(UTC).isoformat(timespec="microseconds").encode())
     for event in events:
         digest.update(hashlib.sha256(encoded(event)).digest())
     return digest.digest()
@@ -116,8 +120,10 @@ class AuditSealService:
         return set(await self.session.scalars(statement))
 
     async def _add(self, previous: bytes, events: Sequence[AuditEvent]) -> bytes:
-        chain, key = link(previous, events), self._ring[0]
+        sealed_at, key = await database_now(self.session), self._ring[0]
+        chain = link(previous, sealed_at, events)
         seal = AuditSeal(
+            sealed_at=sealed_at,
             event_ids=[event.id for event in events],
             chain_sha256=chain,
             signature=hmac.digest(key, chain, hashlib.sha256),
@@ -175,8 +181,9 @@ class AuditSealService:
         span = f"seal {seal.id} (events {min(seal.event_ids)} to {max(seal.event_ids)})"
         if missing:
             found.problems.append(f"{span}: events are gone: {listed(missing)}")
-        elif link(previous, events) != seal.chain_sha256:
-            found.problems.append(f"{span}: an event was changed, or a seal before it is gone")
+        elif link(previous, seal.sealed_at, events) != seal.chain_sha256:
+            changed = "it or one of its events was changed, or a seal before it is gone"
+            found.problems.append(f"{span}: {changed}")
         self._check_signature(seal, span, keys, found)
 
     @staticmethod

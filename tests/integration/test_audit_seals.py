@@ -123,6 +123,9 @@ TAMPERING: dict[str, Tamper] = {
     "seal without an event": sql(
         "UPDATE audit_seals SET event_ids = array_remove(event_ids, 3::bigint) WHERE id = 1"
     ),
+    "seal dated back": sql(
+        "UPDATE audit_seals SET sealed_at = sealed_at - interval '3 days' WHERE id = 3"
+    ),
     "signature": sql("UPDATE audit_seals SET signature = sha256('x') WHERE id = 3"),
 }
 
