@@ -135,13 +135,14 @@ class AuditSealService:
 
     async def state(self) -> SealState:
         last = await self._last()
-        horizon = last.sealed_at - SETTLED_AFTER if last else None
-        known = await self._sealed_since(horizon) if horizon else set()
-        recent = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.at).limit(BATCH)
-        if horizon is not None:
-            recent = recent.where(AuditEvent.at >= horizon)
-        rows = (await self.session.execute(recent)).all()
-        oldest = next((row.at for row in rows if row.id not in known), None)
+        held, waiting = select(func.unnest(AuditSeal.event_ids).label("id")), select(AuditEvent.at)
+        if last is not None:
+            horizon = last.sealed_at - SETTLED_AFTER
+            held = held.where(AuditSeal.sealed_at >= horizon)
+            waiting = waiting.where(AuditEvent.at >= horizon)
+        sealed = held.subquery()
+        unsealed = ~select(1).where(sealed.c.id == AuditEvent.id).exists()
+        oldest = await self.session.scalar(waiting.where(unsealed).order_by(AuditEvent.at).limit(1))
         now = await database_now(self.session)
         return SealState(
             last_event_id=max(last.event_ids) if last else None,

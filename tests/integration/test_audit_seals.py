@@ -71,6 +71,18 @@ async def test_event_that_commits_late_is_sealed_by_the_next(
     assert (found.problems, found.events) == ([], 2)
 
 
+async def test_event_that_waits_is_seen_behind_many_that_are_sealed(
+    sealed: Database, settings: Settings
+) -> None:
+    async with sealed.unit_of_work() as session:
+        assert (await AuditSealService(session, settings).state()).oldest_unsealed_at is None
+        record(session, 1)
+    async with sealed.unit_of_work() as session:
+        state = await AuditSealService(session, settings).state()
+    assert state.oldest_unsealed_at is not None
+    assert not state.is_late
+
+
 async def test_only_one_process_seals_at_a_time(own_database: Database, settings: Settings) -> None:
     async with own_database.unit_of_work() as session:
         record(session, 50)
