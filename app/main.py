@@ -36,6 +36,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sealing = asyncio.create_task(seal_audit_log(app.state.database, app.state.settings))
     yield
     sealing.cancel()
+    # It may hold a connection; the pool is closed after that is given back.
+    await asyncio.wait([sealing])
     await app.state.database.dispose()
 
 
