@@ -4,6 +4,7 @@ import time
 
 import structlog
 from fastapi import Request
+from fastapi.routing import iter_route_contexts
 
 from app.core.actor import Actor
 from app.core.database import Database
@@ -17,6 +18,20 @@ MAX_REMEMBERED = 10_000
 log = structlog.get_logger("greenroom.denials")
 
 
+def route_pattern(request: Request) -> str:
+    """The path with its names for ids, so that asking for row after row is one refusal."""
+    scope, path = request.scope, request.url.path
+    if scope.get("root_path"):  # the data admin, whose views are not ids
+        view = str(request.path_params.get("identity", ""))
+        pattern: str = scope["root_path"] + getattr(scope.get("route"), "path", "")
+        return pattern.replace("{identity}", view)
+    for route in iter_route_contexts(request.app.routes):
+        is_method = request.method in (route.methods or ())
+        if is_method and route.path_regex.match(path):
+            return str(route.path)
+    return path
+
+
 class Denials:
     """Remembers what it recorded, so that asking again and again does not flood the log."""
 
@@ -28,8 +43,9 @@ class Denials:
         now, key = time.monotonic(), (actor.user_id, actor.api_key_id, what)
         if now - self._recorded.get(key, -ONCE_IN_S) < ONCE_IN_S:
             return False
+        self._recorded.pop(key, None)
         if len(self._recorded) >= MAX_REMEMBERED:
-            self._recorded.clear()
+            del self._recorded[next(iter(self._recorded))]  # the oldest
         self._recorded[key] = now
         return True
 
@@ -38,9 +54,9 @@ class Denials:
         actor: Actor | None = getattr(request.state, "actor", None)
         if actor is None or not isinstance(error, Forbidden) or isinstance(error, QUESTIONS):
             return
-        what = f"{request.method} {request.url.path}"[:300]
-        if not self.is_new(actor, what):
+        if not self.is_new(actor, f"{request.method} {route_pattern(request)}"):
             return
+        what = f"{request.method} {request.url.path}"[:300]
         database: Database = request.app.state.database
         changes = {"request": [None, what], "answer": [None, error.message]}
         try:

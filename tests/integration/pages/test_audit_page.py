@@ -121,6 +121,20 @@ async def test_refusals_of_every_door_are_on_record_once_a_minute(
     assert found[0].ip == "127.0.0.1"
 
 
+async def test_refusals_of_row_after_row_do_not_flood_the_log(
+    app: FastAPI, session: AsyncSession, settings: Settings
+) -> None:
+    async with client_of(app) as person:
+        await log_in(person, session, settings, await make_user(session, Role.VIEWER))
+        for row_id in range(1, 20):
+            assert (await person.delete(f"/api/v1/agents/{row_id}")).status_code == 403
+            assert (await person.delete(f"/admin/agents/delete?pks={row_id}")).status_code == 403
+    assert [event.changes["request"][1] for event in await denials(session)] == [
+        "DELETE /api/v1/agents/1",
+        "DELETE /admin/agents/delete",
+    ]
+
+
 async def test_page_says_how_far_the_log_is_sealed(
     root: httpx2.AsyncClient, session: AsyncSession, actor: Actor, settings: Settings
 ) -> None:
