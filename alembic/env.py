@@ -1,4 +1,4 @@
-"""Runs migrations over the connection it is handed, or over one to ``DATABASE_URL``."""
+"""Runs migrations over the connection it is handed, or over one as the owner of the tables."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ def run(connection: Connection) -> None:
 
 
 async def run_online() -> None:
-    url = get_settings().database_url
+    url = get_settings().for_migrations().database_url
     if url is None:
         raise SystemExit("Set DATABASE_URL, or use: python -m app migrate")
     engine = create_async_engine(url.get_secret_value(), poolclass=pool.NullPool)

@@ -39,6 +39,15 @@ def fail(message: str) -> typer.Exit:
     return typer.Exit(1)
 
 
+@contextlib.contextmanager
+def failing_in_words() -> Iterator[None]:
+    """An exit that says what is wrong, instead of a traceback, for what a user may know."""
+    try:
+        yield
+    except AppError as error:
+        raise fail(error.message) from None
+
+
 def load_settings() -> Settings:
     """The settings, or an exit that names each problem without its value."""
     try:
@@ -106,8 +115,7 @@ def serve_app(settings: Settings, listener: socket.socket) -> None:
 async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:
     """Migrate by MIGRATION_DATABASE_URL, and give DATABASE_URL's role what it needs."""
     app_url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
-    owner = settings.migration_database_url or settings.database_url
-    database = Database.from_settings(settings.model_copy(update={"database_url": owner}))
+    database = Database.from_settings(settings.for_migrations())
     try:
         await migrate(database.engine, revision, app_url.username if app_url else None)
     finally:
@@ -141,7 +149,7 @@ def run(port: Port = None) -> None:
     listener = listen(settings.host, settings.port if port is None else port)
     with with_database(settings) as ready:
         console.print("[green]✓[/] PostgreSQL is running")
-        with console.status("Migrating…"):
+        with console.status("Migrating…"), failing_in_words():
             password = asyncio.run(prepare(ready))
         console.print("[green]✓[/] The database is up to date")
         host, bound = listener.getsockname()[:2]
@@ -155,13 +163,18 @@ def serve(port: Port = None) -> None:
     settings = load_settings()
     listener = listen(settings.host, settings.port if port is None else port)
     with with_database(settings) as ready:
-        if not asyncio.run(at_head(ready)):
-            raise fail("The database is not up to date. Run: python -m app migrate")
+        require_head(ready)
         serve_app(ready, listener)
 
 
+def require_head(settings: Settings) -> None:
+    if not asyncio.run(at_head(settings)):
+        raise fail("The database is not up to date. Run: python -m app migrate")
+
+
 async def at_head(settings: Settings) -> bool:
-    database = Database.from_settings(settings)
+    # Before it is migrated for the first time, the product's own role may not even look.
+    database = Database.from_settings(settings.for_migrations())
     try:
         return await is_at_head(database.engine)
     finally:
@@ -173,7 +186,7 @@ def migrate_command(
     revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head",
 ) -> None:
     """Bring the database to this version's schema."""
-    with with_database(load_settings()) as ready:
+    with with_database(load_settings()) as ready, failing_in_words():
         asyncio.run(migrate_as_owner(ready, revision))
     console.print(f"[green]✓[/] The database is at {revision}")
 
@@ -191,6 +204,7 @@ def create_superuser_command(email: str) -> None:
             await database.dispose()
 
     with with_database(load_settings()) as ready:
+        require_head(ready)
         try:
             asyncio.run(work(ready))
         except (AppError, ValidationError) as error:
@@ -220,8 +234,10 @@ def verify_audit_log() -> None:
         finally:
             await database.dispose()
 
-    with with_database(load_settings()) as ready, console.status("Verifying…"):
-        found = asyncio.run(work(ready))
+    with with_database(load_settings()) as ready:
+        require_head(ready)
+        with console.status("Verifying…"):
+            found = asyncio.run(work(ready))
     for warning in found.warnings:
         console.print(f"[yellow]![/] {warning}")
     for problem in found.problems:

@@ -128,11 +128,17 @@ class Settings(BaseSettings):
             ),
             (self.debug, "DEBUG must be off"),
             ("*" in self.allowed_origins, "ALLOWED_ORIGINS must not be * (cookies are sent)"),
-            (
-                self.database_url is not None
-                and not self.database_insecure
-                and not database_is_private(self.database_url.get_secret_value()),
-                "DATABASE_URL must use TLS (add ?ssl=verify-full) or set DATABASE_INSECURE=true",
+            *(
+                (
+                    url is not None
+                    and not self.database_insecure
+                    and not database_is_private(url.get_secret_value()),
+                    f"{name} must use TLS (add ?ssl=verify-full) or set DATABASE_INSECURE=true",
+                )
+                for name, url in (
+                    ("DATABASE_URL", self.database_url),
+                    ("MIGRATION_DATABASE_URL", self.migration_database_url),
+                )
             ),
             (self.public_origin is None, "PUBLIC_ORIGIN must name the address staff use"),
             (
@@ -168,6 +174,11 @@ class Settings(BaseSettings):
     @property
     def json_logs(self) -> bool:
         return self.is_production if self.log_json is None else self.log_json
+
+    def for_migrations(self) -> Self:
+        """The same settings with the database as the owner of its tables sees it."""
+        owner = self.migration_database_url or self.database_url
+        return self.model_copy(update={"database_url": owner})
 
     def signing_keys(self) -> list[str]:
         """Oldest first, the one that signs last: the order itsdangerous expects."""

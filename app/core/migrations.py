@@ -9,10 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import PROJECT_ROOT
 from app.core.partitions import ensure_partitions
+from app.exceptions import Unavailable
 
 # Any number; it only has to be the same for every process that migrates.
 MIGRATION_LOCK = 7_302_411
 GRANTS = (
+    # Databases made before PostgreSQL 15 let every role make tables.
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}",
+    "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {role}",
     "GRANT USAGE ON SCHEMA public TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
@@ -46,12 +50,18 @@ def _migrate(connection: Connection, revision: str) -> None:
 
 
 async def grant(connection: AsyncConnection, role: str) -> None:
-    """What the running product may do: everything with rows, but only add to the audit log."""
+    """What the running product may do: everything with rows, but only add to the audit log.
+
+    Raise ``Unavailable`` when there is no such role.
+    """
     name = await connection.scalar(select(func.quote_ident(role)))
     if role == await connection.scalar(text("SELECT current_user")):
         return
+    if not await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role}):
+        raise Unavailable(f"DATABASE_URL names the role {role}, which the database does not have.")
+    database = await connection.scalar(select(func.quote_ident(func.current_database())))
     for statement in GRANTS:
-        await connection.execute(text(statement.format(role=name)))
+        await connection.execute(text(statement.format(role=name, database=database)))
 
 
 async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | None = None) -> None:
