@@ -1,6 +1,6 @@
 """The record of who changed what, written in the change's own transaction."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -20,7 +20,6 @@ SECRET_FIELDS = frozenset({"hashed_password", "secret_sha256", "token_sha256", "
 # Bookkeeping of the row itself, and what is computed from the other columns.
 UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})
 MAX_VALUE_CHARACTERS = 200_000
-STREAMED_AT_ONCE = 500
 Changes = dict[str, Any]  # {field: [old, new]}, both JSON
 
 
@@ -131,22 +130,18 @@ class AuditEventService:
             statement = statement.where(AuditEvent.at < query.until)
         return statement
 
-    async def stream(self, query: AuditFilters, limit: int) -> AsyncIterator[AuditEvent]:
-        """Newest first, through a server-side cursor: memory does not grow with the log."""
-        newest = self.matching(query).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-        bounded = newest.limit(limit).execution_options(yield_per=STREAMED_AT_ONCE)
-        async for event in await self.session.stream_scalars(bounded):
-            yield event
-
     def record_export(self, form: str, query: AuditFilters) -> None:
         asked = query.model_dump(mode="json", exclude_none=True)
         changes = {"format": [None, form], "filter": [None, asked or None]}
         self.record("export", self.resource, None, changes)
 
     async def list_slice(self, query: AuditQuery) -> Slice[AuditEvent]:
-        statement = self.matching(query)
+        return await self.read(query, query.cursor, query.limit)
+
+    async def read(self, query: AuditFilters, cursor: str | None, limit: int) -> Slice[AuditEvent]:
+        """Newest first."""
         sort = parse_sort(None, {"at": AuditEvent.at}, AuditEvent.id, "-at")
-        return await read_slice(self.session, statement, sort, query.cursor, query.limit)
+        return await read_slice(self.session, self.matching(query), sort, cursor, limit)
 
     async def latest(self, limit: int, resources: Iterable[str] = ()) -> list[AuditEvent]:
         """The newest events, for the dashboard; only of ``resources`` when given."""
