@@ -168,6 +168,8 @@ class AuditSealService:
             previous, after = seal.chain_sha256, seal.id
             self.session.expunge_all()
         found.head = previous.hex()
+        if found.seals and not found.signed:
+            found.problems.append("no seal is signed with a configured key: whose chain is this?")
         await self._find_unsealed(found)
         return found
 
@@ -179,7 +181,8 @@ class AuditSealService:
         found.seals += 1
         found.events += len(events)
         missing = set(seal.event_ids) - {event.id for event in events}
-        span = f"seal {seal.id} (events {min(seal.event_ids)} to {max(seal.event_ids)})"
+        ids = seal.event_ids or [0]  # an empty seal is none of ours, and its chain is wrong
+        span = f"seal {seal.id} (events {min(ids)} to {max(ids)})"
         if missing:
             found.problems.append(f"{span}: events are gone: {listed(missing)}")
         elif link(previous, seal.sealed_at, events) != seal.chain_sha256:
