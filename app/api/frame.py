@@ -149,11 +149,17 @@ def toasts_for(request: Request) -> list[Toast]:
         return []
     resource, _, row_id = request.query_params.get("undo", "").partition(":")
     undo = (
-        f"/trash/{resource}/{row_id}/restore"
+        restore_href(resource, row_id)
         if notice == "trashed" and resource in UNDO_PATHS and row_id.isdigit()
         else None
     )
     return [Toast("ok", NOTICES[notice], undo)]
+
+
+def restore_href(resource: str, row_id: str | int) -> str:
+    return (
+        f"/users/{row_id}/restore" if resource == "users" else f"/trash/{resource}/{row_id}/restore"
+    )
 
 
 def with_notice(url: str, notice: str, undo: str | None = None) -> str:

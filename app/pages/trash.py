@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from app.api.deps import SessionDep
+from app.api.frame import restore_href
 from app.core.permissions import Permission
 from app.pages import listing
 from app.pages.deps import StaffDep, requires
@@ -18,6 +19,8 @@ from app.services.users import UserService
 
 router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
 Resource = Literal["agents", "tools", "executions", "users"]
+# People come back through a door of their own, because that is a sensitive change.
+Restorable = Literal["agents", "tools", "executions"]
 SERVICES: dict[str, Any] = {  # services of different models
     "agents": AgentService,
     "tools": ToolService,
@@ -45,6 +48,7 @@ async def show_trash(
         "tabs": [tab for tab in TABS if staff.actor.may(SERVICES[tab[0]].readable)],
         "rows": rows.items,
         "links": listing.pager_links(request, rows),
+        "restore_href": restore_href,
         "may_restore": staff.actor.may(service.deletable),
     }
     return render(request, "pages/trash/list.html", context)
@@ -55,7 +59,7 @@ async def restore(
     request: Request,
     staff: StaffDep,
     session: SessionDep,
-    resource: Resource,
+    resource: Restorable,
     row_id: Annotated[int, Path(ge=1, le=MAX_BIGINT)],
 ) -> Response:
     await SERVICES[resource](session, staff.actor).restore(row_id)

@@ -209,6 +209,12 @@ async def remove_second_factor(
     return redirect(request, f"/users/{user_id}", "factor_reset")
 
 
+@router.post("/{user_id}/restore", dependencies=MANAGE)
+async def restore_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    await users.restore(user_id)
+    return redirect(request, f"/users/{user_id}", "restored")
+
+
 @router.post("/{user_id}/delete", dependencies=MANAGE)
 async def delete_user(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
     await users.delete(user_id)

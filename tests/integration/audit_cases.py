@@ -186,6 +186,11 @@ async def trashed_person(world: World) -> tuple[str, dict[str, Any]]:
     return f"{API}/users/{user.id}/restore", {}
 
 
+async def restore_person(world: World) -> tuple[str, dict[str, Any]]:
+    path, options = await trashed_person(world)
+    return path.removeprefix(API), options
+
+
 async def enable_person(world: World) -> tuple[str, dict[str, Any]]:
     user = await make_user(world.session, active=False)
     return f"/users/{user.id}/enable", {}
@@ -301,6 +306,7 @@ PAGE_CASES: dict[str, Case] = {
     "POST /users/{user_id}/link": person("/users/{}/link"),
     "POST /users/{user_id}/disable": person("/users/{}/disable"),
     "POST /users/{user_id}/enable": enable_person,
+    "POST /users/{user_id}/restore": restore_person,
     "POST /users/{user_id}/end-sessions": person("/users/{}/end-sessions"),
     "POST /users/{user_id}/remove-second-factor": person("/users/{}/remove-second-factor"),
     "POST /users/{user_id}/delete": person("/users/{}/delete"),

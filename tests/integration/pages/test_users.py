@@ -222,7 +222,7 @@ async def test_person_comes_back_from_the_trash(
     user = await make_user(session)
     await root.post(f"/users/{user.id}/delete")
     assert (await root.get(f"/users/{user.id}")).status_code == 404
-    assert (await root.post(f"/trash/users/{user.id}/restore")).status_code == 303
+    assert (await root.post(f"/users/{user.id}/restore")).status_code == 303
     assert (await root.get(f"/users/{user.id}")).status_code == 200
 
 
