@@ -6,9 +6,11 @@ from app.admin.agent_revisions import AgentRevisionView
 from app.admin.agents import AgentView
 from app.admin.api_keys import ApiKeyView
 from app.admin.audit_events import AuditEventView
+from app.admin.audit_seals import AuditSealView
 from app.admin.base import ServiceView
 from app.admin.executions import ExecutionView
 from app.admin.idempotency_keys import IdempotencyKeyView
+from app.admin.refresh_tokens import RefreshTokenView
 from app.admin.site import DataAdmin
 from app.admin.spans import SpanView
 from app.admin.staff_sessions import StaffSessionView
@@ -24,7 +26,9 @@ VIEWS: tuple[type[ServiceView], ...] = (
     ApiKeyView,
     UserView,
     StaffSessionView,
+    RefreshTokenView,
     AuditEventView,
+    AuditSealView,
     IdempotencyKeyView,
 )
 

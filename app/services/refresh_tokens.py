@@ -18,8 +18,9 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import database_now
 from app.core.keys import SecretBox
+from app.core.permissions import Permission
 from app.core.security import sha256
-from app.exceptions import Forbidden
+from app.exceptions import Forbidden, NotFound
 from app.models import RefreshToken, User
 from app.services.audit_events import AuditEventService
 from app.services.logins import may_enter
@@ -42,13 +43,14 @@ class RefreshTokenService:
     def __init__(self, session: AsyncSession, actor: Actor, settings: Settings) -> None:
         self.session = session
         self.actor = actor
+        self.audit = AuditEventService(session, actor)
         self._access = AccessTokens(settings)
         self._box = SecretBox(settings, "refresh-successor")
         self._sliding = timedelta(days=settings.refresh_token_days)
         self._absolute = timedelta(days=settings.refresh_token_max_days)
         self._recent = timedelta(minutes=settings.reauthentication_minutes)
 
-    def _audit(self, user_id: int) -> AuditEventService:
+    def _own_audit(self, user_id: int) -> AuditEventService:
         """Events of the person whose token it is: the request itself was nobody's yet."""
         return AuditEventService(self.session, replace(self.actor, user_id=user_id))
 
@@ -57,7 +59,7 @@ class RefreshTokenService:
         now = await database_now(self.session)
         row, token = self._new(user.id, uuid4(), now, user_agent)
         await self.session.flush()  # the audit event needs the token's id
-        self._audit(user.id).record("login", self.resource, row, {"user": [None, user.email]})
+        self._own_audit(user.id).record("login", self.resource, row, {"user": [None, user.email]})
         return self._pair(row, token)
 
     def _new(
@@ -107,7 +109,7 @@ class RefreshTokenService:
         if successor is not None and now - row.used_at <= GRACE:
             return self._pair(row, successor)
         await self.end_family(row.family_id)
-        self._audit(row.user_id).record("reuse", self.resource, row, {})
+        self._own_audit(row.user_id).record("reuse", self.resource, row, {})
         return None
 
     async def _succeed(self, row: RefreshToken, now: datetime, user_agent: str | None) -> TokenPair:
@@ -115,6 +117,15 @@ class RefreshTokenService:
         row.used_at, row.successor = now, self._box.seal(token)
         await self.session.flush()
         return self._pair(fresh, token)
+
+    async def end(self, token_id: int) -> None:
+        """End the login that a token belongs to, for who manages sessions."""
+        self.actor.require(Permission.SESSIONS_MANAGE)
+        row = await self.session.get(RefreshToken, token_id)
+        if row is None:
+            raise NotFound("There is no such login.")
+        await self.end_family(row.family_id)
+        self.audit.record("end", self.resource, row, {})
 
     async def end_family(self, family_id: UUID) -> None:
         await self.session.execute(
@@ -138,7 +149,7 @@ class RefreshTokenService:
         if row is None:
             return False
         await self.end_family(row.family_id)
-        self._audit(row.user_id).record("logout", self.resource, row, {})
+        self._own_audit(row.user_id).record("logout", self.resource, row, {})
         return True
 
     async def recognise(self, access_token: str) -> Actor | None:

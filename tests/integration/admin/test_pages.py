@@ -6,7 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.admin import VIEWS
 from app.core.actor import Actor
+from app.core.config import Settings
 from app.models import User
+from app.services.audit_seals import AuditSealService
+from app.services.refresh_tokens import RefreshTokenService
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
@@ -22,12 +25,16 @@ async def test_superuser_reads_list_details_and_export_of_every_table(
     session: AsyncSession,
     owner: Actor,
     superuser: User,
+    settings: Settings,
     identity: str,
 ) -> None:
     tool = await make_tool(session, owner)
     agent = await make_agent(session, owner, tool_ids=[tool.id])
     await make_execution(session, owner, agent)
     await make_api_key(session, superuser)
+    await RefreshTokenService(session, owner, settings).open(superuser, None)
+    await session.flush()
+    await AuditSealService(session, settings).seal()
 
     listed = await root.get(f"/admin/{identity}/list")
 

@@ -6,8 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.models import Agent, AuditEvent, StaffSession, User
+from app.core.config import Settings
+from app.models import Agent, AuditEvent, RefreshToken, StaffSession, User
 from app.services.agents import AgentService
+from app.services.refresh_tokens import RefreshTokenService
+from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.tools import make_tool
 from tests.integration.admin.stock import Stock
@@ -84,3 +87,21 @@ async def test_superuser_ends_a_session(
     event = await session.scalar(select(AuditEvent).where(AuditEvent.action == "end"))
     assert event is not None
     assert (event.resource, event.resource_id) == ("staff_sessions", row.id)
+
+
+async def test_superuser_ends_an_api_login(
+    root: httpx2.AsyncClient,
+    client: httpx2.AsyncClient,
+    session: AsyncSession,
+    settings: Settings,
+    staff: User,
+) -> None:
+    pair = await RefreshTokenService(session, actor_for(staff), settings).open(staff, None)
+    row_id = await session.scalar(select(RefreshToken.id))
+    headers = {"Authorization": f"Bearer {pair.access_token}"}
+    assert (await client.get("/api/v1/agents", headers=headers)).status_code == 200
+
+    answer = await root.post("/admin/refresh_tokens/action/end", data={"pks": row_id})
+
+    assert answer.headers["location"] == "/admin/refresh_tokens/list?notice=ended"
+    assert (await client.get("/api/v1/agents", headers=headers)).status_code == 401
