@@ -89,7 +89,7 @@ class TooManyRequests(AppError):
     """A limit is reached; ``retry_after_s`` says when to come again."""
 
     status = 429
-    code = "TOO_MANY_REQUESTS"
+    code = "RATE_LIMIT_EXCEEDED"
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)

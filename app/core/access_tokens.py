@@ -35,7 +35,7 @@ class AccessTokens:
         self._keys = {key_id(key): key for key in ring}
         self._signing = ring[0]
         self._issuer = settings.public_origin or settings.project_name
-        self.lifetime_s = settings.access_token_minutes * 60
+        self.lifetime_s = settings.access_token_expire_minutes * 60
 
     def issue(self, claims: AccessClaims) -> str:
         now = int(time.time())

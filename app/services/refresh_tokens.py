@@ -46,8 +46,8 @@ class RefreshTokenService:
         self.audit = AuditEventService(session, actor)
         self._access = AccessTokens(settings)
         self._box = SecretBox(settings, "refresh-successor")
-        self._sliding = timedelta(days=settings.refresh_token_days)
-        self._absolute = timedelta(days=settings.refresh_token_max_days)
+        self._sliding = timedelta(days=settings.refresh_token_expire_days)
+        self._absolute = timedelta(days=settings.refresh_token_expire_max_days)
         self._recent = timedelta(minutes=settings.reauthentication_minutes)
 
     def _own_audit(self, user_id: int) -> AuditEventService:
