@@ -35,12 +35,27 @@ class ApiKeyView(ServiceView, model=ApiKey):
         "expires_at",
         "revoked_at",
     )
-    more_columns = ("scopes", "last_used_ip", "created_at", "updated_at", "row_version")
-    labels: ClassVar[dict[str, str]] = {"user_id": "Owner", "last_used_ip": "Last used from"}
+    more_columns = (
+        "scopes",
+        "allowed_cidrs",
+        "replaced_by_id",
+        "last_used_ip",
+        "created_at",
+        "updated_at",
+        "row_version",
+    )
+    labels: ClassVar[dict[str, str]] = {
+        "user_id": "Owner",
+        "last_used_ip": "Last used from",
+        "allowed_cidrs": "Only from",
+        "replaced_by_id": "Replaced by",
+    }
     names: ClassVar[dict[str, Names]] = {
         "user_id": Names(User.email, Permission.USERS_READ),
         "agent_id": Names(Agent.name, Permission.AGENTS_READ),
+        "replaced_by_id": Names(ApiKey.name, Permission.KEYS_READ),
     }
+    page_path = "/keys"
     list_filters = (Filter("user_id", "Owner id"),)
     search_hint = "The first characters of a key, gr_…"
 

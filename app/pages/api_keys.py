@@ -1,7 +1,6 @@
 """API keys on pages: made, shown once, rotated, revoked."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,15 +9,16 @@ from starlette.responses import Response
 
 from app.core.permissions import KEY_SCOPES, Permission
 from app.exceptions import AppError
-from app.models import ApiKey, AuditEvent
+from app.models import ApiKey
 from app.pages import forms, listing
+from app.pages.audit_view import AuditLine, describe
 from app.pages.deps import ApiKeyServiceDep, recently_authenticated, requires
 from app.pages.render import redirect, render
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
 from app.services.agents import AgentService
-from app.services.api_keys import ApiKeyService
+from app.services.api_keys import RUNS_LOOKED_AT, ApiKeyService
 from app.services.audit_events import AuditEventService
 
 router = APIRouter(prefix="/keys")
@@ -27,10 +27,25 @@ READ = [requires(Permission.KEYS_READ)]
 WRITE = [requires(Permission.KEYS_WRITE)]
 SENSITIVE = [*WRITE, recently_authenticated]
 PAGE_SIZE = 50
-LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Never")]
-DEFAULT_DAYS = "90"
+DEFAULT_DAYS, FOR_EVER = "90", ""
+LIFETIMES = [
+    ("7", "7 days"),
+    ("30", "30 days"),
+    (DEFAULT_DAYS, "90 days"),
+    ("365", "1 year"),
+    (FOR_EVER, "Never"),
+]
+DAYS = frozenset(value for value, _ in LIFETIMES if value)
 UNUSED_DAYS = 30
-OVERLAPS = [("0", "None: it stops at once"), ("1", "1 hour"), ("24", "1 day"), ("168", "1 week")]
+KEPT_FILTERS = frozenset({"everyone", "user_id"})
+EVENTS_SHOWN = 20
+OVERLAPS = [
+    ("0", "No time: it stops at once"),
+    ("1", "1 hour"),
+    ("24", "1 day"),
+    ("72", "3 days"),
+    ("168", "1 week"),
+]
 RANGE_BREAKS = re.compile(r"[\s,;]+")
 # What a runtime needs to pull its configuration and report what it did.
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]
@@ -50,19 +65,32 @@ async def list_keys(
         query = query.model_copy(update={"user_id": keys.actor.user_id})
     rows = await keys.list_slice(query, cursor, PAGE_SIZE)
     context = {
+        "query": query,
         "keys": rows.items,
         "links": listing.pager_links(request, rows),
         "now": datetime.now(UTC),
         "may_write": keys.actor.may(Permission.KEYS_WRITE),
         "sees_all": sees_all,
         "everyone": everyone,
-        "unused_days": query.unused_days,
-        "unused": await keys.count_unused(query.user_id, UNUSED_DAYS),
-        "unused_href": listing.href(
-            "/keys", {"everyone": "1" if everyone else None, "unused_days": UNUSED_DAYS}
-        ),
+        "owners": await keys.owners() if everyone else [],
+        "is_narrowed": bool(query.q or query.unused_days or (everyone and query.user_id)),
+        "all_href": "/keys?everyone=1" if everyone else "/keys",
+        **await unused_report(request, keys, query),
     }
     return render(request, "pages/keys/list.html", context)
+
+
+async def unused_report(
+    request: Request, keys: ApiKeyService, query: ApiKeyQuery
+) -> dict[str, Any]:
+    """How many of the keys in view are idle, and the links to them and back."""
+    shown = {k: v for k, v in listing.current_params(request).items() if k in KEPT_FILTERS}
+    return {
+        "unused": await keys.count_unused(query.user_id, UNUSED_DAYS),
+        "unused_days": query.unused_days,
+        "unused_href": listing.href("/keys", shown | {"unused_days": UNUSED_DAYS}),
+        "used_too_href": listing.without(request, "unused_days"),
+    }
 
 
 async def form_page(
@@ -95,17 +123,23 @@ def key_input(values: dict[str, Any]) -> dict[str, Any]:
     if given["allowed_cidrs"] == [""]:
         given.pop("allowed_cidrs")
     days = values.get("days", DEFAULT_DAYS)
-    known = days in {value for value, _ in LIFETIMES if value}
-    given["expires_at"] = datetime.now(UTC) + timedelta(days=int(days)) if known else None
+    given["expires_at"] = datetime.now(UTC) + timedelta(days=int(days)) if days in DAYS else None
     return given
+
+
+def parse_key(values: dict[str, Any]) -> tuple[ApiKeyCreate | None, forms.Form]:
+    data, form = forms.parse(ApiKeyCreate, key_input(values))
+    form.values |= values
+    # A lifetime that is not on offer must not come to mean for ever.
+    if values.get("days", DEFAULT_DAYS) not in {*DAYS, FOR_EVER}:
+        form.errors["days"] = "choose one of these"
+    return (None if form.errors else data), form
 
 
 @router.post("/new", dependencies=SENSITIVE)
 async def create_key(request: Request, keys: ApiKeyServiceDep) -> Response:
     """The answer shows the key: it is not redirected, because nothing may keep the secret."""
-    values = forms.typed(await request.form(), lists=("scopes",))
-    data, form = forms.parse(ApiKeyCreate, key_input(values))
-    form.values |= values
+    data, form = parse_key(forms.typed(await request.form(), lists=("scopes",)))
     if data is not None:
         try:
             async with keys.session.begin_nested():
@@ -117,36 +151,67 @@ async def create_key(request: Request, keys: ApiKeyServiceDep) -> Response:
     return await form_page(request, keys, form, 422)
 
 
-def secret_page(request: Request, key: ApiKey, token: str) -> Response:
+def secret_page(
+    request: Request, key: ApiKey, token: str, replaced: ApiKey | None = None
+) -> Response:
     headers = {"Cache-Control": "no-store"}
-    context = {"key": key, "token": token, "origin": str(request.base_url).rstrip("/")}
+    context = {
+        "key": key,
+        "token": token,
+        "origin": str(request.base_url).rstrip("/"),
+        "now": datetime.now(UTC),
+        "replaced": replaced,
+    }
     return render(request, "pages/keys/created.html", context, 201, headers)
 
 
 @router.get("/{key_id}", dependencies=READ)
 async def show_key(request: Request, key_id: KeyId, keys: ApiKeyServiceDep) -> Response:
     key = await keys.get(key_id)
-    events: Sequence[AuditEvent] = []
-    if keys.actor.may(Permission.AUDIT_READ):
-        audit = AuditEventService(keys.session, keys.actor)
-        of_key = AuditQuery(resource="api_keys", resource_id=key_id, limit=20)
-        events = (await audit.list_slice(of_key)).items
+    return await detail_page(request, keys, key, forms.Form({"name": key.name}))
+
+
+async def detail_page(
+    request: Request, keys: ApiKeyService, key: ApiKey, form: forms.Form, status: int = 200
+) -> Response:
+    relatives = await keys.relatives(key)
+    runs, runs_looked_at = await keys.count_runs(key)
     context = {
         "key": key,
+        "form": form,
         "now": datetime.now(UTC),
         "is_own": key.user_id == keys.actor.user_id,
         "may_write": keys.actor.may(Permission.KEYS_WRITE),
+        "sees_people": keys.actor.may(Permission.USERS_READ),
         "overlaps": OVERLAPS,
-        "events": events,
+        "successor": next((k for k in relatives if k.id == key.replaced_by_id), None),
+        "predecessor": next((k for k in relatives if k.replaced_by_id == key.id), None),
+        "runs": runs,
+        "runs_looked_at": runs_looked_at if runs_looked_at >= RUNS_LOOKED_AT else None,
+        "reads_audit": keys.actor.may(Permission.AUDIT_READ),
+        "lines": await audit_lines(keys, key),
     }
-    return render(request, "pages/keys/detail.html", context)
+    return render(request, "pages/keys/detail.html", context, status)
+
+
+async def audit_lines(keys: ApiKeyService, key: ApiKey) -> list[AuditLine]:
+    """What happened to the key, newest first, for who may read the audit log."""
+    if not keys.actor.may(Permission.AUDIT_READ):
+        return []
+    audit = AuditEventService(keys.session, keys.actor)
+    of_key = AuditQuery(resource="api_keys", resource_id=key.id, limit=EVENTS_SHOWN)
+    events = (await audit.list_slice(of_key)).items
+    names = await audit.actor_names(events)
+    return [describe(event, names) for event in events]
 
 
 @router.post("/{key_id}/rename", dependencies=WRITE)
-async def rename_key(
-    request: Request, key_id: KeyId, keys: ApiKeyServiceDep, name: Annotated[str, Form()] = ""
-) -> Response:
-    await keys.update(key_id, ApiKeyUpdate(name=name))
+async def rename_key(request: Request, key_id: KeyId, keys: ApiKeyServiceDep) -> Response:
+    key = await keys.get(key_id)
+    data, form = forms.parse(ApiKeyUpdate, forms.typed(await request.form()))
+    if data is None:
+        return await detail_page(request, keys, key, form, 422)
+    await keys.update(key_id, data)
     return redirect(request, f"/keys/{key_id}", "saved")
 
 
@@ -158,7 +223,7 @@ async def rotate_key(
     overlap_hours: Annotated[int, Form(ge=0, le=168)] = 24,
 ) -> Response:
     key, token = await keys.rotate(key_id, timedelta(hours=overlap_hours))
-    return secret_page(request, key, token)
+    return secret_page(request, key, token, await keys.get(key_id))
 
 
 @router.post("/{key_id}/revoke", dependencies=WRITE)

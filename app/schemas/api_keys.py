@@ -1,13 +1,15 @@
 """API keys: what may be asked for; the secret is in one answer only."""
 
 from datetime import datetime
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.permissions import KEY_SCOPES, Permission
 from app.schemas.base import Input, Moment, Output, PageQuery, Patch, RowId, storable_text
+
+MAPPED_BITS = 96  # of ::ffff:0:0/96, the IPv4 addresses within IPv6
 
 
 def known_scopes(scopes: list[Permission]) -> list[Permission]:
@@ -20,12 +22,25 @@ def known_scopes(scopes: list[Permission]) -> list[Permission]:
     return sorted(set(scopes))
 
 
+def as_network(text: str) -> IPv4Network | IPv6Network:
+    """Bits beyond the mask are cleared; IPv4 written as IPv6 is IPv4, as it is at the door.
+
+    Raise ``ValueError`` for anything else than an address or a range.
+    """
+    network = ip_network(text.strip(), strict=False)
+    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED_BITS:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((mapped, network.prefixlen - MAPPED_BITS))
+    return network
+
+
 def normalised_ranges(ranges: list[str]) -> list[str]:
-    """Networks as ``10.0.0.0/8``; bits beyond the mask are cleared. Raise ``ValueError``."""
+    """Networks as ``10.0.0.0/8``, each once. Raise ``ValueError`` naming the one that is wrong."""
     found = []
     for text in ranges:
         try:
-            found.append(str(ip_network(text.strip(), strict=False)))
+            found.append(str(as_network(text)))
         except ValueError:
             raise ValueError(f"{text[:60]!r} is no address range such as 192.0.2.0/24") from None
     return list(dict.fromkeys(found))
@@ -51,9 +66,12 @@ class ApiKeyCreate(Input):
     agent_id: RowId | None = None
     """The only agent that the key may touch."""
     allowed_cidrs: Ranges = Field(default_factory=list)
-    """Address ranges (CIDR, IPv4 or IPv6) that the key may be used from; none is anywhere."""
+    """Address ranges (CIDR, IPv4 or IPv6) that the key may be used from; none is anywhere.
+
+    Bits beyond the mask are cleared: 192.0.2.7/24 is kept as 192.0.2.0/24.
+    """
     expires_at: Moment | None = None
-    """Absent: 90 days from now. ``null``: never."""
+    """Absent: 90 days from now. ``null``, said in so many words: never. At most 100 years."""
 
 
 class ApiKeyRotate(Input):
@@ -66,9 +84,11 @@ class ApiKeyUpdate(Patch):
 
 
 class ApiKeyQuery(PageQuery):
+    """``q`` finds words in the name, or the first characters of a key."""
+
     user_id: RowId | None = None
     unused_days: Annotated[int | None, Field(ge=1, le=3650)] = None
-    """Working keys that nobody has used for so long."""
+    """Working keys made before so many days, and not used since."""
 
 
 class ApiKeyRead(Output):

@@ -1,7 +1,7 @@
 """API keys: made once, recognised by their hash, revoked for good."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
@@ -13,19 +13,24 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor, Via
 from app.core.database import database_now
-from app.core.permissions import ROLE_PERMISSIONS, Permission
+from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission
 from app.core.security import new_token, sha256, token_is_well_formed
 from app.exceptions import Conflict, Forbidden, Invalid
-from app.models import Agent, ApiKey, User
+from app.models import Agent, ApiKey, Execution, User
 from app.models.api_keys import KeyState
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
 from app.services.base import BaseService
+from app.services.executions import ExecutionService
 
 KEY_PREFIX = "gr"
 SHOWN_CHARACTERS = 10
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIFETIME = timedelta(days=90)
+LONGEST_LIFETIME = timedelta(days=36_500)
+# No index leads from a key to its runs, so they are counted among so many of the newest only.
+RUNS_LOOKED_AT = 10_000
+MAX_OWNERS = 500
 log = structlog.get_logger("greenroom.api_keys")
 
 
@@ -39,7 +44,8 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
     filters = ("user_id",)
 
     def loads(self) -> Sequence[ExecutableOption]:
-        return (joinedload(ApiKey.user), joinedload(ApiKey.agent).load_only(Agent.name))
+        agent = joinedload(ApiKey.agent).load_only(Agent.name, Agent.deleted_at)
+        return (joinedload(ApiKey.user), agent)
 
     def visible(self, *, trashed: bool = False) -> Any:  # as the base's
         """Everyone their own; who manages keys, everyone's."""
@@ -58,7 +64,9 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         if beyond:
             raise Forbidden(f"You cannot give what you do not have: {', '.join(beyond)}.")
         if data.agent_id is not None:
-            await AgentService(self.session, self.actor).get(data.agent_id)
+            agent = await AgentService(self.session, self.actor).find(data.agent_id)
+            if agent is None:
+                raise Invalid("There is no such agent.", field="agent_id")
         token = new_token(KEY_PREFIX)
         self._token = token
         return await self.create(data), token
@@ -70,33 +78,58 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         Raise ``Conflict`` when the key no longer works or has a successor already.
         """
         self.actor.require(self.writable)
+        # Locked, so that of two rotations at once the second finds the successor of the first.
         old, now = await self.get(key_id, lock=True), await database_now(self.session)
         if old.user_id != self.actor.user_id:
             raise Forbidden("Only its owner can rotate a key.")
-        if old.state(now) not in (KeyState.ACTIVE, KeyState.EXPIRING):
-            raise Conflict(f"This key is {old.state(now).value}; make a new one.")
-        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
-        data = ApiKeyCreate(
-            name=old.name,
-            scopes=[Permission(scope) for scope in old.scopes],
-            agent_id=old.agent_id,
-            allowed_cidrs=old.allowed_cidrs,
-            expires_at=None if lifetime is None else now + lifetime,
-        )
-        fresh, token = await self.issue(data)
+        refuse_rotation(old, now)
+        fresh, token = await self.issue(successor_of(old, now))
         old.replaced_by_id = fresh.id
         old.expires_at = min(filter(None, (old.expires_at, now + overlap)))
         await self.save("rotate", old)
         return fresh, token
 
     def matching(self, query: Any) -> Any:  # a PageQuery or ApiKeyQuery, as the base's
-        statement = super().matching(query)
+        statement = super().matching(query.model_copy(update={"q": None}))
+        if query.q:
+            named = ApiKey.name.icontains(query.q.strip(), autoescape=True)
+            statement = statement.where(or_(named, ApiKey.prefix == query.q[:SHOWN_CHARACTERS]))
         days = getattr(query, "unused_days", None)
         return statement if days is None else statement.where(*unused_for(days))
 
     async def count_unused(self, user_id: int | None, days: int) -> int:
-        """How many working keys nobody has used for so long: one's own, or everyone's."""
+        """How many working keys nobody has used for so long: one person's, or everyone's."""
         return await self.count(self.matching(ApiKeyQuery(user_id=user_id, unused_days=days)))
+
+    async def owners(self) -> Sequence[User]:
+        """Who has keys, by name: what everyone's keys can be narrowed to."""
+        self.actor.require(Permission.KEYS_MANAGE)
+        having = select(User).where(User.id.in_(select(ApiKey.user_id)))
+        rows = await self.session.scalars(having.order_by(User.full_name).limit(MAX_OWNERS))
+        return rows.all()
+
+    async def relatives(self, key: ApiKey) -> Sequence[ApiKey]:
+        """The key's successor and the key that it succeeded; rotation keeps the owner."""
+        related = or_(ApiKey.id == key.replaced_by_id, ApiKey.replaced_by_id == key.id)
+        rows = await self.session.scalars(
+            self.visible().where(ApiKey.user_id == key.user_id, related)
+        )
+        return rows.all()
+
+    async def count_runs(self, key: ApiKey) -> tuple[int, int]:
+        """How many runs came in with the key, among how many: ``RUNS_LOOKED_AT`` at most."""
+        runs = ExecutionService(self.session, self.actor).visible()
+        if key.agent_id is not None:
+            runs = runs.where(Execution.agent_id == key.agent_id)
+        newest = (
+            runs.with_only_columns(Execution.reported_by_key_id)
+            .order_by(Execution.started_at.desc(), Execution.id.desc())
+            .limit(RUNS_LOOKED_AT)
+            .subquery()
+        )
+        own = func.count().filter(newest.c.reported_by_key_id == key.id)
+        found = (await self.session.execute(select(own, func.count()).select_from(newest))).one()
+        return found[0], found[1]
 
     async def values_for(self, data: ApiKeyCreate | ApiKeyUpdate) -> dict[str, Any]:
         values = await super().values_for(data)
@@ -109,9 +142,15 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         return values
 
     async def check(self, row: ApiKey) -> None:
-        new = row.id is None
-        if new and row.expires_at and row.expires_at <= await database_now(self.session):
+        is_new = row.id is None
+        if not is_new or row.expires_at is None:
+            return
+        now = await database_now(self.session)
+        if row.expires_at <= now:
             raise Invalid("expires_at must be in the future.", field="expires_at")
+        if row.expires_at > now + LONGEST_LIFETIME:
+            text = "expires_at must be within 100 years; null is never."
+            raise Invalid(text, field="expires_at")
 
     async def revoke(self, key_id: int) -> ApiKey:
         """From this commit on the key opens nothing. Raise ``Conflict`` when it is over already."""
@@ -124,8 +163,33 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         return key
 
 
+def refuse_rotation(key: ApiKey, now: datetime) -> None:
+    """Raise ``Conflict`` unless a new key can take the place of this one."""
+    match key.state(now):
+        case KeyState.REPLACED:
+            raise Conflict("This key has a successor already; rotate that one.")
+        case KeyState.REVOKED | KeyState.EXPIRED as state:
+            raise Conflict(f"This key is {state.value}; make a new one.")
+    if key.agent is not None and key.agent.deleted_at is not None:
+        raise Conflict("The one agent that this key is limited to is in the trash.")
+
+
+def successor_of(key: ApiKey, now: datetime) -> ApiKeyCreate:
+    """The same name, rights, ranges and lifetime, from now on."""
+    lifetime = None if key.expires_at is None else key.expires_at - key.created_at
+    return ApiKeyCreate(
+        name=key.name,
+        # A scope that this version of the product no longer knows has opened nothing anyway.
+        scopes=[scope for scope in KEY_SCOPES if scope.value in key.scopes],
+        agent_id=key.agent_id,
+        allowed_cidrs=key.allowed_cidrs,
+        expires_at=None if lifetime is None else now + min(lifetime, LONGEST_LIFETIME),
+    )
+
+
 def unused_for(days: int) -> list[ColumnElement[bool]]:
-    now = func.clock_timestamp()
+    # Stable within the statement, unlike clock_timestamp(): an index can answer.
+    now = func.statement_timestamp()
     since = now - timedelta(days=days)
     return [
         ApiKey.created_at < since,
