@@ -47,6 +47,17 @@ OVERLAPS = [
     ("168", "1 week"),
 ]
 RANGE_BREAKS = re.compile(r"[\s,;]+")
+SCOPE_HINTS = {
+    Permission.AGENTS_READ: "List agents and pull their configuration.",
+    Permission.AGENTS_WRITE: "Make agents, and change what they are told to do.",
+    Permission.AGENTS_DELETE: "Move agents to the trash and bring them back.",
+    Permission.TOOLS_READ: "List tools.",
+    Permission.TOOLS_WRITE: "Make and change tools.",
+    Permission.TOOLS_DELETE: "Move tools to the trash and bring them back.",
+    Permission.EXECUTIONS_READ: "Read runs, with what was said in them.",
+    Permission.EXECUTIONS_WRITE: "Report runs and their feedback.",
+    Permission.EXECUTIONS_DELETE: "Move runs to the trash and bring them back.",
+}
 # What a runtime needs to pull its configuration and report what it did.
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]
 
@@ -99,7 +110,9 @@ async def form_page(
     agents = await AgentService(keys.session, keys.actor).names()
     context = {
         "form": form,
-        "scope_options": [(s.value, s.value, "") for s in KEY_SCOPES if keys.actor.may(s)],
+        "scope_options": [
+            (s.value, s.value, SCOPE_HINTS[s]) for s in KEY_SCOPES if keys.actor.may(s)
+        ],
         "agents": [("", "All agents"), *((str(row_id), name) for row_id, name in agents)],
         "lifetimes": LIFETIMES,
     }

@@ -10,7 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
+from app.core.permissions import KEY_SCOPES
 from app.models import ApiKey, User
+from app.pages.api_keys import SCOPE_HINTS
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
@@ -241,3 +243,9 @@ async def test_key_lasts_as_long_as_chosen(
     left = key.expires_at and key.expires_at - datetime.now(UTC)
     assert (left is None) is (lasts is None)
     assert not (left and lasts) or abs(left - lasts) < timedelta(minutes=1)
+
+
+async def test_every_scope_is_explained_where_keys_are_made(web: httpx2.AsyncClient) -> None:
+    shown = (await web.get("/keys/new")).text
+    assert [scope for scope in KEY_SCOPES if f'value="{scope.value}"' not in shown] == []
+    assert set(SCOPE_HINTS) == set(KEY_SCOPES)
