@@ -17,6 +17,7 @@ from app.api.v1 import ROUTERS
 from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.logging import configure_logging
+from app.core.rate_limits import RateLimits
 from app.core.templating import STATIC, Templates
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.hosts import HostsMiddleware
@@ -29,6 +30,18 @@ DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
     "`X-API-Key` header. Every error has the same envelope; every list is bounded."
 )
+
+EXPOSED_HEADERS = [
+    "ETag",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Correlation-ID",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+]
 
 
 @asynccontextmanager
@@ -61,6 +74,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.templates = Templates()
     app.state.background_tasks = set()
     app.state.denials = denials.Denials()
+    app.state.rate_limits = RateLimits(settings)
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)
@@ -85,7 +99,7 @@ def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middl
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "If-Match", "Idempotency-Key", "X-API-Key"],
-            expose_headers=["ETag", "Location", "X-Correlation-ID"],
+            expose_headers=EXPOSED_HEADERS,
             max_age=600,
         ),
         Middleware(HostsMiddleware, hosts=settings.hosts),

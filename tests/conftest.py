@@ -13,12 +13,14 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
+from app.api.denials import Denials
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import SESSION_OPTIONS, Database, make_engine
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import ROLE_PERMISSIONS, Role
+from app.core.rate_limits import RateLimits
 from app.main import create_app
 from app.models import User
 from tests.factories.users import make_user
@@ -142,6 +144,9 @@ async def built_app(
 def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     built_app.state.settings = settings
     built_app.state.database = database
+    # What processes remember, no test inherits.
+    built_app.state.rate_limits = RateLimits(settings)
+    built_app.state.denials = Denials()
     return built_app
 
 

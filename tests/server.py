@@ -25,6 +25,10 @@ from tests.factories.users import make_session_token, make_user
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 READY_WITHIN_S = 60
+# Tests send more than a client should; the limits have tests of their own.
+UNLIMITED = {
+    f"RATE_LIMIT_{kind}_PER_MINUTE": "1000000" for kind in ("READ", "WRITE", "REPORT", "REFUSED")
+}
 STOPPED_WITHIN_S = 20
 # What of this process a server may see: nothing that would configure it.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
@@ -57,7 +61,7 @@ class ServerProcess:
         self.log = folder / "server.log"
         self._folder = folder
         self._environment = clean_environment(
-            DATABASE_URL=database_url, SECRET_KEY=SECRET, **environment
+            DATABASE_URL=database_url, SECRET_KEY=SECRET, **(UNLIMITED | environment)
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api import limits
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
@@ -147,13 +148,19 @@ async def get_actor(
     Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
     """
     given_key, token = presented_key(request, key), presented_token(request)
-    if given_key is not None:
-        actor = await actor_of_key(request, session, given_key)
-    elif token is not None:
-        actor = await actor_of_token(request, session, settings, token)
-    else:
-        actor = await actor_of_cookie(request, session, settings)
+    await limits.refuse_if_guessing(request)
+    try:
+        if given_key is not None:
+            actor = await actor_of_key(request, session, given_key)
+        elif token is not None:
+            actor = await actor_of_token(request, session, settings, token)
+        else:
+            actor = await actor_of_cookie(request, session, settings)
+    except Unauthorized:
+        await limits.note_refused(request)
+        raise
     request.state.actor = actor  # refusals are on record under it
+    await limits.count(request, actor)
     return actor
 
 

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from app.core.database import Database
 from app.core.database_errors import as_app_error
 from app.core.migrations import is_at_head
+from app.core.rate_limits import RateLimits
 
 router = APIRouter(tags=["health"])
 
@@ -31,5 +32,9 @@ async def ready(request: Request) -> JSONResponse:
         known = as_app_error(error)
         checks = {"database": known.message if known else "not reachable"}
     healthy = set(checks.values()) == {"ok"}
+    limits: RateLimits = request.app.state.rate_limits
+    if limits.is_degraded:
+        # Still ready: every process counts by itself until Redis is back.
+        checks["redis"] = "does not answer; each process counts by itself"
     body: dict[str, Any] = {"status": "ok" if healthy else "not ready", "checks": checks}
     return JSONResponse(body, status_code=200 if healthy else 503)

@@ -86,6 +86,12 @@ class Settings(BaseSettings):
     invitation_days: int = Field(7, ge=1)
     password_reset_minutes: int = Field(60, ge=5)
 
+    redis_url: SecretStr | None = None
+    rate_limit_read_per_minute: int = Field(1200, ge=1)
+    rate_limit_write_per_minute: int = Field(300, ge=1)
+    rate_limit_report_per_minute: int = Field(1200, ge=1)
+    rate_limit_refused_per_minute: int = Field(60, ge=1)
+
     smtp_host: str | None = None
     smtp_port: int = Field(587, ge=1, le=65535)
     smtp_username: str | None = None

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -47,7 +48,7 @@ class RequestContextMiddleware:
         structlog.contextvars.bind_contextvars(
             request_id=request_id, method=scope["method"], path=scope["path"]
         )
-        answer = Answer(send, request_id)
+        answer = Answer(send, request_id, scope["state"])
         started = time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
@@ -75,15 +76,18 @@ class RequestContextMiddleware:
 
 
 class Answer:
-    """Notes the status on its way out and adds the request id."""
+    """Notes the status on its way out; adds the request id, and what the request asked to add."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
         self._request_id = request_id
+        self._state = state
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)[CORRELATION_HEADER] = self._request_id
+            headers = MutableHeaders(scope=message)
+            headers[CORRELATION_HEADER] = self._request_id
+            headers.update(self._state.get("answer_headers", {}))
         await self._send(message)

@@ -22,6 +22,7 @@ from app.api.deps import (
     session_token,
 )
 from app.api.errors import UnsupportedMediaType, json_answer, responses
+from app.api.limits import count_address
 from app.api.mails import link_to, send_link
 from app.exceptions import BadRequest, Forbidden, SecondFactorRequired, Unauthorized
 from app.models import AttemptKind, TokenPurpose
@@ -37,7 +38,7 @@ from app.schemas.auth import (
 from app.schemas.users import NewPassword, PasswordChange
 from app.services.refresh_tokens import TokenPair
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(count_address)])
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 TOKEN_OVER = "This refresh token is over. Log in again."  # noqa: S105  (a message)
 KEYS_HAVE_NO_PASSWORD = "An API key cannot change a password; log in as the person."  # noqa: S105
@@ -118,7 +119,7 @@ async def log_in(
     return tokens_of(await tokens.open(user, request.headers.get("user-agent")), response)
 
 
-@router.post("/token/refresh", response_model=Tokens, responses=responses(401, 403, 422, 503))
+@router.post("/token/refresh", response_model=Tokens, responses=responses(401, 403, 422, 429, 503))
 async def refresh_token(
     data: RefreshRequest, tokens: RefreshTokenServiceDep, request: Request, response: Response
 ) -> Any:
@@ -130,7 +131,7 @@ async def refresh_token(
     return tokens_of(pair, response)
 
 
-@router.post("/logout", status_code=204, responses=responses(400, 422, 503))
+@router.post("/logout", status_code=204, responses=responses(400, 422, 429, 503))
 async def log_out(
     tokens: RefreshTokenServiceDep, request: Request, data: LogoutRequest | None = None
 ) -> None:
@@ -142,7 +143,7 @@ async def log_out(
     await tokens.log_out(refresh, access)
 
 
-@router.get("/me", response_model=Me, responses=responses(401, 403, 503))
+@router.get("/me", response_model=Me, responses=responses(401, 403, 429, 503))
 async def who_am_i(actor: ActorDep) -> Me:
     """Who this request is made as: a person, or a key of theirs."""
     return Me(
@@ -172,7 +173,7 @@ async def forget_password(
         send_link(request, tokens.session, TokenPurpose.PASSWORD_RESET, user, link)
 
 
-@router.post("/password/reset", status_code=204, responses=responses(404, 422, 503))
+@router.post("/password/reset", status_code=204, responses=responses(404, 422, 429, 503))
 async def reset_password(data: PasswordReset, tokens: OpenUserTokenServiceDep) -> None:
     """Choose a new password with the token of a link. Every login of that person ends."""
     password = NewPassword(password=data.password, confirm_password=data.confirm_password)

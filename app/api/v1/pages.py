@@ -7,10 +7,10 @@ from app.api.errors import responses
 from app.schemas.base import PageQuery
 from app.services.base import Listing
 
-READ_ERRORS = responses(401, 403, 404, 422, 503)
-CREATE_ERRORS = responses(401, 403, 409, 413, 422, 503)
-CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 422, 503)
-LIST_ERRORS = responses(401, 403, 422, 503)
+READ_ERRORS = responses(401, 403, 404, 422, 429, 503)
+CREATE_ERRORS = responses(401, 403, 409, 413, 422, 429, 503)
+CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 422, 429, 503)
+LIST_ERRORS = responses(401, 403, 422, 429, 503)
 
 
 def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Sequence[Any] | int]:

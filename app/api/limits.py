@@ -1,0 +1,57 @@
+"""Rate limits at the door of the JSON API, for each key, person or address."""
+
+from fastapi import Request
+
+from app.core.actor import Actor
+from app.core.rate_limits import RateLimits, RouteClass, Standing
+from app.exceptions import TooManyRequests
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+REPORTS = "/executions"
+TOO_MANY = "Too many requests. Wait as long as Retry-After says."
+
+
+def class_of(request: Request) -> RouteClass:
+    if request.method in SAFE_METHODS:
+        return RouteClass.READ
+    is_report = request.method == "POST" and request.url.path.rstrip("/").endswith(
+        (REPORTS, f"{REPORTS}/batch")
+    )
+    return RouteClass.REPORT if is_report else RouteClass.WRITE
+
+
+def limits_of(request: Request) -> RateLimits:
+    limits: RateLimits = request.app.state.rate_limits
+    return limits
+
+
+async def count(request: Request, actor: Actor) -> None:
+    """Count this request of someone known. Raises ``TooManyRequests``."""
+    who = f"key:{actor.api_key_id}" if actor.api_key_id else f"user:{actor.user_id}"
+    keep(request, await limits_of(request).hit(class_of(request), who))
+
+
+async def count_address(request: Request) -> None:
+    """Count a request of someone unknown. Raises ``TooManyRequests``."""
+    keep(request, await limits_of(request).hit(RouteClass.WRITE, address_of(request)))
+
+
+def address_of(request: Request) -> str:
+    return f"address:{request.client.host if request.client else 'unknown'}"
+
+
+def keep(request: Request, standing: Standing) -> None:
+    """The answer will say where the client stands; see ``RequestContextMiddleware``."""
+    request.state.answer_headers = standing.headers
+    if not standing.allowed:
+        raise TooManyRequests(TOO_MANY, retry_after_s=standing.reset_in_s)
+
+
+async def refuse_if_guessing(request: Request) -> None:
+    """Whoever keeps sending credentials that are none is not looked up any more."""
+    if await limits_of(request).is_exhausted(RouteClass.REFUSED, address_of(request)):
+        raise TooManyRequests(TOO_MANY, retry_after_s=60)
+
+
+async def note_refused(request: Request) -> None:
+    await limits_of(request).hit_here(RouteClass.REFUSED, address_of(request))

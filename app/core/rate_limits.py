@@ -1,0 +1,111 @@
+"""How often one may ask: counted in Redis where it is configured, else in this process.
+
+When Redis fails, this process counts by itself until it is back; nobody is let through uncounted.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+
+from app.core.config import Settings
+
+WARN_EVERY_S = 60
+ASK_REDIS_AGAIN_S = 5
+log = structlog.get_logger("greenroom.rate_limits")
+
+
+class RouteClass(StrEnum):
+    """Routes that share a limit."""
+
+    READ = "read"
+    WRITE = "write"
+    REPORT = "report"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where someone stands after this request."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset_in_s: int
+    allowed: bool
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The widespread X- names, and those of draft-ietf-httpapi-ratelimit-headers."""
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(int(time.time()) + self.reset_in_s),
+            "RateLimit-Policy": f'"{self.name}";q={self.limit};w=60',
+            "RateLimit": f'"{self.name}";r={self.remaining};t={self.reset_in_s}',
+        }
+
+
+class RateLimits:
+    """One counter for each class of routes and each key, user or address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._items = {
+            RouteClass.READ: RateLimitItemPerMinute(settings.rate_limit_read_per_minute),
+            RouteClass.WRITE: RateLimitItemPerMinute(settings.rate_limit_write_per_minute),
+            RouteClass.REPORT: RateLimitItemPerMinute(settings.rate_limit_report_per_minute),
+            RouteClass.REFUSED: RateLimitItemPerMinute(settings.rate_limit_refused_per_minute),
+        }
+        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared: SlidingWindowCounterRateLimiter | None = None
+        if settings.redis_url is not None:
+            url = f"async+{settings.redis_url.get_secret_value()}"
+            timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
+            storage = RedisStorage(url, True, "redispy", "greenroom", **timeouts)
+            self._shared = SlidingWindowCounterRateLimiter(storage)
+        self._broken_until = self._warned_at = -math.inf
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether Redis is configured and does not answer."""
+        return self._shared is not None and time.monotonic() < self._broken_until
+
+    async def hit(self, name: RouteClass, who: str) -> Standing:
+        """Count one request."""
+        if self._shared is not None and not self.is_degraded:
+            try:
+                return await self._hit(self._shared, name, who)
+            except (StorageError, OSError) as error:
+                self._note_failure(error)
+        return await self._hit(self._own, name, who)
+
+    async def _hit(
+        self, limiter: SlidingWindowCounterRateLimiter, name: RouteClass, who: str
+    ) -> Standing:
+        item = self._items[name]
+        allowed = await limiter.hit(item, name.value, who)
+        stats = await limiter.get_window_stats(item, name.value, who)
+        wait_s = max(1, math.ceil(stats.reset_time - time.time()))
+        return Standing(name.value, item.amount, max(0, stats.remaining), wait_s, allowed)
+
+    async def is_exhausted(self, name: RouteClass, who: str) -> bool:
+        """Whether the next request would be one too many; counts nothing, and only here."""
+        return not await self._own.test(self._items[name], name.value, who)
+
+    async def hit_here(self, name: RouteClass, who: str) -> None:
+        """Count in this process alone."""
+        await self._own.hit(self._items[name], name.value, who)
+
+    def _note_failure(self, error: Exception) -> None:
+        now = time.monotonic()
+        self._broken_until = now + ASK_REDIS_AGAIN_S
+        if now - self._warned_at > WARN_EVERY_S:
+            self._warned_at = now
+            log.warning("Redis does not answer; counting here", error=type(error).__name__)
