@@ -90,4 +90,7 @@ class AccessTokens:
             return None
         if payload["type"] != "access" or not payload["sub"].isdecimal():
             return None
+        # A name given twice, other padding or spacing: not as we write it, so not ours.
+        if jwt.encode(payload, key, ALGORITHM, headers={"typ": TYPE, "kid": key_id(key)}) != token:
+            return None
         return AccessClaims(int(payload["sub"]), UUID(str(payload["sid"])))

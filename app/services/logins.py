@@ -104,18 +104,29 @@ class LoginService:
         await LoginAttemptService(self.session, self.settings).give_back(attempt_ids)
 
     async def succeed(self, user: User, attempt_ids: Sequence[int]) -> None:
-        """It was no guess: give the tries back and note the time."""
-        await self.give_back(attempt_ids)
+        """It was no guess: give the tries back and note the time.
+
+        Raise ``Unauthorized`` when the password was changed, or the account ended, meanwhile.
+        """
         await self._note(user, last_login_at=func.clock_timestamp())
+        await self.give_back(attempt_ids)
 
     async def _note(self, user: User, **values: Any) -> None:  # columns, or SQL for them
-        """Bookkeeping, not an edit: no new version, so that nobody's open form goes stale."""
-        await self.session.execute(
+        """Bookkeeping, not an edit: no new version, so that nobody's open form goes stale.
+
+        Only while the account is as it was when the password was proven; it is then held, so that
+        whoever ends its logins ends the one that follows too.
+        """
+        known = User.password_changed_at.is_not_distinct_from(user.password_changed_at)
+        noted = await self.session.scalar(
             update(User)
-            .where(User.id == user.id)
+            .where(User.id == user.id, known, User.is_active, User.deleted_at.is_(None))
             .values(updated_at=User.updated_at, **values)
+            .returning(User.id)
             .execution_options(synchronize_session=False)
         )
+        if noted is None:
+            raise Unauthorized(WRONG_CREDENTIALS)
 
     async def factor_required(self) -> bool:
         settings = InstanceSettingsService(self.session, self.actor)

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
 
 from app.core.access_tokens import AccessClaims, AccessTokens
 from app.core.actor import Actor, Via
@@ -20,14 +19,16 @@ from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.security import sha256
-from app.exceptions import Forbidden, NotFound
+from app.exceptions import Forbidden, NotFound, Unauthorized
 from app.models import RefreshToken, User
 from app.services.audit_events import AuditEventService
+from app.services.credentials import hold_logins
 from app.services.logins import may_enter
 from app.services.staff_sessions import actor_of
 
 GRACE = timedelta(seconds=10)
 DISABLED = "This account is disabled."
+SEND_REFRESH_TOKEN = "This access token is over. Send the refresh token to end its login."  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +90,45 @@ class RefreshTokenService:
 
         The end of a family is a write: callers commit it although they answer 401.
         """
-        found = await self.session.execute(
-            select(RefreshToken, func.clock_timestamp())
-            .where(RefreshToken.token_sha256 == sha256(token))
-            .options(joinedload(RefreshToken.user))
-            .with_for_update(of=RefreshToken)
-        )
-        match = found.one_or_none()
-        if match is None:
+        user = await self._hold_holder(token)
+        if user is None:
             return None
-        row, now = match
-        if row.revoked_at is not None or row.expires_at <= now:
+        row, now = await self._locked(token)
+        if row.expires_at <= now:
             return None
-        if not may_enter(row.user):
+        if not may_enter(user):
             raise Forbidden(DISABLED)
+        if row.revoked_at is not None:
+            return None
         if row.used_at is None:
             return await self._succeed(row, now, user_agent)
         successor = self._box.open(row.successor) if row.successor else None
         if successor is not None and now - row.used_at <= GRACE:
             return self._pair(row, successor)
-        await self.end_family(row.family_id)
+        await self._end_family(row)
         self._own_audit(row.user_id).record("reuse", self.resource, row, {})
         return None
+
+    async def _hold_holder(self, token: str) -> User | None:
+        """Whose token it is, as they are now; see ``hold_logins``."""
+        holder: User | None = await self.session.scalar(
+            select(User)
+            .join(RefreshToken, RefreshToken.user_id == User.id)
+            .where(RefreshToken.token_sha256 == sha256(token))
+            .with_for_update(of=User, key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        return holder
+
+    async def _locked(self, token: str) -> tuple[RefreshToken, datetime]:
+        """The row, read after waiting for other uses of it, and the time."""
+        found = await self.session.execute(
+            select(RefreshToken, func.clock_timestamp())
+            .where(RefreshToken.token_sha256 == sha256(token))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return found.one()
 
     async def _succeed(self, row: RefreshToken, now: datetime, user_agent: str | None) -> TokenPair:
         fresh, token = self._new(row.user_id, row.family_id, row.authenticated_at, user_agent)
@@ -124,19 +142,23 @@ class RefreshTokenService:
         row = await self.session.get(RefreshToken, token_id)
         if row is None:
             raise NotFound("There is no such login.")
-        await self.end_family(row.family_id)
+        await self._end_family(row)
         self.audit.record("end", self.resource, row, {})
 
-    async def end_family(self, family_id: UUID) -> None:
+    async def _end_family(self, row: RefreshToken) -> None:
+        await hold_logins(self.session, row.user_id)
         await self.session.execute(
             update(RefreshToken)
-            .where(RefreshToken.family_id == family_id, RefreshToken.revoked_at.is_(None))
+            .where(RefreshToken.family_id == row.family_id, RefreshToken.revoked_at.is_(None))
             .values(revoked_at=func.clock_timestamp())
             .execution_options(synchronize_session=False)
         )
 
-    async def log_out(self, refresh_token: str | None, access_token: str | None) -> bool:
-        """End the family of either token; whether there was one to end."""
+    async def log_out(self, refresh_token: str | None, access_token: str | None) -> None:
+        """End the family of either token. A refresh token that is over is no error.
+
+        Raise ``Unauthorized`` for an access token that no longer says which login to end.
+        """
         claims = self._access.read(access_token) if access_token else None
         statement = select(RefreshToken).order_by(RefreshToken.id.desc()).limit(1)
         if refresh_token is not None:
@@ -144,13 +166,11 @@ class RefreshTokenService:
         elif claims is not None:
             statement = statement.where(RefreshToken.family_id == claims.family_id)
         else:
-            return False
+            raise Unauthorized(SEND_REFRESH_TOKEN)
         row = await self.session.scalar(statement)
-        if row is None:
-            return False
-        await self.end_family(row.family_id)
-        self._own_audit(row.user_id).record("logout", self.resource, row, {})
-        return True
+        if row is not None:
+            await self._end_family(row)
+            self._own_audit(row.user_id).record("logout", self.resource, row, {})
 
     async def recognise(self, access_token: str) -> Actor | None:
         """Who holds this access token, ``None`` when it is over.

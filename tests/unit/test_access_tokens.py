@@ -37,7 +37,7 @@ def payload(**changes: Any) -> dict[str, Any]:
 
 
 def part(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
@@ -50,8 +50,14 @@ def signed(header: object, body: object, key: bytes = KEY) -> str:
 
 
 def header(**changes: Any) -> dict[str, Any]:
-    fields = {"alg": "HS256", "typ": TYPE, "kid": key_id(KEY)} | changes
+    fields = {"alg": "HS256", "kid": key_id(KEY), "typ": TYPE} | changes
     return {name: value for name, value in fields.items() if value is not ...}
+
+
+def twice(name: str, value: object, fields: dict[str, Any]) -> str:
+    """JSON that says ``name`` two times; parsers keep the last."""
+    rest = json.dumps(fields, separators=(",", ":")).removeprefix("{")
+    return f'{{"{name}":{json.dumps(value)},{rest}'
 
 
 NOW = int(time.time())
@@ -116,6 +122,15 @@ BAD_TEXTS = [
     GOOD + "é",
     GOOD + "A" * 3000,
     "\x00" + GOOD,
+    GOOD + "=",
+    GOOD.replace(".", "=.", 1),
+    *(f"{GOOD}{space}" for space in " \t\n"),
+    *(f"{space}{GOOD}" for space in " \t\n"),
+    GOOD.replace(".", " .", 1),
+    signed(header(), twice("sub", "8", payload())),
+    signed(header(), twice("exp", NOW + 86_400, payload())),
+    signed(twice("alg", "none", header()), payload()),
+    signed(header(), json.dumps(payload())),
     signed("[" * 900 + "]" * 900, payload()),
     signed(header(), "not json"),
     signed(header(), []),

@@ -1,8 +1,6 @@
 """Logins of the JSON API: tokens that rotate, end together, and are never accepted twice."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -13,42 +11,24 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
-from app.core.database import Database
 from app.core.permissions import ROLE_PERMISSIONS, Role
-from app.main import create_app
 from app.models import AuditEvent, InstanceSettings, RefreshToken, User
 from app.schemas.users import UserUpdate
 from app.services.users import UserService
-from tests.conftest import actor_for, client_of, settings_for
+from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers, log_in
 from tests.factories.users import PASSWORD, give_second_factor, make_user
-
-AUTH = "/api/v1/auth"
-NEW_PASSWORD = "Better-Horse-8"
-Tokens = dict[str, Any]
-
-
-async def sign_in(client: httpx2.AsyncClient, user: User, **more: str) -> Tokens:
-    body = {"email": user.email, "password": PASSWORD} | more
-    response = await client.post(f"{AUTH}/login", json=body)
-    assert response.status_code == 200, response.text
-    assert response.headers["cache-control"] == "no-store"
-    tokens: Tokens = response.json()
-    return tokens
-
-
-def bearer(tokens: Tokens) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
-
-
-async def refresh(client: httpx2.AsyncClient, tokens: Tokens) -> httpx2.Response:
-    body = {"refresh_token": tokens["refresh_token"]}
-    return await client.post(f"{AUTH}/token/refresh", json=body)
-
-
-async def status_of(client: httpx2.AsyncClient, tokens: Tokens) -> int:
-    return (await client.get("/api/v1/agents", headers=bearer(tokens))).status_code
+from tests.integration.api.logins import (
+    AUTH,
+    NEW_PASSWORD,
+    PASSWORDS,
+    Tokens,
+    bearer,
+    refresh,
+    sign_in,
+    status_of,
+)
 
 
 async def test_member_logs_in_and_says_who_they_are(
@@ -218,12 +198,8 @@ async def test_refreshing_does_not_go_on_for_ever(
 
 
 async def change_password(client: httpx2.AsyncClient, tokens: Tokens) -> None:
-    body = {
-        "current_password": PASSWORD,
-        "password": NEW_PASSWORD,
-        "confirm_password": NEW_PASSWORD,
-    }
-    answer = await client.post(f"{AUTH}/password/change", json=body, headers=bearer(tokens))
+    path = f"{AUTH}/password/change"
+    answer = await client.post(path, json=PASSWORDS, headers=bearer(tokens))
     assert answer.status_code == 204, answer.text
 
 
@@ -287,12 +263,7 @@ async def test_key_and_cookie_say_who_they_are_and_a_key_changes_no_password(
 ) -> None:
     keys = await key_headers(session, staff)
     assert (await client.get(f"{AUTH}/me", headers=keys)).json()["api_key_id"] is not None
-    body = {
-        "current_password": PASSWORD,
-        "password": NEW_PASSWORD,
-        "confirm_password": NEW_PASSWORD,
-    }
-    refused = await client.post(f"{AUTH}/password/change", json=body, headers=keys)
+    refused = await client.post(f"{AUTH}/password/change", json=PASSWORDS, headers=keys)
     assert refused.status_code == 403
     async with client_of(app) as browser:
         await log_in(browser, session, settings, staff)
@@ -346,48 +317,3 @@ async def test_recognising_a_token_is_one_query(
     with counted:
         await client.get(f"{AUTH}/me", headers=headers)
     assert counted.count == 1
-
-
-@pytest.fixture
-async def busy(own_database: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of an app whose requests run at the same time, on connections of their own."""
-    url = own_database.engine.url.render_as_string(hide_password=False)
-    async with client_of(create_app(settings_for(url), own_database)) as client:
-        yield client
-
-
-async def test_twenty_refreshes_at_once_are_one_lineage(
-    own_database: Database, busy: httpx2.AsyncClient
-) -> None:
-    async with own_database.unit_of_work() as session:
-        user = await make_user(session, Role.MEMBER)
-    first = await sign_in(busy, user)
-    answers = await asyncio.gather(*(refresh(busy, first) for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
-    async with own_database.unit_of_work() as session:
-        assert await session.scalar(select(func.count()).select_from(RefreshToken)) == 2
-
-
-async def test_twenty_guesses_at_once_do_not_pass_the_limit(
-    own_database: Database, busy: httpx2.AsyncClient
-) -> None:
-    async with own_database.unit_of_work() as session:
-        user = await make_user(session, Role.MEMBER)
-    body = {"email": user.email, "password": "wrong"}
-    tries = (busy.post(f"{AUTH}/login", json=body) for _ in range(20))
-    statuses = [answer.status_code for answer in await asyncio.gather(*tries)]
-    assert sorted(statuses) == [401] * 10 + [429] * 10
-
-
-async def test_wrong_current_password_is_refused_and_counted(
-    own_database: Database, busy: httpx2.AsyncClient
-) -> None:
-    async with own_database.unit_of_work() as session:
-        user = await make_user(session, Role.MEMBER)
-    headers = bearer(await sign_in(busy, user))
-    body = {"current_password": "x", "password": NEW_PASSWORD, "confirm_password": NEW_PASSWORD}
-    path = f"{AUTH}/password/change"
-    answers = [(await busy.post(path, json=body, headers=headers)).status_code for _ in range(11)]
-    assert answers == [422] * 10 + [429]
-    await sign_in(busy, user)  # guessing inside a session locks nobody out
