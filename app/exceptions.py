@@ -66,6 +66,10 @@ class Unauthorized(AppError):
         return {"WWW-Authenticate": 'Bearer realm="greenroom"'}
 
 
+class WrongCode(Unauthorized):
+    """The password was right, the second factor's code was not."""
+
+
 class Forbidden(AppError):
     """Known to us, but not allowed to do this."""
 

@@ -15,7 +15,7 @@ from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.security import sha256
-from app.exceptions import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from app.exceptions import Conflict, Forbidden, Invalid, NotFound, WrongCode
 from app.models import RecoveryCode, User
 from app.services.audit_events import AuditEventService, pending_changes
 
@@ -97,14 +97,14 @@ class SecondFactorService:
         return await self._replace_recovery_codes(user)
 
     async def verify(self, user: User, code: str) -> None:
-        """Accept a code of the app or a recovery code, each once. Raise ``Unauthorized``."""
+        """Accept a code of the app or a recovery code, each once. Raise ``WrongCode``."""
         if await self._take_step(user, code):
             return
         if await self._take_recovery_code(user, code):
             left = await self.recovery_codes_left(user.id)
             self.audit.record("use_recovery_code", self.resource, user, {"left": [left + 1, left]})
             return
-        raise Unauthorized(WRONG_CODE)
+        raise WrongCode(WRONG_CODE)
 
     async def _take_step(self, user: User, code: str) -> bool:
         """Whether the code fits a step near now that no accepted code has used."""

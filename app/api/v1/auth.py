@@ -24,7 +24,7 @@ from app.api.deps import (
 from app.api.errors import UnsupportedMediaType, json_answer, responses
 from app.api.limits import count_address
 from app.api.mails import link_to, send_link
-from app.exceptions import BadRequest, Forbidden, SecondFactorRequired, Unauthorized
+from app.exceptions import BadRequest, Forbidden, SecondFactorRequired, Unauthorized, WrongCode
 from app.models import AttemptKind, TokenPurpose
 from app.schemas.auth import (
     LoginRequest,
@@ -102,20 +102,24 @@ async def log_in(
     email = data.email.replace("\x00", "").strip()
     subjects = subjects_of(request, logins.settings, email)
     attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
+    code_attempts: list[int] = []
     if data.code is not None:
         codes = factor_subjects(request, email)
-        attempts += await claim_attempt(request, AttemptKind.SECOND_FACTOR, codes)
+        code_attempts = await claim_attempt(request, AttemptKind.SECOND_FACTOR, codes)
     try:
         password = data.password.get_secret_value()
         user = await logins.authenticate(email, password, data.code)
+        await logins.succeed(user, attempts + code_attempts)
     except Unauthorized as error:
         # Answered, not raised: the record of the refusal is to be kept.
         logins.record_refusal(email)
+        if not isinstance(error, WrongCode):
+            # Or whoever knows no password could use up the owner's tries of a code.
+            await logins.give_back(code_attempts)
         return json_answer(request, error)
     except SecondFactorRequired as error:
-        await logins.give_back(attempts)
+        await logins.give_back(attempts + code_attempts)
         return json_answer(request, error)
-    await logins.succeed(user, attempts)
     return tokens_of(await tokens.open(user, request.headers.get("user-agent")), response)
 
 
@@ -131,7 +135,7 @@ async def refresh_token(
     return tokens_of(pair, response)
 
 
-@router.post("/logout", status_code=204, responses=responses(400, 422, 429, 503))
+@router.post("/logout", status_code=204, responses=responses(400, 401, 422, 429, 503))
 async def log_out(
     tokens: RefreshTokenServiceDep, request: Request, data: LogoutRequest | None = None
 ) -> None:

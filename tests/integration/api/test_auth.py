@@ -7,12 +7,12 @@ import httpx2
 import pyotp
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.permissions import ROLE_PERMISSIONS, Role
-from app.models import AuditEvent, InstanceSettings, RefreshToken, User
+from app.models import AttemptKind, AuditEvent, InstanceSettings, LoginAttempt, RefreshToken, User
 from app.schemas.users import UserUpdate
 from app.services.users import UserService
 from tests.conftest import actor_for, client_of
@@ -119,6 +119,20 @@ async def test_second_factor_is_asked_for_and_its_code_taken_once(
     assert replay.status_code == 401
 
 
+async def test_guess_of_a_code_counts_only_with_the_right_password(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User, settings: Settings
+) -> None:
+    secret = await give_second_factor(session, staff, settings)
+    body = {"email": staff.email, "password": PASSWORD, "code": "000000"}
+    for _ in range(6):
+        answer = await client.post(f"{AUTH}/login", json=body | {"password": "wrong"})
+        assert answer.status_code == 401
+    await session.execute(delete(LoginAttempt).where(LoginAttempt.kind == AttemptKind.PASSWORD))
+    await sign_in(client, staff, code=pyotp.TOTP(secret).now())
+    answers = [(await client.post(f"{AUTH}/login", json=body)).status_code for _ in range(6)]
+    assert answers == [401] * 5 + [429]
+
+
 async def test_staff_without_a_required_factor_get_no_token(
     client: httpx2.AsyncClient, session: AsyncSession, staff: User, member: User
 ) -> None:
@@ -162,6 +176,33 @@ async def test_reuse_ends_the_whole_family(
     event = await session.scalar(select(AuditEvent).order_by(AuditEvent.id.desc()))
     assert event is not None
     assert (event.action, event.actor_user_id) == ("reuse", member.id)
+
+
+@pytest.mark.parametrize(
+    ("age", "status"),
+    [("9 seconds", 200), ("11 seconds", 401)],
+)
+async def test_lost_answer_is_repeated_for_ten_seconds(
+    client: httpx2.AsyncClient, session: AsyncSession, member: User, age: str, status: int
+) -> None:
+    first = await sign_in(client, member)
+    await refresh(client, first)
+    when = func.clock_timestamp() - text(f"interval '{age}'")
+    used = RefreshToken.used_at.is_not(None)
+    await session.execute(update(RefreshToken).where(used).values(used_at=when))
+    assert (await refresh(client, first)).status_code == status
+
+
+@pytest.mark.parametrize(("age_s", "recent"), [(1799, True), (1801, False)])
+async def test_refreshing_proves_nobody_anew(
+    client: httpx2.AsyncClient, session: AsyncSession, member: User, age_s: int, recent: bool
+) -> None:
+    tokens = await sign_in(client, member)
+    when = func.clock_timestamp() - text(f"interval '{age_s} seconds'")
+    await session.execute(update(RefreshToken).values(authenticated_at=when))
+    fresh = (await refresh(client, tokens)).json()
+    me = (await client.get(f"{AUTH}/me", headers=bearer(fresh))).json()
+    assert me["recently_authenticated"] is recent
 
 
 @pytest.mark.parametrize(
@@ -220,6 +261,10 @@ async def test_logout_ends_every_token_of_that_login(
 
 async def test_logout_of_nothing_says_what_to_send(client: httpx2.AsyncClient) -> None:
     assert (await client.post(f"{AUTH}/logout")).status_code == 400
+    over = await client.post(f"{AUTH}/logout", headers={"Authorization": "Bearer a.b.c"})
+    assert over.status_code == 401, "nothing ended, so it must not look as if something had"
+    unknown = await client.post(f"{AUTH}/logout", json={"refresh_token": "unknown"})
+    assert unknown.status_code == 204
 
 
 @pytest.mark.parametrize("end", ["password", "role", "disabled", "trashed"])
@@ -240,8 +285,12 @@ async def test_tokens_are_over_when_the_person_changes(
         await users.update(member.id, UserUpdate(is_active=False))
     else:
         await users.delete(member.id)
-    assert await status_of(client, tokens) == (403 if end in {"disabled", "trashed"} else 401)
-    assert (await refresh(client, tokens)).status_code in {401, 403}
+    expected = 403 if end in {"disabled", "trashed"} else 401
+    assert await status_of(client, tokens) == expected
+    refused = await refresh(client, tokens)
+    assert refused.status_code == expected
+    message = "This account is disabled." if expected == 403 else "This refresh token is over."
+    assert refused.json()["error"]["message"].startswith(message)
 
 
 async def test_reset_by_link_ends_tokens(
