@@ -18,6 +18,8 @@ from app.services.users import UserService
 from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers, log_in
+from tests.factories.executions import make_execution
+from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, give_second_factor, make_user
 from tests.integration.api.logins import (
     AUTH,
@@ -345,18 +347,26 @@ async def test_pages_accept_no_token(client: httpx2.AsyncClient, staff: User) ->
         assert (await client.get(path, headers=headers)).status_code == 303
 
 
+async def rows_of(session: AsyncSession, user: User) -> dict[str, int]:
+    """An agent, a tool and a run of this person: path of the list, and id."""
+    actor = actor_for(user)
+    agent, tool = await make_agent(session, actor), await make_tool(session, actor)
+    run = await make_execution(session, actor, agent)
+    return {"agents": agent.id, "tools": tool.id, "executions": run.id}
+
+
 async def test_member_sees_only_what_is_their_own(
     client: httpx2.AsyncClient, session: AsyncSession, member: User, staff: User
 ) -> None:
-    foreign = await make_agent(session, actor_for(staff))
-    own = await make_agent(session, actor_for(member))
+    foreign, own = await rows_of(session, staff), await rows_of(session, member)
     headers = bearer(await sign_in(client, member))
-    listed = (await client.get("/api/v1/agents", headers=headers)).json()["items"]
-    assert [agent["id"] for agent in listed] == [own.id]
-    missing = await client.get("/api/v1/agents/987654321", headers=headers)
-    hidden = await client.get(f"/api/v1/agents/{foreign.id}", headers=headers)
-    assert hidden.status_code == missing.status_code == 404
-    assert hidden.json()["error"] == missing.json()["error"]
+    for kind, row_id in own.items():
+        listed = (await client.get(f"/api/v1/{kind}", headers=headers)).json()["items"]
+        assert [row["id"] for row in listed] == [row_id]
+        missing = await client.get(f"/api/v1/{kind}/987654321", headers=headers)
+        hidden = await client.get(f"/api/v1/{kind}/{foreign[kind]}", headers=headers)
+        assert hidden.status_code == missing.status_code == 404
+        assert hidden.json()["error"] == missing.json()["error"]
 
 
 async def test_recognising_a_token_is_one_query(
