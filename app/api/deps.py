@@ -148,17 +148,14 @@ async def get_actor(
     Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
     """
     given_key, token = presented_key(request, key), presented_token(request)
-    await limits.refuse_if_guessing(request)
-    try:
-        if given_key is not None:
+    if given_key is not None:
+        async with limits.guessing(request):
             actor = await actor_of_key(request, session, given_key)
-        elif token is not None:
+    elif token is not None:
+        async with limits.guessing(request):
             actor = await actor_of_token(request, session, settings, token)
-        else:
-            actor = await actor_of_cookie(request, session, settings)
-    except Unauthorized:
-        await limits.note_refused(request)
-        raise
+    else:
+        actor = await actor_of_cookie(request, session, settings)
     request.state.actor = actor  # refusals are on record under it
     await limits.count(request, actor)
     return actor

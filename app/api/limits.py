@@ -1,10 +1,13 @@
 """Rate limits at the door of the JSON API, for each key, person or address."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import Request
 
 from app.core.actor import Actor
 from app.core.rate_limits import RateLimits, RouteClass, Standing
-from app.exceptions import TooManyRequests
+from app.exceptions import TooManyRequests, Unauthorized
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REPORTS = "/executions"
@@ -47,11 +50,14 @@ def keep(request: Request, standing: Standing) -> None:
         raise TooManyRequests(TOO_MANY, retry_after_s=standing.reset_in_s)
 
 
-async def refuse_if_guessing(request: Request) -> None:
-    """Whoever keeps sending credentials that are none is not looked up any more."""
-    if await limits_of(request).is_exhausted(RouteClass.REFUSED, address_of(request)):
+@asynccontextmanager
+async def guessing(request: Request) -> AsyncIterator[None]:
+    """An address that keeps sending keys and tokens that are none is not looked up any more."""
+    limits, who = limits_of(request), address_of(request)
+    if await limits.is_exhausted(RouteClass.REFUSED, who):
         raise TooManyRequests(TOO_MANY, retry_after_s=60)
-
-
-async def note_refused(request: Request) -> None:
-    await limits_of(request).hit_here(RouteClass.REFUSED, address_of(request))
+    try:
+        yield
+    except Unauthorized:
+        await limits.hit_here(RouteClass.REFUSED, who)
+        raise
