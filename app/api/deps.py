@@ -23,6 +23,7 @@ from app.services.audit_events import AuditEventService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.staff_sessions import StaffSessionService, actor_of
+from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
@@ -262,6 +263,7 @@ RefreshTokenServiceDep = Annotated[
 ]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
+StatisticsServiceDep = Annotated[StatisticsService, Depends(service(StatisticsService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal
+from sqlalchemy import ColumnElement, Select, func, literal, null, text
 from sqlalchemy.dialects.postgresql import INTERVAL
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,10 +13,12 @@ from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.models import Agent, Execution
 from app.models.executions import ExecutionStatus
+from app.schemas.statistics import USUAL, GroupBy, StatisticsQuery
 from app.services.executions import ExecutionService
 
 FAILED = Execution.status == ExecutionStatus.FAILED
 BUCKETS = 30
+MAX_GROUPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Window:
 
     since: datetime
     until: datetime
+
+    @classmethod
+    def of(cls, query: StatisticsQuery) -> "Window":
+        until = query.until or datetime.now(UTC)
+        return cls(query.since or until - USUAL, until)
 
     @property
     def width(self) -> timedelta:
@@ -49,6 +56,7 @@ class Figures:
     output_tokens: int | None
     p50_ms: float | None
     p95_ms: float | None
+    p99_ms: float | None
 
     @property
     def failure_rate(self) -> float | None:
@@ -87,14 +95,38 @@ def measures() -> tuple[ColumnElement[Any], ...]:
         func.sum(Execution.output_tokens),
         percentile(0.5),
         percentile(0.95),
+        percentile(0.99),
     )
 
 
 def as_figures(values: Any) -> Figures:  # the part of a row that measures() asked for
-    runs, failed, cost, unpriced, given, made, p50, p95 = values
+    runs, failed, cost, unpriced, given, made, *latencies = values
     # PostgreSQL sums bigint as numeric.
     given, made = (None if n is None else int(n) for n in (given, made))
-    return Figures(runs, failed, cost, unpriced, given, made, p50, p95)
+    return Figures(runs, failed, cost, unpriced, given, made, *latencies)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The figures of the runs that share a value; ``key`` is ``None`` where it is not known."""
+
+    key: str | None
+    agent_id: int | None
+    figures: Figures
+
+
+def grouping(by: GroupBy) -> tuple[Any, Any]:  # columns, or expressions over them
+    """What runs are grouped by: the key as text, and the agent where the agent is the key."""
+    nobody: ColumnElement[Any] = null()
+    if by is GroupBy.AGENT:
+        return Agent.name, Execution.agent_id
+    if by is GroupBy.STATUS:
+        return Execution.status, nobody
+    if by is GroupBy.MODEL:
+        return Execution.model_name, nobody
+    # In UTC whatever the session's time zone, and written as the API writes times.
+    start = func.date_trunc(by.value, func.timezone("UTC", Execution.started_at))
+    return func.to_char(start, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), nobody
 
 
 class StatisticsService:
@@ -125,7 +157,7 @@ class StatisticsService:
         )
         found = {row[0]: as_figures(row[1:]) for row in await self.session.execute(statement)}
         starts = [window.since + i * window.width for i in range(BUCKETS)]
-        empty = Figures(0, 0, None, 0, None, None, None, None)
+        empty = Figures(0, 0, None, 0, None, None, None, None, None)
         return [Bucket(start, found.get(start, empty)) for start in starts if start < window.until]
 
     async def by_agent(self, window: Window, limit: int) -> list[AgentFigures]:
@@ -140,6 +172,21 @@ class StatisticsService:
         )
         rows = await self.session.execute(statement)
         return [AgentFigures(row[0], row[1], as_figures(row[2:])) for row in rows]
+
+    async def groups(self, window: Window, by: GroupBy, agent_id: int | None) -> list[Group]:
+        """At most ``MAX_GROUPS``: times in their order, anything else by its number of runs."""
+        key, agent = grouping(by)
+        is_time = by in (GroupBy.HOUR, GroupBy.DAY)
+        statement = (
+            self._within(window, agent_id)
+            .join(Agent, Agent.id == Execution.agent_id)
+            .with_only_columns(key.label("key"), agent.label("agent"), *measures())
+            .group_by(text("1"), text("2"))
+            .order_by(text("1") if is_time else func.count().desc(), text("1"))
+            .limit(MAX_GROUPS)
+        )
+        rows = await self.session.execute(statement)
+        return [Group(row[0], row[1], as_figures(row[2:])) for row in rows]
 
     async def extent(self, agent_id: int | None = None) -> Window | None:
         """From the first run to the last, ``None`` without any: two index lookups."""

@@ -1,0 +1,69 @@
+"""Sums over runs, as the API is asked for them and answers."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
+
+from app.schemas.base import Input, Moment, Output, RowId
+
+LONGEST = timedelta(days=366)
+USUAL = timedelta(days=1)
+
+
+class GroupBy(StrEnum):
+    STATUS = "status"
+    MODEL = "model"
+    AGENT = "agent"
+    HOUR = "hour"
+    DAY = "day"
+
+
+class StatisticsQuery(Input):
+    group_by: GroupBy = GroupBy.STATUS
+    agent_id: RowId | None = None
+    since: Moment | None = None
+    """Absent: a day before ``until``."""
+    until: Moment | None = None
+    """Absent: now."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        until = self.until or datetime.now(UTC)
+        since = self.since or until - USUAL
+        if not since < until <= since + LONGEST:
+            raise ValueError("since must be before until, and at most 366 days before")
+        self.since, self.until = since, until
+        return self
+
+
+class FiguresRead(Output):
+    """Unknown cost is counted as ``unpriced``, never taken as 0."""
+
+    runs: int
+    failed: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Decimal | None
+    """USD, of the runs whose cost is known."""
+    unpriced: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class GroupRead(FiguresRead):
+    key: str | None
+    """The status, model, agent's name, or the start of the hour or day (UTC)."""
+    agent_id: int | None
+
+
+class StatisticsRead(Output):
+    since: datetime
+    until: datetime
+    group_by: GroupBy
+    total: FiguresRead
+    groups: list[GroupRead]
+    """At most 1,000."""
