@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from app import pages
@@ -31,6 +32,7 @@ DESCRIPTION = (
     "`X-API-Key` header. Every error has the same envelope; every list is bounded."
 )
 
+COMPRESSED_FROM_BYTES = 1024
 EXPOSED_HEADERS = [
     "ETag",
     "Location",
@@ -102,6 +104,7 @@ def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middl
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         ),
+        Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5),
         Middleware(HostsMiddleware, hosts=settings.hosts),
         Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
         Middleware(

@@ -245,3 +245,15 @@ async def test_refused_websocket_is_closed_not_crashed(app: FastAPI) -> None:
     scope: Scope = {"type": "websocket", "path": "/ws", "scheme": "ws", "headers": headers}
     await app(scope, receive, send)
     assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_larger_answers_are_compressed_for_who_can_read_it(web: httpx2.AsyncClient) -> None:
+    compressed = await web.get("/agents", headers={"Accept-Encoding": "gzip"})
+    plain = await web.get("/agents", headers={"Accept-Encoding": "identity"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert "Accept-Encoding" in compressed.headers["vary"]
+    assert "HX-Request" in compressed.headers["vary"]
+    assert compressed.text.count("<tr") == plain.text.count("<tr")
+    small = await web.get("/health/live", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in small.headers
