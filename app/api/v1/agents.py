@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import AgentServiceDep, IfMatchDep, SettingsDep, etag, requires
 from app.api.idempotency import OnceDep
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import Agent, AgentRevision
@@ -22,7 +23,7 @@ from app.schemas.base import MAX_BIGINT, Page
 from app.services.agent_revisions import AgentRevisionService
 from app.services.agents import LiveConfig
 
-router = APIRouter(prefix="/agents", tags=["agents"])
+router = APIRouter(prefix="/agents", tags=["agents"], route_class=StrictRoute)
 AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 Number = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 MAX_REVISIONS = 100

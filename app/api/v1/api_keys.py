@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import ApiKeyServiceDep, recently_authenticated, requires
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import ApiKey
@@ -19,7 +20,7 @@ from app.schemas.api_keys import (
 )
 from app.schemas.base import MAX_BIGINT, Page
 
-router = APIRouter(prefix="/api-keys", tags=["api keys"])
+router = APIRouter(prefix="/api-keys", tags=["api keys"], route_class=StrictRoute)
 KeyId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 
 READ = [requires(Permission.KEYS_READ)]

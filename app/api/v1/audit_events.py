@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from app.api.deps import AuditEventServiceDep, requires
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import LIST_ERRORS
 from app.core.permissions import Permission
 from app.schemas.audit_events import AuditEventRead, AuditQuery
 from app.schemas.base import CursorPage
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = APIRouter(prefix="/audit", tags=["audit"], route_class=StrictRoute)
 READ = [requires(Permission.AUDIT_READ)]
 
 

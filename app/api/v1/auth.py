@@ -24,6 +24,7 @@ from app.api.deps import (
 from app.api.errors import UnsupportedMediaType, json_answer, responses
 from app.api.limits import count_address
 from app.api.mails import link_to, send_link
+from app.api.strict_json import StrictRoute, parse
 from app.exceptions import BadRequest, Forbidden, SecondFactorRequired, Unauthorized, WrongCode
 from app.models import AttemptKind, TokenPurpose
 from app.schemas.auth import (
@@ -38,7 +39,12 @@ from app.schemas.auth import (
 from app.schemas.users import NewPassword, PasswordChange
 from app.services.refresh_tokens import TokenPair
 
-router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(count_address)])
+router = APIRouter(
+    prefix="/auth",
+    tags=["auth"],
+    dependencies=[Depends(count_address)],
+    route_class=StrictRoute,
+)
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 TOKEN_OVER = "This refresh token is over. Log in again."  # noqa: S105  (a message)
 KEYS_HAVE_NO_PASSWORD = "An API key cannot change a password; log in as the person."  # noqa: S105
@@ -67,7 +73,7 @@ async def credentials(request: Request) -> LoginRequest:
     """JSON, or the form that OAuth2 clients and the Authorize button of /docs send."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == JSON:
-        return LoginRequest.model_validate_json(await request.body())
+        return LoginRequest.model_validate(parse(await request.body()))
     if media_type != FORM:
         raise UnsupportedMediaType(f"Send {JSON} or {FORM}.")
     form = await request.form()

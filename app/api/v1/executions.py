@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
 from app.models import Execution
@@ -24,7 +25,7 @@ from app.schemas.executions import (
 from app.services.executions import ExecutionService
 from app.services.spans import SpanService
 
-router = APIRouter(prefix="/executions", tags=["executions"])
+router = APIRouter(prefix="/executions", tags=["executions"], route_class=StrictRoute)
 ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 

@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.deps import StatisticsServiceDep, requires
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import LIST_ERRORS
 from app.core.permissions import Permission
 from app.schemas.statistics import FiguresRead, GroupRead, StatisticsQuery, StatisticsRead
 from app.services.statistics import Window
 
-router = APIRouter(prefix="/stats", tags=["statistics"])
+router = APIRouter(prefix="/stats", tags=["statistics"], route_class=StrictRoute)
 READ = [requires(Permission.EXECUTIONS_READ)]
 
 

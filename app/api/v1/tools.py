@@ -6,13 +6,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, ToolServiceDep, etag, requires
 from app.api.idempotency import OnceDep
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import Tool
 from app.schemas.base import MAX_BIGINT, Page
 from app.schemas.tools import ToolCreate, ToolQuery, ToolRead, ToolUpdate
 
-router = APIRouter(prefix="/tools", tags=["tools"])
+router = APIRouter(prefix="/tools", tags=["tools"], route_class=StrictRoute)
 ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 
 READ = [requires(Permission.TOOLS_READ)]

@@ -14,6 +14,7 @@ from app.api.deps import (
     requires,
 )
 from app.api.mails import link_to, send_link
+from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
 from app.models import TokenPurpose, User
@@ -28,7 +29,7 @@ from app.schemas.users import (
     UserUpdate,
 )
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"], route_class=StrictRoute)
 UserId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 READ = [requires(Permission.USERS_READ)]
 MANAGE = [requires(Permission.USERS_MANAGE), recently_authenticated]

@@ -156,34 +156,62 @@ async def test_unknown_fields_are_refused_by_name(
     assert fields_of(response) == {"user_id"}
 
 
+WITH_CONFIG = b'{"name": "bot", "model": "gpt-4o", "config": %b}'
+# What is sent, and what the answer says of it.
+HOSTILE = {
+    b'{"name": "bot", "model": "a\\ud800b"}': "Some of the input is not valid.",
+    WITH_CONFIG % b'{"\\udc00": 1}': "Some of the input is not valid.",
+    WITH_CONFIG % b'{"n": 1e999}': "Some of the input is not valid.",
+    WITH_CONFIG % b'{"n": %b}' % (b"9" * 400): "Some of the input is not valid.",
+    WITH_CONFIG % b'{"n": "\\u0000"}': "Some of the input is not valid.",
+    WITH_CONFIG % (b'{"n":' * 80 + b"1" + b"}" * 80): "Some of the input is not valid.",
+    WITH_CONFIG % b'{"n": NaN}': "The body has NaN, which is not JSON.",
+    WITH_CONFIG % b'{"n": -Infinity}': "The body has -Infinity, which is not JSON.",
+    WITH_CONFIG % b'{"n": %b}' % (b"9" * 5000): "The body has a number with too many digits.",
+    WITH_CONFIG % b'{"a": 1, "a": 2}': "The body has the name 'a' twice in one object.",
+    b'{"name": "bot", "name": 5}': "The body has the name 'name' twice in one object.",
+    b"[" * 100_000: "The body is nested too deeply.",
+    b'{"a":' * 50_000 + b"1" + b"}" * 50_000: "The body is nested too deeply.",
+    b'{"name": "bot"': "The body is not JSON: Expecting ',' delimiter (line 1, column 15).",
+    b"nothing": "The body is not JSON: Expecting value (line 1, column 1).",
+    b"\xff\xfe{}": "The body is not UTF-8.",
+    b'"text"': "Some of the input is not valid.",
+    b"null": "Some of the input is not valid.",
+    b"[]": "Some of the input is not valid.",
+    b"": "Some of the input is not valid.",
+}
+
+
 @pytest.mark.parametrize(
-    ("body", "statuses"),
-    [
-        (b'{"name": "bot", "model": "a\\ud800b"}', {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"\\udc00": 1}}', {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"n": NaN}}', {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"n": 1e999}}', {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"n": -Infinity}}', {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"n": ' + b"9" * 400 + b"}}", {422}),
-        (b'{"name": "bot", "model": "gpt-4o", "config": {"n": ' + b"9" * 5000 + b"}}", {400, 422}),
-        (b"[" * 100_000, {400, 422}),
-        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, {400, 422}),
-        (b'{"name": "bot"', {422}),
-        (b'"text"', {422}),
-        (b"null", {422}),
-        (b"[]", {422}),
-        (b"", {422}),
-        (b"\xff\xfe{}", {400, 422}),
-        (b'{"name": "bot", "name": 5}', {422}),
-    ],
-    ids=str,
+    ("method", "path"),
+    [("POST", AGENTS), ("POST", TOOLS), ("POST", RUNS), ("PATCH", f"{AGENTS}/1")],
 )
+async def test_body_that_cannot_be_read_says_why(
+    api: httpx2.AsyncClient, method: str, path: str
+) -> None:
+    unreadable = {body: says for body, says in HOSTILE.items() if says.startswith("The body")}
+    for body, says in unreadable.items():
+        response = await api.request(
+            method, path, content=body, headers={"Content-Type": "application/json"}
+        )
+        assert assert_envelope(response, 422, "VALIDATION_ERROR") == says
+
+
+@pytest.mark.parametrize(("body", "says"), HOSTILE.items(), ids=lambda value: str(value)[:60])
 async def test_hostile_body_is_refused_with_the_envelope(
-    api: httpx2.AsyncClient, body: bytes, statuses: set[int]
+    api: httpx2.AsyncClient, body: bytes, says: str
 ) -> None:
     response = await api.post(AGENTS, content=body, headers={"Content-Type": "application/json"})
-    assert response.status_code in statuses
-    assert_envelope(response, response.status_code)
+    assert assert_envelope(response, 422, "VALIDATION_ERROR") == says
+
+
+async def test_body_with_many_names_is_read_in_time_linear_to_its_size(
+    api: httpx2.AsyncClient,
+) -> None:
+    names = b",".join(b'"n%d":1' % i for i in range(200_000))
+    body = WITH_CONFIG % (b"{%b,%b}" % (names, b'"n199999":2'))
+    response = await api.post(AGENTS, content=body, headers={"Content-Type": "application/json"})
+    assert "twice" in assert_envelope(response, 422, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize(
