@@ -24,6 +24,7 @@ from app.exceptions import (
     PayloadTooLarge,
     Unauthorized,
 )
+from app.schemas.problems import field_problems
 
 PageRenderer = Callable[[Request, AppError], Awaitable[Response]]
 JSON_PATHS = ("/api/", "/v1/", "/health", "/openapi.json")
@@ -74,18 +75,6 @@ BY_STATUS: Mapping[int, type[AppError]] = {
     415: UnsupportedMediaType,
     422: Invalid,
 }
-
-
-def field_problems(errors: Sequence[Any]) -> list[dict[str, Any]]:
-    """Pydantic's errors without the input: it may hold a secret."""
-    return [
-        {
-            "field": ".".join(str(part) for part in error["loc"]),
-            "message": error["msg"].removeprefix("Value error, "),
-            "type": error["type"],
-        }
-        for error in errors[:100]
-    ]
 
 
 def to_app_error(error: Exception) -> AppError:

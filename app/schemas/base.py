@@ -102,6 +102,10 @@ JsonDict = Annotated[dict[str, Any], AfterValidator(storable_json)]
 Moment = Annotated[AwareDatetime, Field(ge=datetime.fromisoformat("1970-01-01T00:00:00+00:00"))]
 
 
+# A field of an answer that is absent, rather than null, where there is nothing to say.
+Left = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+
+
 class Input(BaseModel):
     """What a client sends: unknown fields are refused."""
 

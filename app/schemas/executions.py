@@ -14,6 +14,7 @@ from app.schemas.base import (
     Input,
     Json,
     JsonDict,
+    Left,
     LongText,
     Moment,
     Name,
@@ -25,6 +26,7 @@ from app.schemas.base import (
     Text,
     blank_to_none,
 )
+from app.schemas.bulk import Each, ItemError
 from app.schemas.spans import HexTraceId, SpanCreate, SpanRead
 
 MAX_SPANS = 5000
@@ -120,16 +122,9 @@ class ExecutionUpdate(Patch):
 
 
 class ExecutionBatch(Input):
-    """Each item is an `ExecutionCreate`; each is answered on its own."""
+    """Each item is answered on its own."""
 
-    items: Annotated[
-        list[dict[str, Any]],
-        Field(
-            min_length=1,
-            max_length=MAX_BATCH,
-            json_schema_extra={"items": {"$ref": "#/components/schemas/ExecutionCreate"}},
-        ),
-    ]
+    items: Annotated[list[Each[ExecutionCreate]], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class BatchItem(Output):
@@ -137,10 +132,10 @@ class BatchItem(Output):
 
     index: int
     status: int
-    id: int | None = None
-    trace_id: str | None = None
-    external_id: str | None = None
-    error: dict[str, Any] | None = None
+    id: Left[int] = None
+    trace_id: Left[str] = None
+    external_id: Left[str] = None
+    error: Left[ItemError] = None
 
 
 class BatchAnswer(Output):

@@ -5,18 +5,16 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
-from app.core.database_errors import as_app_error
 from app.core.permissions import Permission
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
 from app.models.executions import OPEN_STATUSES, CostSource
+from app.schemas.bulk import Problem
 from app.schemas.executions import (
     BatchItem,
     ExecutionBatch,
@@ -29,13 +27,13 @@ from app.schemas.executions import (
 from app.services.agents import AgentService
 from app.services.audit_events import Changes
 from app.services.base import BaseService
+from app.services.bulk import attempt, error_of
 from app.services.ingestion.reports import (
     USAGE_FIELDS,
     content_digest,
-    echoed,
+    external_id_of,
     latency_ms,
     preview_of,
-    refused,
     trace_id_for,
     usage_values,
 )
@@ -104,23 +102,18 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             self.audit.record("create_batch", self.resource, None, changes)
         return items
 
-    async def _record_item(self, index: int, raw: dict[str, Any]) -> BatchItem:
-        external_id = echoed(raw.get("external_id"))
-        try:
-            async with self.session.begin_nested():
-                recorded = await self._store(ExecutionCreate.model_validate(raw))
-        except (AppError, ValidationError) as error:
-            return refused(index, external_id, error)
-        except DBAPIError as error:
-            known = as_app_error(error)
-            if known is None or known.status >= 500:
-                raise
-            return refused(index, external_id, known)
+    async def _record_item(self, index: int, item: ExecutionCreate | Problem) -> BatchItem:
+        external_id = external_id_of(item)
+        found = await attempt(self.session, item, self._store)
+        if isinstance(found, AppError):
+            return BatchItem(
+                index=index, status=found.status, external_id=external_id, error=error_of(found)
+            )
         return BatchItem(
             index=index,
-            status=201 if recorded.is_new else 200,
-            id=recorded.execution.id,
-            trace_id=recorded.execution.trace_hex,
+            status=201 if found.is_new else 200,
+            id=found.execution.id,
+            trace_id=found.execution.trace_hex,
             external_id=external_id,
         )
 

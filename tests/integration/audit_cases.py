@@ -133,6 +133,16 @@ async def take_tool(world: World) -> tuple[str, dict[str, Any]]:
     return f"{API}/agents/{await world.agent(tool_ids=[tool_id])}/tools/{tool_id}", {}
 
 
+def bulk(path: str, row: str, **item: Any) -> Case:
+    """A request to change a row that the world makes, as the only one of many."""
+
+    async def case(world: World) -> tuple[str, dict[str, Any]]:
+        row_id = await getattr(world, row)()
+        return f"{API}/{path}", {"json": {"items": [{"id": row_id, **item}]}}
+
+    return case
+
+
 async def resume(world: World) -> tuple[str, dict[str, Any]]:
     return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
 
@@ -240,6 +250,16 @@ API_CASES: dict[str, Case] = {
     "PUT /agents/{agent_id}/tools/{tool_id}": give_tool,
     "DELETE /agents/{agent_id}/tools/{tool_id}": take_tool,
     f"POST {REVISION}": at(f"{API}/agents/{{}}/revisions/1/restore", "with_old_revision"),
+    "POST /agents/batch": to(
+        f"{API}/agents/batch", json={"items": [{"name": "new", "model": "m"}]}
+    ),
+    "PATCH /agents/batch": bulk("agents/batch", "agent", changes={"description": "new"}),
+    "POST /agents/batch/delete": bulk("agents/batch/delete", "agent"),
+    "POST /tools/batch": to(f"{API}/tools/batch", json={"items": [{"name": "new"}]}),
+    "PATCH /tools/batch": bulk("tools/batch", "tool", changes={"description": "new"}),
+    "POST /tools/batch/delete": bulk("tools/batch/delete", "tool"),
+    "PATCH /executions/batch": bulk("executions/batch", "run", changes={"status": "failed"}),
+    "POST /executions/batch/delete": bulk("executions/batch/delete", "run"),
     "POST /tools": to(f"{API}/tools", json={"name": "new"}),
     "PATCH /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool", json={"description": "new"}),
     "DELETE /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool"),

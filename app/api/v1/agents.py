@@ -20,8 +20,10 @@ from app.schemas.agents import (
     AgentUpdate,
 )
 from app.schemas.base import MAX_BIGINT, Page
+from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.services.agent_revisions import AgentRevisionService
 from app.services.agents import LiveConfig
+from app.services.bulk import create_each, delete_each, update_each
 
 router = APIRouter(prefix="/agents", tags=["agents"], route_class=StrictRoute)
 AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -44,6 +46,28 @@ async def create_agent(
     response.headers["Location"] = f"{request.url.path}/{agent.id}"
     response.headers["ETag"] = etag(agent.row_version)
     return await once.keep(AgentRead.model_validate(agent), response, 201)
+
+
+@router.post("/batch", response_model=BulkAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def create_agents(
+    data: Bulk[AgentCreate], agents: AgentServiceDep, response: Response, once: OnceDep
+) -> BulkAnswer:
+    """Create up to 100; each is answered on its own."""
+    return await once.keep(await create_each(agents, data.items), response, 200)
+
+
+@router.patch("/batch", response_model=BulkAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def update_agents(data: Bulk[Change[AgentUpdate]], agents: AgentServiceDep) -> BulkAnswer:
+    """Change up to 100; each is answered on its own, with 412 where its version is old."""
+    return await update_each(agents, data.items)
+
+
+@router.post(
+    "/batch/delete", response_model=BulkAnswer, dependencies=DELETE, responses=CREATE_ERRORS
+)
+async def delete_agents(data: Bulk[RowVersion], agents: AgentServiceDep) -> BulkAnswer:
+    """Move up to 100 to the trash; each is answered on its own."""
+    return await delete_each(agents, data.items)
 
 
 @router.get("", response_model=Page[AgentRead], dependencies=READ, responses=LIST_ERRORS)

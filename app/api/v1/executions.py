@@ -11,6 +11,7 @@ from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERR
 from app.core.permissions import Permission
 from app.models import Execution
 from app.schemas.base import MAX_BIGINT, CursorPage
+from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.schemas.executions import (
     MAX_SPANS,
     BatchAnswer,
@@ -22,6 +23,7 @@ from app.schemas.executions import (
     ExecutionUpdate,
     TraceRead,
 )
+from app.services.bulk import delete_each, update_each
 from app.services.executions import ExecutionService
 from app.services.spans import SpanService
 
@@ -60,7 +62,7 @@ async def create_execution(
 
 
 @router.post("/batch", response_model=BatchAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
-async def create_executions(
+async def record_executions(
     data: ExecutionBatch, runs: ExecutionServiceDep, response: Response, once: OnceDep
 ) -> BatchAnswer:
     """Report up to 1,000 runs; each is answered on its own. The answer means: stored."""
@@ -73,6 +75,22 @@ async def create_executions(
         items=items,
     )
     return await once.keep(answer, response, 200)
+
+
+@router.patch("/batch", response_model=BulkAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def update_executions(
+    data: Bulk[Change[ExecutionUpdate]], runs: ExecutionServiceDep
+) -> BulkAnswer:
+    """Change up to 100; each is answered on its own, with 412 where its version is old."""
+    return await update_each(runs, data.items)
+
+
+@router.post(
+    "/batch/delete", response_model=BulkAnswer, dependencies=DELETE, responses=CREATE_ERRORS
+)
+async def delete_executions(data: Bulk[RowVersion], runs: ExecutionServiceDep) -> BulkAnswer:
+    """Move up to 100 to the trash; each is answered on its own."""
+    return await delete_each(runs, data.items)
 
 
 @router.get("", response_model=CursorPage[ExecutionRead], dependencies=READ, responses=LIST_ERRORS)

@@ -11,7 +11,9 @@ from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERR
 from app.core.permissions import Permission
 from app.models import Tool
 from app.schemas.base import MAX_BIGINT, Page
+from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.schemas.tools import ToolCreate, ToolQuery, ToolRead, ToolUpdate
+from app.services.bulk import create_each, delete_each, update_each
 
 router = APIRouter(prefix="/tools", tags=["tools"], route_class=StrictRoute)
 ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -32,6 +34,28 @@ async def create_tool(
     response.headers["Location"] = f"{request.url.path}/{tool.id}"
     response.headers["ETag"] = etag(tool.row_version)
     return await once.keep(ToolRead.model_validate(tool), response, 201)
+
+
+@router.post("/batch", response_model=BulkAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def create_tools(
+    data: Bulk[ToolCreate], tools: ToolServiceDep, response: Response, once: OnceDep
+) -> BulkAnswer:
+    """Create up to 100; each is answered on its own."""
+    return await once.keep(await create_each(tools, data.items), response, 200)
+
+
+@router.patch("/batch", response_model=BulkAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
+async def update_tools(data: Bulk[Change[ToolUpdate]], tools: ToolServiceDep) -> BulkAnswer:
+    """Change up to 100; each is answered on its own, with 412 where its version is old."""
+    return await update_each(tools, data.items)
+
+
+@router.post(
+    "/batch/delete", response_model=BulkAnswer, dependencies=DELETE, responses=CREATE_ERRORS
+)
+async def delete_tools(data: Bulk[RowVersion], tools: ToolServiceDep) -> BulkAnswer:
+    """Move up to 100 to the trash; each is answered on its own."""
+    return await delete_each(tools, data.items)
 
 
 @router.get("", response_model=Page[ToolRead], dependencies=READ, responses=LIST_ERRORS)

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from app.exceptions import AppError, Invalid
 from app.models import Agent
 from app.models.executions import CostSource
-from app.schemas.executions import BatchItem, ExecutionCreate
+from app.schemas.bulk import Problem
+from app.schemas.executions import ExecutionCreate
 from app.services.traces import Totals, texts_in
 
 PREVIEW_LENGTH = 200
@@ -59,19 +59,9 @@ def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
     return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
 
 
-def echoed(external_id: object) -> str | None:
-    """The sender's id as an answer can hold it: no lone surrogates."""
-    if not isinstance(external_id, str):
-        return None
-    return external_id.encode("utf-8", "replace").decode()
-
-
-def refused(index: int, external_id: str | None, error: AppError | ValidationError) -> BatchItem:
-    if isinstance(error, ValidationError):
-        details = [
-            {"field": ".".join(map(str, e["loc"])), "message": e["msg"], "type": e["type"]}
-            for e in error.errors(include_input=False, include_url=False)[:20]
-        ]
-        error = Invalid("Some of the input is not valid.", details=details)
-    body = {"code": error.code, "message": error.message, "details": error.details}
-    return BatchItem(index=index, status=error.status, external_id=external_id, error=body)
+def external_id_of(item: ExecutionCreate | Problem) -> str | None:
+    """The sender's id, as an answer can hold it: no lone surrogates."""
+    if not isinstance(item, Problem):
+        return item.external_id
+    given = item.given.get("external_id") if isinstance(item.given, dict) else None
+    return given.encode("utf-8", "replace").decode() if isinstance(given, str) else None

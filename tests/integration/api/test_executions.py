@@ -157,7 +157,7 @@ async def test_batch_items_are_answered_each_on_its_own(
 MANY = {"input_tokens": 2**63 - 1, "started_at": "2026-11-01T10:00:00Z"}
 
 
-@pytest.mark.parametrize("items", [[], ["text"], [None], [{}] * 1001, "text"])
+@pytest.mark.parametrize("items", [[], [{}] * 1001, "text", None])
 async def test_batch_that_is_none_is_refused(api: httpx2.AsyncClient, items: object) -> None:
     response = await api.post(f"{RUNS}/batch", json={"items": items})
     assert_envelope(response, 422, "VALIDATION_ERROR")

@@ -6,12 +6,12 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.errors import field_problems
 from app.core.actor import Actor, Via
 from app.core.permissions import Role
 from app.core.security import verify_password
 from app.exceptions import Conflict, Forbidden
 from app.models import User
+from app.schemas.problems import field_problems
 from app.schemas.users import UserCreate, UserQuery, UserUpdate
 from app.services.users import UserService
 from tests.conftest import actor_for
