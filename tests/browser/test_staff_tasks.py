@@ -76,7 +76,7 @@ def test_revision_is_restored_after_a_question(page: Page) -> None:
     expect(page.locator("#diff")).to_contain_text("Second words.")
     page.get_by_role("button", name="Restore r1…").click()
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("Restored.")).to_be_visible()
+    expect(page.get_by_role("region", name="Messages")).to_contain_text("Restored.")
     page.goto(path)
     expect(page.locator("main")).to_contain_text("First words.")
 
