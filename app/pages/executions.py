@@ -116,7 +116,7 @@ async def count_new(
     """How many matching runs came since the list was drawn: the "12 new: show" line."""
     query, _ = filters_of(request)
     count = await runs.count_newer(
-        ExecutionFilters(**query.model_dump(exclude={"cursor", "limit"})), after
+        ExecutionFilters(**query.model_dump(exclude={"cursor", "limit", "ids"})), after
     )
     params = listing.current_params(request)
     params.pop("after", None)

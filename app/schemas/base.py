@@ -3,7 +3,7 @@
 import json
 import math
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 
 T = TypeVar("T")
@@ -70,6 +71,15 @@ def blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def words_to_list(value: object) -> object:
+    """``?status=a&status=b`` and ``?status=a,b`` alike; empty values are no filter."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [part for item in value for part in str(item).split(",") if part]
+
+
 def plain_name(value: str) -> str:
     """Names are typed, said and put in URLs, so they keep to plain characters."""
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in value):
@@ -98,6 +108,14 @@ Tag = Annotated[
     AfterValidator(storable_text),
 ]
 Json = Annotated[Any, AfterValidator(storable_json)]  # any JSON value, bounded
+Ids = Annotated[
+    list[RowId],
+    BeforeValidator(words_to_list),
+    Field(
+        max_length=MAX_PAGE_SIZE,
+        description="Just these rows, in one answer; `missing` names those that are not there.",
+    ),
+]
 JsonDict = Annotated[dict[str, Any], AfterValidator(storable_json)]
 Moment = Annotated[AwareDatetime, Field(ge=datetime.fromisoformat("1970-01-01T00:00:00+00:00"))]
 
@@ -144,6 +162,12 @@ class Output(BaseModel):
     )
 
 
+def refuse_pages_of_ids(query: Any, *fields: str) -> None:  # a query with ``ids``
+    """Raise ``ValueError`` where ``ids`` come with a place in a list."""
+    if query.ids and query.model_fields_set & set(fields):
+        raise ValueError(f"ids are answered all at once: leave out {', '.join(fields)}")
+
+
 class PageQuery(Input):
     """The numbered page of a small list; ``skip`` and ``limit`` say the same in other words."""
 
@@ -155,6 +179,12 @@ class PageQuery(Input):
     page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 20
     skip: Annotated[int | None, Field(ge=0, le=MAX_INT)] = None
     limit: Annotated[int | None, Field(ge=1, le=MAX_PAGE_SIZE)] = None
+    ids: Ids = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _all_at_once(self) -> Self:
+        refuse_pages_of_ids(self, "page", "page_size", "skip", "limit")
+        return self
 
     @property
     def offset(self) -> int:
@@ -162,6 +192,8 @@ class PageQuery(Input):
 
     @property
     def size(self) -> int:
+        if self.ids:
+            return MAX_PAGE_SIZE
         return self.limit if self.limit is not None else self.page_size
 
 
@@ -173,6 +205,8 @@ class Page(Output, Generic[T]):
     page: int
     page_size: int
     pages: int
+    missing: Left[list[int]] = None
+    """Of the ``ids`` asked for, those that do not exist, do not match, or are not yours to see."""
 
 
 class CursorQuery(Input):
@@ -187,3 +221,5 @@ class CursorPage(Output, Generic[T]):
 
     items: list[T]
     next_cursor: str | None
+    missing: Left[list[int]] = None
+    """Of the ``ids`` asked for, those that do not exist, do not match, or are not yours to see."""

@@ -11,6 +11,7 @@ from app.schemas.agents import ModelName
 from app.schemas.base import (
     Count,
     CursorQuery,
+    Ids,
     Input,
     Json,
     JsonDict,
@@ -25,6 +26,8 @@ from app.schemas.base import (
     Tag,
     Text,
     blank_to_none,
+    refuse_pages_of_ids,
+    words_to_list,
 )
 from app.schemas.bulk import Each, ItemError
 from app.schemas.spans import HexTraceId, SpanCreate, SpanRead
@@ -145,15 +148,6 @@ class BatchAnswer(Output):
     items: list[BatchItem]
 
 
-def words_to_list(value: object) -> object:
-    """``?status=a&status=b`` and ``?status=a,b`` alike; empty values are no filter."""
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list):
-        return value
-    return [part for item in value for part in str(item).split(",") if part]
-
-
 class ExecutionFilters(Input):
     """What a list of runs can be narrowed by; each is indexed."""
 
@@ -179,6 +173,13 @@ class ExecutionFilters(Input):
 
 class ExecutionQuery(ExecutionFilters, CursorQuery):
     """Newest first."""
+
+    ids: Ids = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _all_at_once(self) -> Self:
+        refuse_pages_of_ids(self, "cursor", "limit")
+        return self
 
 
 class ExecutionRead(Output):

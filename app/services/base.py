@@ -121,6 +121,8 @@ class BaseService(Generic[M, C, U]):
         statement = self.visible()
         if query.q:
             statement = statement.where(matches(self.model.search, query.q))
+        if query.ids:
+            statement = statement.where(self.model.id.in_(query.ids))
         for field in self.filters:
             value = getattr(query, field)
             if value is not None:

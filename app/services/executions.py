@@ -331,9 +331,10 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
     async def list_runs(self, query: ExecutionQuery) -> Slice[Execution]:
         """Newest first: one query and none per row."""
         statement = self.filtered(query).options(*self.loads())
-        return await read_slice(
-            self.session, statement, self.sorting(None), query.cursor, query.limit
-        )
+        if query.ids:
+            statement = statement.where(Execution.id.in_(query.ids))
+        limit = len(query.ids) or query.limit
+        return await read_slice(self.session, statement, self.sorting(None), query.cursor, limit)
 
     async def count_runs(self, query: ExecutionFilters) -> int:
         """How many match, counted no further than ``LIST_LIMIT`` and one."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, missing_of
 from app.core.permissions import Permission
 from app.models import Execution
 from app.schemas.base import MAX_BIGINT, CursorPage
@@ -99,7 +99,8 @@ async def list_executions(
 ) -> Any:
     """Newest first. Pass `next_cursor` as `cursor` for the following ones."""
     found = await runs.list_runs(query)
-    return {"items": found.items, "next_cursor": found.next_cursor}
+    missing = missing_of(query.ids, found.items)
+    return {"items": found.items, "next_cursor": found.next_cursor, "missing": missing}
 
 
 @router.get(

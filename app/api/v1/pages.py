@@ -13,7 +13,13 @@ CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 422, 429, 503)
 LIST_ERRORS = responses(401, 403, 422, 429, 503)
 
 
-def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Sequence[Any] | int]:
+def missing_of(ids: Sequence[int], items: Sequence[Any]) -> list[int] | None:
+    """Of the ids asked for those that were not found; ``None`` where no ids were."""
+    found = {item.id for item in items}
+    return [row_id for row_id in ids if row_id not in found] if ids else None
+
+
+def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Any]:
     """The body of ``Page[T]``; rows are turned into ``T`` by the route's response model."""
     return {
         "items": listing.items,
@@ -21,4 +27,5 @@ def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Sequence[Any] 
         "page": query.offset // query.size + 1,
         "page_size": query.size,
         "pages": -(-listing.total // query.size),
+        "missing": missing_of(query.ids, listing.items),
     }

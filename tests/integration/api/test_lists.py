@@ -194,3 +194,35 @@ async def test_any_text_in_any_field_is_stored_or_refused(
         await api.delete(response.headers["location"])
         return
     assert_envelope(response, 422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize("resource", ["agents", "tools", "executions"])
+async def test_ids_fetch_many_at_once_and_name_the_missing(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, resource: str
+) -> None:
+    agent = await make_agent(session, actor)
+    makers: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+        "agents": lambda: make_agent(session, actor),
+        "tools": lambda: make_tool(session, actor),
+        "executions": lambda: make_execution(session, actor, agent),
+    }
+    ids = [(await makers[resource]()).id for _ in range(30)]
+    gone = ids.pop()
+    await api.delete(f"/api/v1/{resource}/{gone}")
+    asked = ",".join(map(str, [*ids, gone, 987_654]))
+    body = (await api.get(f"/api/v1/{resource}?ids={asked}")).json()
+    assert sorted(row["id"] for row in body["items"]) == ids
+    assert body["missing"] == [gone, 987_654]
+    repeated = (await api.get(f"/api/v1/{resource}?ids={ids[0]}&ids={ids[1]}")).json()
+    assert {row["id"] for row in repeated["items"]} == set(ids[:2])
+    assert repeated["missing"] == []
+    assert "missing" not in (await api.get(f"/api/v1/{resource}")).json()
+
+
+@pytest.mark.parametrize("resource", ["agents", "executions"])
+@pytest.mark.parametrize("query", ["ids=x", "ids=0", "ids=1&limit=5", f"ids={'1,' * 101}"])
+async def test_ids_outside_the_rules_are_refused(
+    api: httpx2.AsyncClient, resource: str, query: str
+) -> None:
+    response = await api.get(f"/api/v1/{resource}?{query}")
+    assert_envelope(response, 422, "VALIDATION_ERROR")

@@ -18,6 +18,7 @@ from tests.server import Installation, installed
 
 CRASHES = 25
 SENDERS = 4
+LOAD_BEGINS_WITHIN_S = 60
 # Seconds from the first answer to each kill: never in step with the runs.
 LOAD_S = (0.0, 0.6)
 
@@ -40,6 +41,7 @@ class Ledger:
     open: list[str] = field(default_factory=list)
     retried: set[str] = field(default_factory=set)
     begun: int = 0
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def next_run(self) -> str:
         """Open ones first: their senders do not know whether they were stored."""
@@ -61,6 +63,7 @@ class Ledger:
         allowed = (200, 201) if external_id in self.retried else (201,)
         assert response.status_code in allowed, response.text
         self.acknowledged[external_id] = response.json()["id"]
+        self.answered.set()
         return True
 
     async def send_until_cut_off(self, home: Installation) -> None:
@@ -70,11 +73,10 @@ class Ledger:
 
 
 async def crash_under_load(home: Installation, ledger: Ledger, load_s: float) -> None:
-    known = len(ledger.acknowledged)
+    ledger.answered.clear()
     senders = [asyncio.create_task(ledger.send_until_cut_off(home)) for _ in range(SENDERS)]
     # On a busy machine the load may take a while to begin.
-    while len(ledger.acknowledged) == known and not all(sender.done() for sender in senders):
-        await asyncio.sleep(0.02)
+    await asyncio.wait_for(ledger.answered.wait(), LOAD_BEGINS_WITHIN_S)
     await asyncio.sleep(load_s)
     await asyncio.to_thread(home.server.kill)
     await asyncio.gather(*senders)
