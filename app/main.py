@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import pages
 from app.admin import mount_admin
-from app.api import denials, docs, errors, health, idempotency
+from app.api import denials, docs, errors, health, idempotency, openapi
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
 from app.core.config import Settings, get_settings
@@ -69,6 +69,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         separate_input_output_schemas=False,
+        openapi_tags=[{"name": name, "description": text} for name, text in openapi.TAGS.items()],
+        generate_unique_id_function=openapi.operation_id,
         middleware=middleware(settings, respond),
     )
     app.state.settings = settings
@@ -85,6 +87,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     if settings.docs_enabled:
         app.include_router(docs.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.openapi = openapi.describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     pages.include(app)
     mount_admin(app)
     return app

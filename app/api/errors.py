@@ -167,8 +167,3 @@ def install(app: FastAPI, respond: ErrorResponder) -> None:
     """Exceptions that routes raise; what happens in middleware reaches ``respond`` by itself."""
     for kind in (AppError, RequestValidationError, HTTPException, SQLAlchemyError):
         app.add_exception_handler(kind, respond)
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for the error statuses of a route."""
-    return {status: {"model": ErrorEnvelope} for status in statuses}

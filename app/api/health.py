@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from app.core.database import Database
@@ -13,14 +14,29 @@ from app.core.rate_limits import RateLimits
 router = APIRouter(tags=["health"])
 
 
+class Liveness(BaseModel):
+    status: str
+
+
+class Readiness(Liveness):
+    """``status`` is `ok` or `not ready`; ``checks`` says of each part why."""
+
+    checks: dict[str, str]
+
+
+NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Readiness, "description": "Not ready; `checks` says why."}
+}
+
+
 @router.get("/health/live")
-async def live() -> dict[str, str]:
+async def live() -> Liveness:
     """The process answers."""
-    return {"status": "ok"}
+    return Liveness(status="ok")
 
 
-@router.get("/health", responses={503: {"description": "Not ready; `checks` says why."}})
-@router.get("/health/ready", responses={503: {"description": "Not ready; `checks` says why."}})
+@router.get("/health", response_model=Readiness, responses=NOT_READY, operation_id="health")
+@router.get("/health/ready", response_model=Readiness, responses=NOT_READY)
 async def ready(request: Request) -> JSONResponse:
     """The database answers and is migrated to this version."""
     checks = {"database": "ok", "migrations": "ok"}

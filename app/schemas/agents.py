@@ -71,8 +71,11 @@ class AgentStaffCreate(AgentCreate):
 
 class AgentQuery(PageQuery):
     model_name: Annotated[ModelName | None, Field(alias="model")] = None
+    """Agents of this model."""
     is_active: bool | None = None
+    """Running ones, or paused ones."""
     name: Name | None = None
+    """The agent of this name."""
 
 
 class AgentSummary(Output):

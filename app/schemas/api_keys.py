@@ -87,6 +87,7 @@ class ApiKeyQuery(PageQuery):
     """``q`` finds words in the name, or the first characters of a key."""
 
     user_id: RowId | None = None
+    """One person's keys."""
     unused_days: Annotated[int | None, Field(ge=1, le=3650)] = None
     """Working keys made before so many days, and not used since."""
 

@@ -24,14 +24,23 @@ OptionalMoment = Annotated[Moment | None, BeforeValidator(day_as_moment)]
 
 class AuditFilters(Input):
     action: OptionalWord = None
+    """What was done, such as `update`."""
     resource: OptionalWord = None
+    """To what, such as `agents`."""
     resource_id: OptionalId = None
+    """To the row of this id."""
     actor_user_id: OptionalId = None
+    """By this person."""
     actor_api_key_id: OptionalId = None
+    """By this key."""
     via: Annotated[Via | None, BeforeValidator(blank_to_none)] = None
+    """Through which door."""
     request_id: OptionalWord = None
+    """In this request."""
     ip: OptionalWord = None
+    """From this address."""
     since: OptionalMoment = None
+    """At this moment or later."""
     until: OptionalMoment = None
     """Before this moment."""
 

@@ -176,9 +176,13 @@ class PageQuery(Input):
         str | None, Field(max_length=40, description="A field; - before it descends.")
     ] = None
     page: Annotated[int, Field(ge=1, le=MAX_INT)] = 1
+    """The page, from 1."""
     page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 20
+    """Rows on a page."""
     skip: Annotated[int | None, Field(ge=0, le=MAX_INT)] = None
+    """Instead of `page`: how many rows to leave out first."""
     limit: Annotated[int | None, Field(ge=1, le=MAX_PAGE_SIZE)] = None
+    """Instead of `page_size`: how many rows."""
     ids: Ids = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -213,7 +217,9 @@ class CursorQuery(Input):
     """The next rows of a big list: pass the last answer's ``next_cursor``."""
 
     cursor: Annotated[str | None, Field(max_length=500)] = None
+    """The `next_cursor` of the last answer; absent: from the newest."""
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 50
+    """How many rows."""
 
 
 class CursorPage(Output, Generic[T]):

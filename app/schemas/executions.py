@@ -157,18 +157,27 @@ class ExecutionFilters(Input):
     agent_id: Annotated[list[RowId], BeforeValidator(words_to_list), Field(max_length=50)] = Field(
         default_factory=list
     )
+    """Runs of these agents."""
     status: Annotated[list[ExecutionStatus], BeforeValidator(words_to_list)] = Field(
         default_factory=list, max_length=10
     )
+    """Runs in one of these states."""
     model_name: Annotated[
         ShortText | None, BeforeValidator(blank_to_none), Field(alias="model")
     ] = None
+    """Runs of this model."""
     source: Annotated[ExecutionSource | None, BeforeValidator(blank_to_none)] = None
+    """How they came in."""
     session_id: Annotated[ShortText | None, BeforeValidator(blank_to_none)] = None
+    """Runs of this conversation."""
     external_id: Annotated[ShortText | None, BeforeValidator(blank_to_none)] = None
+    """The run that you sent under this id."""
     tag: Annotated[Tag | None, BeforeValidator(blank_to_none)] = None
+    """Runs with this tag."""
     since: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
+    """Started at this moment or later."""
     until: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
+    """Started before this moment."""
 
 
 class ExecutionQuery(ExecutionFilters, CursorQuery):

@@ -23,7 +23,9 @@ class GroupBy(StrEnum):
 
 class StatisticsQuery(Input):
     group_by: GroupBy = GroupBy.STATUS
+    """What each sum is for."""
     agent_id: RowId | None = None
+    """Runs of this agent alone."""
     since: Moment | None = None
     """Absent: a day before ``until``."""
     until: Moment | None = None

@@ -45,8 +45,11 @@ class ToolUpdate(Patch):
 
 class ToolQuery(PageQuery):
     kind: ToolKind | None = None
+    """Tools of this kind."""
     is_active: bool | None = None
+    """Those in use, or paused ones."""
     name: Name | None = None
+    """The tool of this name."""
 
 
 class ToolSummary(Output):

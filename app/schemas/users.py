@@ -75,7 +75,9 @@ class UserInvite(Input):
 
 class UserQuery(PageQuery):
     role: Role | None = None
+    """People of this role."""
     is_active: bool | None = None
+    """Enabled ones, or disabled ones."""
 
 
 class UserRead(Output):

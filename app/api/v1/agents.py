@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import AgentServiceDep, IfMatchDep, SettingsDep, etag, requires
 from app.api.idempotency import OnceDep
+from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
@@ -26,8 +27,8 @@ from app.services.agents import LiveConfig
 from app.services.bulk import create_each, delete_each, update_each
 
 router = APIRouter(prefix="/agents", tags=["agents"], route_class=StrictRoute)
-AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
-Number = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
+Number = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="The revision.")]
 MAX_REVISIONS = 100
 
 READ = [requires(Permission.AGENTS_READ)]
@@ -36,7 +37,11 @@ DELETE = [requires(Permission.AGENTS_DELETE)]
 
 
 @router.post(
-    "", status_code=201, response_model=AgentRead, dependencies=WRITE, responses=CREATE_ERRORS
+    "",
+    status_code=201,
+    response_model=AgentRead,
+    dependencies=WRITE,
+    responses={**created(AgentRead), **CREATE_ERRORS},
 )
 async def create_agent(
     data: AgentCreate, agents: AgentServiceDep, request: Request, response: Response, once: OnceDep
@@ -83,7 +88,7 @@ async def list_agents(query: Annotated[AgentQuery, Query()], agents: AgentServic
     responses={**READ_ERRORS, 304: {"description": "Unchanged since the ETag in If-None-Match."}},
 )
 async def pull_config(
-    name: Annotated[str, Path(max_length=100)],
+    name: Annotated[str, Path(max_length=100, description="The name of the agent.")],
     agents: AgentServiceDep,
     settings: SettingsDep,
     request: Request,
@@ -199,7 +204,7 @@ async def remove_agent_tool(agent_id: AgentId, tool_id: AgentId, agents: AgentSe
 async def list_revisions(
     agent_id: AgentId,
     agents: AgentServiceDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_REVISIONS)] = 20,
+    limit: Annotated[int, Query(ge=1, le=MAX_REVISIONS, description="How many.")] = 20,
     before: Annotated[
         int | None, Query(ge=1, le=MAX_BIGINT, description="Older than this number.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import ApiKeyServiceDep, recently_authenticated, requires
+from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
@@ -21,7 +22,7 @@ from app.schemas.api_keys import (
 from app.schemas.base import MAX_BIGINT, Page
 
 router = APIRouter(prefix="/api-keys", tags=["api keys"], route_class=StrictRoute)
-KeyId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+KeyId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
 
 READ = [requires(Permission.KEYS_READ)]
 WRITE = [requires(Permission.KEYS_WRITE)]
@@ -33,7 +34,7 @@ SENSITIVE = [*WRITE, recently_authenticated]
     status_code=201,
     response_model=ApiKeyCreated,
     dependencies=SENSITIVE,
-    responses=CREATE_ERRORS,
+    responses={**created(ApiKeyCreated, versioned=False), **CREATE_ERRORS},
 )
 async def create_api_key(
     data: ApiKeyCreate, keys: ApiKeyServiceDep, request: Request, response: Response
@@ -53,7 +54,7 @@ def shown_once(key: ApiKey, token: str, request: Request, response: Response) ->
     status_code=201,
     response_model=ApiKeyCreated,
     dependencies=SENSITIVE,
-    responses=CHANGE_ERRORS,
+    responses={**created(ApiKeyCreated, versioned=False), **CHANGE_ERRORS},
 )
 async def rotate_api_key(
     key_id: KeyId,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
+from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, missing_of
 from app.core.permissions import Permission
@@ -28,7 +29,7 @@ from app.services.executions import ExecutionService
 from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=StrictRoute)
-ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 
 READ = [requires(Permission.EXECUTIONS_READ)]
@@ -44,7 +45,7 @@ KNOWN: dict[int | str, dict[str, Any]] = {
     status_code=201,
     response_model=ExecutionRead,
     dependencies=WRITE,
-    responses={**CREATE_ERRORS, **KNOWN},
+    responses={**created(ExecutionRead), **CREATE_ERRORS, **KNOWN},
 )
 async def create_execution(
     data: ExecutionCreate,
@@ -129,7 +130,7 @@ async def get_execution(
 async def get_trace(
     execution_id: ExecutionId,
     runs: ExecutionServiceDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_SPANS)] = MAX_SPANS,
+    limit: Annotated[int, Query(ge=1, le=MAX_SPANS, description="How many.")] = MAX_SPANS,
 ) -> Any:
     """The spans of a run by start time, with their bodies."""
     execution = await runs.get(execution_id)

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.api.errors import responses
+from app.api.openapi import responses
 from app.schemas.base import PageQuery
 from app.services.base import Listing
 
-READ_ERRORS = responses(401, 403, 404, 422, 429, 503)
-CREATE_ERRORS = responses(401, 403, 409, 413, 422, 429, 503)
-CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 422, 429, 503)
-LIST_ERRORS = responses(401, 403, 422, 429, 503)
+READ_ERRORS = responses(401, 403, 404)
+CREATE_ERRORS = responses(401, 403, 409, 413, 415)
+CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 415)
+LIST_ERRORS = responses(401, 403)
 
 
 def missing_of(ids: Sequence[int], items: Sequence[Any]) -> list[int] | None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import IfMatchDep, ToolServiceDep, etag, requires
 from app.api.idempotency import OnceDep
+from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
@@ -16,7 +17,7 @@ from app.schemas.tools import ToolCreate, ToolQuery, ToolRead, ToolUpdate
 from app.services.bulk import create_each, delete_each, update_each
 
 router = APIRouter(prefix="/tools", tags=["tools"], route_class=StrictRoute)
-ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
 
 READ = [requires(Permission.TOOLS_READ)]
 WRITE = [requires(Permission.TOOLS_WRITE)]
@@ -24,7 +25,11 @@ DELETE = [requires(Permission.TOOLS_DELETE)]
 
 
 @router.post(
-    "", status_code=201, response_model=ToolRead, dependencies=WRITE, responses=CREATE_ERRORS
+    "",
+    status_code=201,
+    response_model=ToolRead,
+    dependencies=WRITE,
+    responses={**created(ToolRead), **CREATE_ERRORS},
 )
 async def create_tool(
     data: ToolCreate, tools: ToolServiceDep, request: Request, response: Response, once: OnceDep

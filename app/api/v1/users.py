@@ -14,6 +14,7 @@ from app.api.deps import (
     requires,
 )
 from app.api.mails import link_to, send_link
+from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
@@ -30,14 +31,18 @@ from app.schemas.users import (
 )
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=StrictRoute)
-UserId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+UserId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
 READ = [requires(Permission.USERS_READ)]
 MANAGE = [requires(Permission.USERS_MANAGE), recently_authenticated]
 NEVER_STORED = {"Cache-Control": "no-store"}
 
 
 @router.post(
-    "", status_code=201, response_model=UserInvited, dependencies=MANAGE, responses=CREATE_ERRORS
+    "",
+    status_code=201,
+    response_model=UserInvited,
+    dependencies=MANAGE,
+    responses={**created(UserInvited), **CREATE_ERRORS},
 )
 async def invite_user(
     data: UserInvite,
