@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real check fix migrate requirements browser clean
+.PHONY: help run test fuzz test-real check fix migrate requirements browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ run: $(VENV)/.run-stamp ## Start Greenroom: database, migrations, first superuse
 
 test: check browser ## Run every check and test
 	$(BIN)/python -m pytest -m "not real_data"
+
+fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPLES for each operation)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-400} $(BIN)/python -m pytest -s tests/contract
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
 	$(BIN)/python -m pytest -m real_data

@@ -268,7 +268,13 @@ AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventSe
 
 
 def if_match(
-    if_match: Annotated[str | None, Header(description='The ETag you have, such as "3".')] = None,
+    if_match: Annotated[
+        str | None,
+        Header(
+            description='The ETag you have, such as "3".',
+            json_schema_extra={"pattern": r'^(\*|(W/)?"?[0-9]{1,17}"?)$'},
+        ),
+    ] = None,
 ) -> int | None:
     """The row version of ``If-Match``. Raises ``Invalid`` for what is no ETag of ours."""
     if if_match is None or if_match.strip() == "*":

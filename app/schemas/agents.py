@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from app.schemas.agent_revisions import RevisionSummary
 from app.schemas.base import (
+    Flag,
     Input,
     JsonDict,
     Name,
@@ -42,7 +43,7 @@ class AgentCreate(Input):
     system_prompt: Prompt = ""
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS
     config: JsonDict = Field(default_factory=dict)
-    is_active: bool = True
+    is_active: Flag = True
     tool_ids: ToolIds = Field(default_factory=list)
     note: Note = Field(None, description="Why; kept with the revision.")
 
@@ -54,7 +55,7 @@ class AgentUpdate(Patch):
     system_prompt: Prompt = ""
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS
     config: JsonDict = Field(default_factory=dict)
-    is_active: bool = True
+    is_active: Flag = True
     tool_ids: ToolIds = Field(default_factory=list)
     note: Note = None
 

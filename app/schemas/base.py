@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 
@@ -24,6 +25,7 @@ MAX_JSON_DEPTH = 64
 MAX_JSON_NUMBER = 10**300
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_PAGE_SIZE = 100
+WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
 def storable_text(value: str) -> str:
@@ -67,6 +69,22 @@ def storable_json(value: Any) -> Any:  # any JSON value
     return value
 
 
+def written_out(value: object) -> object:
+    """Numbers would be taken for seconds or milliseconds, whichever seems to fit."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not WRITTEN_OUT.match(value):
+        raise ValueError("must be a date and time such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def no_number(value: object) -> object:
+    """0 and 1 are numbers to clients; forms and addresses send words."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004  (what pydantic catches)
+    return value
+
+
 def blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -100,6 +118,7 @@ Text = Annotated[str, AfterValidator(storable_text)]
 ShortText = Annotated[str, StringConstraints(max_length=200), AfterValidator(storable_text)]
 LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(storable_text)]
 OptionalText = Annotated[LongText | None, BeforeValidator(blank_to_none)]
+Flag = Annotated[bool, BeforeValidator(no_number)]
 RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
 Count = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
 Tag = Annotated[
@@ -117,7 +136,11 @@ Ids = Annotated[
     ),
 ]
 JsonDict = Annotated[dict[str, Any], AfterValidator(storable_json)]
-Moment = Annotated[AwareDatetime, Field(ge=datetime.fromisoformat("1970-01-01T00:00:00+00:00"))]
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime.fromisoformat("1970-01-01T00:00:00+00:00")),
+    BeforeValidator(written_out),
+]
 
 
 # A field of an answer that is absent, rather than null, where there is nothing to say.

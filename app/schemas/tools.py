@@ -8,7 +8,7 @@ from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator
 
 from app.models.tools import ToolKind
-from app.schemas.base import Input, JsonDict, Name, OptionalText, Output, PageQuery, Patch
+from app.schemas.base import Flag, Input, JsonDict, Name, OptionalText, Output, PageQuery, Patch
 
 
 def valid_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class ToolCreate(Input):
     description: OptionalText = None
     kind: ToolKind = ToolKind.FUNCTION
     parameters: JsonSchema = EMPTY_SCHEMA
-    is_active: bool = True
+    is_active: Flag = True
 
 
 class ToolUpdate(Patch):
@@ -40,7 +40,7 @@ class ToolUpdate(Patch):
     description: OptionalText = None
     kind: ToolKind = ToolKind.FUNCTION
     parameters: JsonSchema = EMPTY_SCHEMA
-    is_active: bool = True
+    is_active: Flag = True
 
 
 class ToolQuery(PageQuery):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
 from app.core.security import COMMON_PASSWORDS
-from app.schemas.base import Input, Output, PageQuery, Patch, ShortText, storable_text
+from app.schemas.base import Flag, Input, Output, PageQuery, Patch, ShortText, storable_text
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 
@@ -49,7 +49,7 @@ class UserUpdate(Patch):
     email: Email = ""
     full_name: FullName = ""
     role: Role = Role.MEMBER
-    is_active: bool = True
+    is_active: Flag = True
 
 
 class NewPassword(Input):
