@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real check fix migrate requirements browser clean
+.PHONY: help run test test-real load check fix migrate requirements browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: check browser ## Run every check and test
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
 	$(BIN)/python -m pytest -m real_data
+
+load: $(VENV)/.dev-stamp ## Compare requests per second with a bare FastAPI app
+	$(BIN)/python -m tests.load
 
 check: $(VENV)/.dev-stamp ## Format, lint, types and import contracts, without tests
 	$(BIN)/ruff format --check .
