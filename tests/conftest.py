@@ -97,6 +97,8 @@ class TransactionDatabase(Database):
         self._sessions = async_sessionmaker(
             connection, join_transaction_mode="create_savepoint", **SESSION_OPTIONS
         )
+        self._readers = self._sessions
+        self._batches = {}
 
 
 @pytest.fixture(scope="session")

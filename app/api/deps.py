@@ -174,7 +174,8 @@ async def actor_of_cookie(request: Request, session: AsyncSession, settings: Set
 async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Actor:
     ip, actor = client_ip(request), None
     if len(key) <= MAX_TOKEN_LENGTH:
-        actor = await recognise_key(session, key, request_id_of(request), ip)
+        database: Database = request.app.state.database
+        actor = await recognise_key(database, session, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
         raise Unauthorized("This API key is not valid, or no longer is.")
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")

@@ -1,9 +1,9 @@
 """The engine, its sessions, and the only place that commits."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 from sqlalchemy import event, func, select
@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from app.core.batching import Batch
 from app.core.config import Settings
 from app.core.database_errors import UNAVAILABLE
 from app.exceptions import Unavailable
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
@@ -65,6 +68,9 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._readers = async_sessionmaker(alone, **SESSION_OPTIONS)
+        self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -83,6 +89,33 @@ class Database:
                 yield session
             for callback in session.info.pop(AFTER_COMMIT, []):
                 callback()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for reads of one statement each, which need no BEGIN and no COMMIT."""
+        async with self._readers() as session:
+            yield session
+
+    async def read_together(
+        self,
+        read: Callable[[AsyncSession, Collection[K]], Awaitable[Mapping[K, V]]],
+        key: K,
+    ) -> V | None:
+        """``read(session, {key, …})[key]``, in one statement for all who ask at the same time.
+
+        Ask before the unit of work has begun: a request that holds a connection while it waits
+        for another one could wait for itself.
+        """
+        batch = self._batches.get(read)
+        if batch is None:
+
+            async def lookup(keys: Collection[K]) -> Mapping[K, V]:
+                async with self.reading() as session:
+                    return await read(session, keys)
+
+            batch = self._batches[read] = Batch(lookup)
+        found: V | None = await batch.get(key)
+        return found
 
     async def dispose(self) -> None:
         await self.engine.dispose()
