@@ -15,6 +15,7 @@ from app.admin import mount_admin
 from app.api import denials, docs, errors, health, idempotency
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
+from app.core.cache import Recent
 from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.logging import configure_logging
@@ -25,6 +26,7 @@ from app.middleware.hosts import HostsMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.services.live_configs import MAX_RENDERED
 from app.upkeep import seal_audit_log
 
 DESCRIPTION = (
@@ -77,6 +79,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.background_tasks = set()
     app.state.denials = denials.Denials()
     app.state.rate_limits = RateLimits(settings)
+    app.state.rendered_configs = Recent(MAX_RENDERED)
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)

@@ -20,6 +20,7 @@ from app.models import User
 from app.services.agents import AgentService
 from app.services.api_keys import KEY_PREFIX, ApiKeyService, recognise_key
 from app.services.audit_events import AuditEventService
+from app.services.live_configs import LiveConfigService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.staff_sessions import StaffSessionService, actor_of
@@ -252,6 +253,15 @@ def open_to_all(
     return provide
 
 
+async def get_live_configs(
+    request: Request, actor: ActorDep, settings: SettingsDep
+) -> LiveConfigService:
+    origin = settings.public_origin or str(request.base_url).rstrip("/")
+    state = request.app.state
+    return LiveConfigService(state.database, actor, origin, state.rendered_configs)
+
+
+LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]

@@ -26,7 +26,7 @@ from app.schemas.executions import (
     ExecutionUpdate,
     FeedbackCreate,
 )
-from app.services.agents import AgentService
+from app.services.agents import AgentService, NamedAgent
 from app.services.audit_events import Changes
 from app.services.base import BaseService
 from app.services.ingestion.reports import (
@@ -140,7 +140,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         await self.session.flush()  # a refused value must be this item's error, not the batch's
         return Recorded(execution, is_new=True)
 
-    async def _agent_of(self, data: ExecutionCreate) -> Agent:
+    async def _agent_of(self, data: ExecutionCreate) -> NamedAgent:
         agents = AgentService(self.session, self.actor)
         if data.agent_id is not None:
             agent = await agents.find_for_report(agent_id=data.agent_id)
@@ -166,14 +166,14 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             raise Conflict("This run is in the trash. Restore it, or send it under another id.")
         return Recorded(found, is_new=False)
 
-    async def _row_values(self, data: ExecutionCreate, agent: Agent) -> dict[str, Any]:
+    async def _row_values(self, data: ExecutionCreate, agent: NamedAgent) -> dict[str, Any]:
         spans = distinct(data.spans)
         started_at = data.started_at or self._earliest(data) or datetime.now(UTC)
         ended_at = data.ended_at
         return {
             "agent_id": agent.id,
             "agent_revision_id": await self._revision_id(data, agent),
-            "trace_id": trace_id_for(data, agent),
+            "trace_id": trace_id_for(data, agent.id),
             "external_id": data.external_id,
             "session_id": data.session_id,
             "status": data.status,
@@ -197,7 +197,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         starts = [span.start_ns for span in data.spans if span.start_ns is not None]
         return datetime.fromtimestamp(min(starts) / 1e9, UTC) if starts else None
 
-    async def _revision_id(self, data: ExecutionCreate, agent: Agent) -> int | None:
+    async def _revision_id(self, data: ExecutionCreate, agent: NamedAgent) -> int | None:
         if data.revision is None:
             return agent.live_revision_id
         revision_id = await self.session.scalar(
