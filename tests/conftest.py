@@ -97,6 +97,7 @@ class TransactionDatabase(Database):
         self._sessions = async_sessionmaker(
             connection, join_transaction_mode="create_savepoint", **SESSION_OPTIONS
         )
+        self._reader = connection.engine
         self._readers = self._sessions
         self._batches = {}
 

@@ -21,6 +21,7 @@ from app.exceptions import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+READERS = 2  # connections for shared reads
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
@@ -65,18 +66,24 @@ def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAl
 class Database:
     """One engine and the edge-owned unit of work over it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
+        self._reader = reader or engine
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
-        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._readers = async_sessionmaker(alone, **SESSION_OPTIONS)
+        self._readers = async_sessionmaker(
+            self._reader.execution_options(isolation_level="AUTOCOMMIT"), **SESSION_OPTIONS
+        )
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         if settings.database_url is None:
             raise RuntimeError("DATABASE_URL is not set and no embedded database was started.")
-        return cls(make_engine(settings.database_url.get_secret_value(), settings))
+        url = settings.database_url.get_secret_value()
+        # A request that waits for a shared read may hold a connection of its own. Were both of
+        # one pool, enough such requests would wait for themselves.
+        reader = make_engine(url, settings, pool_size=READERS)
+        return cls(make_engine(url, settings), reader)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -101,11 +108,7 @@ class Database:
         read: Callable[[AsyncSession, Collection[K]], Awaitable[Mapping[K, V]]],
         key: K,
     ) -> V | None:
-        """``read(session, {key, …})[key]``, in one statement for all who ask at the same time.
-
-        Ask before the unit of work has begun: a request that holds a connection while it waits
-        for another one could wait for itself.
-        """
+        """``read(session, {key, …})[key]``, asked once for all who ask at the same time."""
         batch = self._batches.get(read)
         if batch is None:
 
@@ -119,6 +122,7 @@ class Database:
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+        await self._reader.dispose()
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
