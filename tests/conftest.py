@@ -98,8 +98,11 @@ class TransactionDatabase(Database):
             connection, join_transaction_mode="create_savepoint", **SESSION_OPTIONS
         )
         self._reader = connection.engine
-        self._readers = self._sessions
         self._batches = {}
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,8 @@ access_token_header = OAuth2PasswordBearer(
 )
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
+    # Async, though it waits for nothing: FastAPI sends plain functions through a thread.
     settings: Settings = request.app.state.settings
     return settings
 
@@ -51,6 +52,7 @@ def get_settings(request: Request) -> Settings:
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     database: Database = request.app.state.database
     async with database.unit_of_work() as session:
+        request.state.session = session
         yield session
 
 
@@ -141,7 +143,6 @@ def presented_token(request: Request) -> str | None:
 async def get_actor(
     request: Request,
     session: SessionDep,
-    settings: SettingsDep,
     key: Annotated[str | None, Depends(api_key_header)],
     _: Annotated[str | None, Depends(access_token_header)],
 ) -> Actor:
@@ -149,6 +150,7 @@ async def get_actor(
 
     Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
     """
+    settings: Settings = request.app.state.settings
     given_key, token = presented_key(request, key), presented_token(request)
     if given_key is not None:
         async with limits.guessing(request):
@@ -222,11 +224,12 @@ recently_authenticated = Depends(require_recent)
 
 def service(
     kind: Callable[[AsyncSession, Actor], S],
-) -> Callable[[AsyncSession, Actor], Coroutine[Any, Any, S]]:
+) -> Callable[[Request, Actor], Coroutine[Any, Any, S]]:
     """A dependency that gives the service to this request's session and actor."""
 
-    async def provide(session: SessionDep, actor: ActorDep) -> S:
-        return kind(session, actor)
+    async def provide(request: Request, actor: ActorDep) -> S:
+        # Kept there for the actor: FastAPI walks each dependency again wherever it is named.
+        return kind(request.state.session, actor)
 
     return provide
 
@@ -278,7 +281,7 @@ StatisticsServiceDep = Annotated[StatisticsService, Depends(service(StatisticsSe
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 
-def if_match(
+async def if_match(
     if_match: Annotated[str | None, Header(description='The ETag you have, such as "3".')] = None,
 ) -> int | None:
     """The row version of ``If-Match``. Raises ``Invalid`` for what is no ETag of ours."""

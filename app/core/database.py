@@ -1,5 +1,6 @@
 """The engine, its sessions, and the only place that commits."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Any, Self, TypeVar
 import asyncpg
 from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
@@ -68,11 +70,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
-        self._reader = reader or engine
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
-        self._readers = async_sessionmaker(
-            self._reader.execution_options(isolation_level="AUTOCOMMIT"), **SESSION_OPTIONS
-        )
+        self._reader = (reader or engine).execution_options(isolation_level="AUTOCOMMIT")
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
 
     @classmethod
@@ -91,30 +90,34 @@ class Database:
 
         Callables registered with ``after_commit`` run only once the commit has succeeded.
         """
-        async with self._sessions() as session:
-            async with session.begin():
-                yield session
-            for callback in session.info.pop(AFTER_COMMIT, []):
-                callback()
+        session = self._sessions()
+        try:
+            yield session
+            if session.in_transaction():
+                await session.commit()
+        finally:
+            await close(session)
+        for callback in session.info.pop(AFTER_COMMIT, []):
+            callback()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for reads of one statement each, which need no BEGIN and no COMMIT."""
-        async with self._readers() as session:
-            yield session
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reads of one statement each, which need no BEGIN and no COMMIT."""
+        async with self._reader.connect() as connection:
+            yield connection
 
     async def read_together(
         self,
-        read: Callable[[AsyncSession, Collection[K]], Awaitable[Mapping[K, V]]],
+        read: Callable[[AsyncConnection, Collection[K]], Awaitable[Mapping[K, V]]],
         key: K,
     ) -> V | None:
-        """``read(session, {key, …})[key]``, asked once for all who ask at the same time."""
+        """``read(connection, {key, …})[key]``, asked once for all who ask at the same time."""
         batch = self._batches.get(read)
         if batch is None:
 
             async def lookup(keys: Collection[K]) -> Mapping[K, V]:
-                async with self.reading() as session:
-                    return await read(session, keys)
+                async with self.reading() as connection:
+                    return await read(connection, keys)
 
             batch = self._batches[read] = Batch(lookup)
         found: V | None = await batch.get(key)
@@ -123,6 +126,15 @@ class Database:
     async def dispose(self) -> None:
         await self.engine.dispose()
         await self._reader.dispose()
+
+
+async def close(session: AsyncSession) -> None:
+    """Roll back what was not committed, also when the request is cancelled meanwhile."""
+    if session.in_transaction():
+        await asyncio.shield(asyncio.create_task(session.close()))
+    else:
+        # Nothing to tell the database, so no task and no greenlet need to wait for it.
+        session.sync_session.close()
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -275,9 +275,10 @@ LIVE_KEYS = (
 )
 
 
-async def live_keys(session: AsyncSession, digests: Collection[bytes]) -> dict[bytes, LiveKey]:
+async def live_keys(
+    connection: AsyncConnection, digests: Collection[bytes]
+) -> dict[bytes, LiveKey]:
     """Those of the keys that are alive and whose owner is, by the hash of their secret."""
-    connection = await session.connection()
     rows = await connection.execute(LIVE_KEYS, {"digests": list(digests)})
     return {row[0]: LiveKey(*row[1:]) for row in rows}
 

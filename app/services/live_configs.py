@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import literal, select, union_all
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.core.actor import Actor
 from app.core.cache import Recent
@@ -81,8 +81,8 @@ class LiveConfigService:
 
     async def _snapshot(self, agent: NamedAgent) -> dict[str, Any]:
         statement = select(AgentRevision.snapshot).where(AgentRevision.id == agent.live_revision_id)
-        async with self.database.reading() as session:
-            return (await session.execute(statement)).scalar_one()
+        async with self.database.reading() as connection:
+            return (await connection.execute(statement)).scalar_one()
 
 
 def etag_of(agent: NamedAgent) -> str:
@@ -110,15 +110,15 @@ def render(shown: Shown, snapshot: dict[str, Any]) -> bytes:
 
 
 async def live_agents(
-    session: AsyncSession, asks: Collection[Ask]
+    connection: AsyncConnection, asks: Collection[Ask]
 ) -> dict[Ask, Sequence[NamedAgent]]:
     """A few agents of each asked name that the asker may see, in one statement."""
     numbered = dict(enumerate(asks))
+    session = AsyncSession(connection)  # of the services that build the statements; never begun
     parts = [
         AgentService(session, ask.actor).named(ask.name).add_columns(literal(number))
         for number, ask in numbered.items()
     ]
-    connection = await session.connection()
     rows = await connection.execute(parts[0] if len(parts) == 1 else union_all(*parts))
     found: dict[Ask, list[NamedAgent]] = {ask: [] for ask in asks}
     for *values, number in rows:
