@@ -224,12 +224,15 @@ recently_authenticated = Depends(require_recent)
 
 def service(
     kind: Callable[[AsyncSession, Actor], S],
-) -> Callable[[Request, Actor], Coroutine[Any, Any, S]]:
-    """A dependency that gives the service to this request's session and actor."""
+) -> Callable[[Request], Coroutine[Any, Any, S]]:
+    """A dependency that gives the service to this request's session and actor.
 
-    async def provide(request: Request, actor: ActorDep) -> S:
-        # Kept there for the actor: FastAPI walks each dependency again wherever it is named.
-        return kind(request.state.session, actor)
+    For routes that declare their permission. FastAPI walks a dependency with all below it again
+    wherever it is named, so what the declaration has found is taken from the request.
+    """
+
+    async def provide(request: Request) -> S:
+        return kind(request.state.session, request.state.actor)
 
     return provide
 
@@ -256,12 +259,11 @@ def open_to_all(
     return provide
 
 
-async def get_live_configs(
-    request: Request, actor: ActorDep, settings: SettingsDep
-) -> LiveConfigService:
-    origin = settings.public_origin or str(request.base_url).rstrip("/")
+async def get_live_configs(request: Request) -> LiveConfigService:
+    """As ``service``, for the one that reads beside this request's session."""
     state = request.app.state
-    return LiveConfigService(state.database, actor, origin, state.rendered_configs)
+    origin = state.settings.public_origin or str(request.base_url).rstrip("/")
+    return LiveConfigService(state.database, request.state.actor, origin, state.rendered_configs)
 
 
 LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]
