@@ -79,7 +79,7 @@ async def list_executions(
     query: Annotated[ExecutionQuery, Query()], runs: ExecutionServiceDep
 ) -> Any:
     """Newest first. Pass `next_cursor` as `cursor` for the following ones."""
-    found = await runs.list_runs(query)
+    found = await runs.list_reads(query)
     return {"items": found.items, "next_cursor": found.next_cursor}
 
 
