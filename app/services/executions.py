@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload
@@ -16,6 +16,7 @@ from app.core.database_errors import as_app_error
 from app.core.permissions import Permission
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
+from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, CostSource
 from app.schemas.executions import (
     BatchItem,
@@ -47,6 +48,10 @@ from app.services.traces import count_errors, search_text, totals_of
 
 LIST_LIMIT = 1000
 LISTED: Columns = select(*(getattr(Execution, field) for field in ExecutionRead.model_fields))
+STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
+STORE_BODY = insert(table_of(ExecutionBody)).values(
+    search=func.to_tsvector("simple", bindparam("words", type_=Text))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +136,12 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         digest = content_digest(data)
         values = await self._row_values(data, agent) | {"content_sha256": digest}
         # A concurrent report of the same run waits here until the first is committed.
-        statement = insert(Execution).values(values).on_conflict_do_nothing().returning(Execution)
-        execution = await self.session.scalar(statement)
+        execution = await self.session.scalar(STORE, values)
         if execution is None:
             return await self._known(values, digest)
         await SpanService(self.session, self.actor).store(execution, data.spans)
-        self.session.add(self._body(execution, data))
-        for feedback in data.feedback:
-            self.session.add(self._feedback(execution, feedback))
+        await (await self.session.connection()).execute(STORE_BODY, self._body(execution, data))
+        self.session.add_all(self._feedback(execution, feedback) for feedback in data.feedback)
         await self.session.flush()  # a refused value must be this item's error, not the batch's
         return Recorded(execution, is_new=True)
 
@@ -211,18 +214,15 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
             raise Invalid(f"{agent.name} has no revision {data.revision}.", field="revision")
         return revision_id
 
-    def _body(self, execution: Execution, data: ExecutionCreate) -> ExecutionBody:
+    def _body(self, execution: Execution, data: ExecutionCreate) -> dict[str, Any]:
         spoken = [value for span in data.spans for value in (span.output, span.input)]
-        words = search_text([data.input, data.output, data.error, *spoken])
-        return ExecutionBody(
-            execution_id=execution.id,
-            started_at=execution.started_at,
-            input=data.input,
-            output=data.output,
-            error=data.error,
-            details=data.metadata,
-            search=func.to_tsvector("simple", words),
-        )
+        sent = {field: getattr(data, field) for field in ("input", "output", "error")}
+        return sent | {
+            "execution_id": execution.id,
+            "started_at": execution.started_at,
+            "details": data.metadata,
+            "words": search_text([data.input, data.output, data.error, *spoken]),
+        }
 
     def _feedback(self, execution: Execution, data: FeedbackCreate) -> Feedback:
         return Feedback(
