@@ -1,13 +1,24 @@
 """The engine, its sessions, and the only place that commits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping
+import math
+import time
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import event, func, select
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -15,6 +26,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session
 
 from app.core.batching import Batch
 from app.core.config import Settings
@@ -23,6 +35,7 @@ from app.exceptions import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+PINGED_AFTER_S = 1.0
 READERS = 2  # connections for shared reads
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
@@ -54,7 +67,30 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
     }
     engine = create_async_engine(url, **(options | overrides))
     event.listen(engine.sync_engine, "do_connect", connect)
+    ping_the_idle(engine.sync_engine)
     return engine
+
+
+def ping_the_idle(engine: Engine) -> None:
+    """Ask only connections that rested for a while whether they live.
+
+    One that was in use a moment ago knows by its socket when the server has gone, and a ping is
+    three round trips, as many as the whole of a read.
+    """
+    ask = engine.dialect.do_ping
+    used: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # by the driver's connection
+
+    def note(connection: Any, _: object) -> None:  # as SQLAlchemy hands it on; None when it broke
+        if connection is not None:
+            used[connection.driver_connection] = time.monotonic()
+
+    def ping(connection: Any) -> bool:  # as SQLAlchemy hands it on
+        driver = connection.driver_connection
+        rested_s = time.monotonic() - used.get(driver, -math.inf)
+        return (rested_s < PINGED_AFTER_S and not driver.is_closed()) or ask(connection)
+
+    event.listen(engine, "checkin", note)
+    vars(engine.dialect)["do_ping"] = ping  # this engine's dialect alone
 
 
 def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAlchemy hands them on
@@ -65,12 +101,39 @@ def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAl
         raise Unavailable(UNAVAILABLE) from error
 
 
+class LookingSession(Session):
+    """Refuses to flush: what belongs together could come apart without a transaction."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("A request that only looks has changed a row.")
+
+
+@asynccontextmanager
+async def finishing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Commit at a good end; else roll back, also when the request is cancelled meanwhile."""
+    try:
+        yield session
+        if session.in_transaction():
+            await session.commit()
+    finally:
+        if session.in_transaction():
+            await asyncio.shield(asyncio.create_task(session.close()))
+        else:
+            # Nothing to tell the database, so no task and no greenlet need to wait for it.
+            session.sync_session.close()
+
+
 class Database:
     """One engine and the edge-owned unit of work over it."""
 
     def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._lookers = async_sessionmaker(
+            alone, sync_session_class=LookingSession, **SESSION_OPTIONS
+        )
         self._reader = (reader or engine).execution_options(isolation_level="AUTOCOMMIT")
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
 
@@ -90,19 +153,24 @@ class Database:
 
         Callables registered with ``after_commit`` run only once the commit has succeeded.
         """
-        session = self._sessions()
-        try:
+        async with finishing(self._sessions()) as session:
             yield session
-            if session.in_transaction():
-                await session.commit()
-        finally:
-            await close(session)
         for callback in session.info.pop(AFTER_COMMIT, []):
             callback()
 
     @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncSession]:
+        """A session that changes no rows of its own: each statement stands for itself.
+
+        Statements see what is committed when they start, as in a unit of work, without the round
+        trips of its BEGIN and COMMIT.
+        """
+        async with finishing(self._lookers()) as session:
+            yield session
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for reads of one statement each, which need no BEGIN and no COMMIT."""
+        """A connection for shared reads, of which no request holds another one meanwhile."""
         async with self._reader.connect() as connection:
             yield connection
 
@@ -126,15 +194,6 @@ class Database:
     async def dispose(self) -> None:
         await self.engine.dispose()
         await self._reader.dispose()
-
-
-async def close(session: AsyncSession) -> None:
-    """Roll back what was not committed, also when the request is cancelled meanwhile."""
-    if session.in_transaction():
-        await asyncio.shield(asyncio.create_task(session.close()))
-    else:
-        # Nothing to tell the database, so no task and no greenlet need to wait for it.
-        session.sync_session.close()
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
