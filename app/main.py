@@ -1,6 +1,7 @@
 """The application factory: the one place that knows every part."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -51,6 +52,8 @@ EXPOSED_HEADERS = [
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sealing = asyncio.create_task(seal_audit_log(app.state.database, app.state.settings))
+    # What was made until now stays: the collector need not look through it again and again.
+    gc.freeze()
     yield
     sealing.cancel()
     # It may hold a connection; the pool is closed after that is given back.

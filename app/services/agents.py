@@ -14,6 +14,7 @@ from app.core.permissions import Permission
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Tool
 from app.models.agents import agent_tools
+from app.models.base import table_of
 from app.schemas.agents import AgentCreate, AgentRead, AgentUpdate
 from app.services.agent_revisions import (
     RESTORED_FIELDS,
@@ -41,40 +42,47 @@ class NamedAgent:
     content_sha256: bytes | None
 
 
+# Columns of the tables: results of the ORM's attributes are matched anew each time.
+AGENT, REVISION, TOOL = table_of(Agent), table_of(AgentRevision), table_of(Tool)
+WITH_REVISION = AGENT.outerjoin(REVISION, REVISION.c.id == AGENT.c.live_revision_id)
 NAMED: Columns = select(
-    Agent.id,
-    Agent.user_id,
-    Agent.name,
-    Agent.is_active,
-    Agent.live_revision_id,
-    AgentRevision.number,
-    AgentRevision.content_sha256,
-).outerjoin(AgentRevision, AgentRevision.id == Agent.live_revision_id)
+    AGENT.c.id,
+    AGENT.c.user_id,
+    AGENT.c.name,
+    AGENT.c.is_active,
+    AGENT.c.live_revision_id,
+    REVISION.c.number,
+    REVISION.c.content_sha256,
+).select_from(WITH_REVISION)
 TOOLS = (
-    select(func.json_agg(aggregate_order_by(func.json_build_array(Tool.id, Tool.name), Tool.name)))
-    .join(agent_tools, agent_tools.c.tool_id == Tool.id)
-    .where(agent_tools.c.agent_id == Agent.id)
-    .correlate(Agent)
+    select(
+        func.json_agg(
+            aggregate_order_by(func.json_build_array(TOOL.c.id, TOOL.c.name), TOOL.c.name)
+        )
+    )
+    .join(agent_tools, agent_tools.c.tool_id == TOOL.c.id)
+    .where(agent_tools.c.agent_id == AGENT.c.id)
+    .correlate(AGENT)
     .scalar_subquery()
 )
 # All that ``AgentRead`` shows, in one statement.
 READ: Columns = select(
-    Agent.id,
-    Agent.user_id,
-    Agent.name,
-    Agent.description,
-    Agent.model_name,
-    Agent.system_prompt,
-    Agent.max_tokens,
-    Agent.config,
-    Agent.is_active,
-    Agent.row_version,
-    Agent.created_at,
-    Agent.updated_at,
-    AgentRevision.number,
-    AgentRevision.created_at.label("revised_at"),
+    AGENT.c.id,
+    AGENT.c.user_id,
+    AGENT.c.name,
+    AGENT.c.description,
+    AGENT.c.model_name,
+    AGENT.c.system_prompt,
+    AGENT.c.max_tokens,
+    AGENT.c.config,
+    AGENT.c.is_active,
+    AGENT.c.row_version,
+    AGENT.c.created_at,
+    AGENT.c.updated_at,
+    REVISION.c.number,
+    REVISION.c.created_at.label("revised_at"),
     TOOLS.label("tools"),
-).outerjoin(AgentRevision, AgentRevision.id == Agent.live_revision_id)
+).select_from(WITH_REVISION)
 
 
 def read_from(row: RowMapping) -> AgentRead:

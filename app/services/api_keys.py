@@ -29,6 +29,7 @@ from app.core.security import new_token, sha256, token_is_well_formed
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import Agent, ApiKey, Execution, User
 from app.models.api_keys import KeyState
+from app.models.base import table_of
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
 from app.services.base import BaseService
@@ -252,25 +253,26 @@ class LiveKey:
 
 NOW = func.clock_timestamp()
 UNNOTED = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < NOW - USED_EVERY)
+KEY, OWNER = table_of(ApiKey), table_of(User)
 # Columns, not rows of the ORM: this is read for every request of every machine.
 LIVE_KEYS = (
     select(
-        ApiKey.secret_sha256,
-        ApiKey.id,
-        ApiKey.user_id,
-        User.role,
-        ApiKey.scopes,
-        ApiKey.agent_id,
-        ApiKey.allowed_cidrs,
+        KEY.c.secret_sha256,
+        KEY.c.id,
+        KEY.c.user_id,
+        OWNER.c.role,
+        KEY.c.scopes,
+        KEY.c.agent_id,
+        KEY.c.allowed_cidrs,
         UNNOTED,
     )
-    .join(ApiKey.user)
+    .join(OWNER, OWNER.c.id == KEY.c.user_id)
     .where(
-        ApiKey.secret_sha256 == any_(bindparam("digests", type_=ARRAY(LargeBinary))),
-        ApiKey.revoked_at.is_(None),
-        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > NOW),
-        User.is_active,
-        User.deleted_at.is_(None),
+        KEY.c.secret_sha256 == any_(bindparam("digests", type_=ARRAY(LargeBinary))),
+        KEY.c.revoked_at.is_(None),
+        or_(KEY.c.expires_at.is_(None), KEY.c.expires_at > NOW),
+        OWNER.c.is_active,
+        OWNER.c.deleted_at.is_(None),
     )
 )
 

@@ -47,7 +47,7 @@ from app.services.spans import SpanService, distinct
 from app.services.traces import count_errors, search_text, totals_of
 
 LIST_LIMIT = 1000
-LISTED: Columns = select(*(getattr(Execution, field) for field in ExecutionRead.model_fields))
+LISTED: Columns = select(*(table_of(Execution).c[field] for field in ExecutionRead.model_fields))
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
     search=func.to_tsvector("simple", bindparam("words", type_=Text))
