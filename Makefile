@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real check fix migrate requirements browser clean
+.PHONY: help run test fuzz test-real load check fix migrate requirements browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPL
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
 	$(BIN)/python -m pytest -m real_data
+
+load: $(VENV)/.dev-stamp ## Compare requests per second with a bare FastAPI app
+	$(BIN)/python -m tests.load
 
 check: $(VENV)/.dev-stamp ## Format, lint, types and import contracts, without tests
 	$(BIN)/ruff format --check .

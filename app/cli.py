@@ -101,6 +101,7 @@ def serve_app(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,
+        access_log=False,  # our own middleware writes a line per request
         server_header=False,
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.trusted_proxies),

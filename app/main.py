@@ -1,6 +1,7 @@
 """The application factory: the one place that knows every part."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from app.admin import mount_admin
 from app.api import denials, docs, errors, health, idempotency, openapi
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
+from app.core.cache import Recent
 from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.logging import configure_logging
@@ -25,6 +27,7 @@ from app.middleware.hosts import HostsMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.services.live_configs import MAX_RENDERED
 from app.upkeep import seal_audit_log
 
 DESCRIPTION = (
@@ -49,6 +52,8 @@ EXPOSED_HEADERS = [
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     sealing = asyncio.create_task(seal_audit_log(app.state.database, app.state.settings))
+    # What was made until now stays: the collector need not look through it again and again.
+    gc.freeze()
     yield
     sealing.cancel()
     # It may hold a connection; the pool is closed after that is given back.
@@ -79,6 +84,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.background_tasks = set()
     app.state.denials = denials.Denials()
     app.state.rate_limits = RateLimits(settings)
+    app.state.rendered_configs = Recent(MAX_RENDERED)
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from app.api.denials import Denials
 from app.core.actor import Actor, Via
 from app.core.config import Settings
-from app.core.database import SESSION_OPTIONS, Database, make_engine
+from app.core.database import SESSION_OPTIONS, Database, LookingSession, make_engine
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import ROLE_PERMISSIONS, Role
@@ -97,6 +97,18 @@ class TransactionDatabase(Database):
         self._sessions = async_sessionmaker(
             connection, join_transaction_mode="create_savepoint", **SESSION_OPTIONS
         )
+        self._lookers = async_sessionmaker(
+            connection,
+            join_transaction_mode="create_savepoint",
+            sync_session_class=LookingSession,
+            **SESSION_OPTIONS,
+        )
+        self._reader = connection.engine
+        self._batches = {}
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        yield self._connection
 
 
 @pytest.fixture(scope="session")

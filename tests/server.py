@@ -72,11 +72,14 @@ class ServerProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
+
     def start(self) -> None:
         """Return once it is ready. Raise ``RuntimeError`` with its last words when it is not."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", str(self.port)],
+                self.command(),
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

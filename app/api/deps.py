@@ -20,6 +20,7 @@ from app.models import User
 from app.services.agents import AgentService
 from app.services.api_keys import KEY_PREFIX, ApiKeyService, recognise_key
 from app.services.audit_events import AuditEventService
+from app.services.live_configs import LiveConfigService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.staff_sessions import StaffSessionService, actor_of
@@ -30,6 +31,7 @@ from app.services.users import UserService
 
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-greenroom", "greenroom"
 MAX_TOKEN_LENGTH = 512
+API_PATHS = "/api/"
 S = TypeVar("S")
 
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key: gr_…")
@@ -42,14 +44,18 @@ access_token_header = OAuth2PasswordBearer(
 )
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
+    # Async, though it waits for nothing: FastAPI sends plain functions through a thread.
     settings: Settings = request.app.state.settings
     return settings
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     database: Database = request.app.state.database
-    async with database.unit_of_work() as session:
+    # Pages may record on GET that something was exported; the API answers GET without a trace.
+    only_looks = request.method == "GET" and request.scope["path"].startswith(API_PATHS)
+    async with database.looking() if only_looks else database.unit_of_work() as session:
+        request.state.session = session
         yield session
 
 
@@ -140,7 +146,6 @@ def presented_token(request: Request) -> str | None:
 async def get_actor(
     request: Request,
     session: SessionDep,
-    settings: SettingsDep,
     key: Annotated[str | None, Depends(api_key_header)],
     _: Annotated[str | None, Depends(access_token_header)],
 ) -> Actor:
@@ -148,6 +153,7 @@ async def get_actor(
 
     Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
     """
+    settings: Settings = request.app.state.settings
     given_key, token = presented_key(request, key), presented_token(request)
     if given_key is not None:
         async with limits.guessing(request):
@@ -174,7 +180,8 @@ async def actor_of_cookie(request: Request, session: AsyncSession, settings: Set
 async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Actor:
     ip, actor = client_ip(request), None
     if len(key) <= MAX_TOKEN_LENGTH:
-        actor = await recognise_key(session, key, request_id_of(request), ip)
+        database: Database = request.app.state.database
+        actor = await recognise_key(database, session, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
         raise Unauthorized("This API key is not valid, or no longer is.")
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")
@@ -220,11 +227,15 @@ recently_authenticated = Depends(require_recent)
 
 def service(
     kind: Callable[[AsyncSession, Actor], S],
-) -> Callable[[AsyncSession, Actor], Coroutine[Any, Any, S]]:
-    """A dependency that gives the service to this request's session and actor."""
+) -> Callable[[Request], Coroutine[Any, Any, S]]:
+    """A dependency that gives the service to this request's session and actor.
 
-    async def provide(session: SessionDep, actor: ActorDep) -> S:
-        return kind(session, actor)
+    For routes that declare their permission. FastAPI walks a dependency with all below it again
+    wherever it is named, so what the declaration has found is taken from the request.
+    """
+
+    async def provide(request: Request) -> S:
+        return kind(request.state.session, request.state.actor)
 
     return provide
 
@@ -251,6 +262,14 @@ def open_to_all(
     return provide
 
 
+async def get_live_configs(request: Request) -> LiveConfigService:
+    """As ``service``, for the one that reads beside this request's session."""
+    state = request.app.state
+    origin = state.settings.public_origin or str(request.base_url).rstrip("/")
+    return LiveConfigService(state.database, request.state.actor, origin, state.rendered_configs)
+
+
+LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
@@ -267,7 +286,7 @@ StatisticsServiceDep = Annotated[StatisticsService, Depends(service(StatisticsSe
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 
-def if_match(
+async def if_match(
     if_match: Annotated[
         str | None,
         Header(

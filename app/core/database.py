@@ -1,23 +1,42 @@
 """The engine, its sessions, and the only place that commits."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import math
+import time
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import event, func, select
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session
 
+from app.core.batching import Batch
 from app.core.config import Settings
 from app.core.database_errors import UNAVAILABLE
 from app.exceptions import Unavailable
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+PINGED_AFTER_S = 1.0
+READERS = 2  # connections for shared reads
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
@@ -48,7 +67,30 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
     }
     engine = create_async_engine(url, **(options | overrides))
     event.listen(engine.sync_engine, "do_connect", connect)
+    ping_the_idle(engine.sync_engine)
     return engine
+
+
+def ping_the_idle(engine: Engine) -> None:
+    """Ask only connections that rested for a while whether they live.
+
+    One that was in use a moment ago knows by its socket when the server has gone, and a ping is
+    three round trips, as many as the whole of a read.
+    """
+    ask = engine.dialect.do_ping
+    used: WeakKeyDictionary[Any, float] = WeakKeyDictionary()  # by the driver's connection
+
+    def note(connection: Any, _: object) -> None:  # as SQLAlchemy hands it on; None when it broke
+        if connection is not None:
+            used[connection.driver_connection] = time.monotonic()
+
+    def ping(connection: Any) -> bool:  # as SQLAlchemy hands it on
+        driver = connection.driver_connection
+        rested_s = time.monotonic() - used.get(driver, -math.inf)
+        return (rested_s < PINGED_AFTER_S and not driver.is_closed()) or ask(connection)
+
+    event.listen(engine, "checkin", note)
+    vars(engine.dialect)["do_ping"] = ping  # this engine's dialect alone
 
 
 def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAlchemy hands them on
@@ -59,18 +101,51 @@ def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAl
         raise Unavailable(UNAVAILABLE) from error
 
 
+class LookingSession(Session):
+    """Refuses to flush: what belongs together could come apart without a transaction."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("A request that only looks has changed a row.")
+
+
+@asynccontextmanager
+async def finishing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Commit at a good end; else roll back, also when the request is cancelled meanwhile."""
+    try:
+        yield session
+        if session.in_transaction():
+            await session.commit()
+    finally:
+        if session.in_transaction():
+            await asyncio.shield(asyncio.create_task(session.close()))
+        else:
+            # Nothing to tell the database, so no task and no greenlet need to wait for it.
+            session.sync_session.close()
+
+
 class Database:
     """One engine and the edge-owned unit of work over it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._lookers = async_sessionmaker(
+            alone, sync_session_class=LookingSession, **SESSION_OPTIONS
+        )
+        self._reader = (reader or engine).execution_options(isolation_level="AUTOCOMMIT")
+        self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         if settings.database_url is None:
             raise RuntimeError("DATABASE_URL is not set and no embedded database was started.")
-        return cls(make_engine(settings.database_url.get_secret_value(), settings))
+        url = settings.database_url.get_secret_value()
+        # A request that waits for a shared read may hold a connection of its own. Were both of
+        # one pool, enough such requests would wait for themselves.
+        reader = make_engine(url, settings, pool_size=READERS)
+        return cls(make_engine(url, settings), reader)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -78,14 +153,47 @@ class Database:
 
         Callables registered with ``after_commit`` run only once the commit has succeeded.
         """
-        async with self._sessions() as session:
-            async with session.begin():
-                yield session
-            for callback in session.info.pop(AFTER_COMMIT, []):
-                callback()
+        async with finishing(self._sessions()) as session:
+            yield session
+        for callback in session.info.pop(AFTER_COMMIT, []):
+            callback()
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[AsyncSession]:
+        """A session that changes no rows of its own: each statement stands for itself.
+
+        Statements see what is committed when they start, as in a unit of work, without the round
+        trips of its BEGIN and COMMIT.
+        """
+        async with finishing(self._lookers()) as session:
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for shared reads, of which no request holds another one meanwhile."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    async def read_together(
+        self,
+        read: Callable[[AsyncConnection, Collection[K]], Awaitable[Mapping[K, V]]],
+        key: K,
+    ) -> V | None:
+        """``read(connection, {key, …})[key]``, asked once for all who ask at the same time."""
+        batch = self._batches.get(read)
+        if batch is None:
+
+            async def lookup(keys: Collection[K]) -> Mapping[K, V]:
+                async with self.reading() as connection:
+                    return await read(connection, keys)
+
+            batch = self._batches[read] = Batch(lookup)
+        found: V | None = await batch.get(key)
+        return found
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+        await self._reader.dispose()
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import lru_cache
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -20,10 +21,15 @@ NOISY_LOGGERS = (
 REDACTED = "[redacted]"
 
 
+@lru_cache(maxsize=1000)
+def is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
 def redact_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Blank every value whose name says that it is a credential."""
     for key in event:
-        if any(word in key.lower() for word in SECRET_WORDS):
+        if is_secret(key):
             event[key] = REDACTED
     return event
 

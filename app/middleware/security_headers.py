@@ -1,6 +1,5 @@
 """Headers that every answer carries, errors included."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # No inline script or style, no eval, nothing from elsewhere: vendored files make it possible.
@@ -28,8 +27,10 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+STRICT = "strict-transport-security"
 STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
-IMMUTABLE = "public, max-age=31536000, immutable"
+CACHE = b"cache-control"
+IMMUTABLE = b"public, max-age=31536000, immutable"
 # Versioned by folder name or by query, so a browser never needs to ask again.
 IMMUTABLE_PATHS = ("/static/", "/admin/statics/")
 
@@ -39,7 +40,9 @@ class SecurityHeadersMiddleware:
 
     def __init__(self, app: ASGIApp, strict_transport: bool) -> None:
         self.app = app
-        self.strict_transport = strict_transport
+        added = HEADERS | ({STRICT: STRICT_TRANSPORT} if strict_transport else {})
+        self._added = [(name.encode(), value.encode()) for name, value in added.items()]
+        self._names = frozenset(name for name, _ in self._added)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,17 +51,17 @@ class SecurityHeadersMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), scope["path"], message["status"])
+                message["headers"] = self._with_ours(message, scope["path"])
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
-    def _add(self, headers: MutableHeaders, path: str, status: int) -> None:
-        for name, value in HEADERS.items():
-            headers[name] = value
-        if self.strict_transport:
-            headers["strict-transport-security"] = STRICT_TRANSPORT
-        if path.startswith(IMMUTABLE_PATHS) and status in (200, 304):
-            headers["cache-control"] = IMMUTABLE
-        elif "cache-control" not in headers:
-            headers["cache-control"] = "private, no-cache"
+    def _with_ours(self, message: Message, path: str) -> list[tuple[bytes, bytes]]:
+        """The answer's headers and ours, which win."""
+        given = [(name.lower(), value) for name, value in message.get("headers", ())]
+        headers = [pair for pair in given if pair[0] not in self._names] + self._added
+        if path.startswith(IMMUTABLE_PATHS) and message["status"] in (200, 304):
+            return [*(pair for pair in headers if pair[0] != CACHE), (CACHE, IMMUTABLE)]
+        if all(name != CACHE for name, _ in headers):
+            headers.append((CACHE, b"private, no-cache"))
+        return headers

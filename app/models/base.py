@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import BigInteger, Enum, Identity, MetaData, func
+from sqlalchemy import BigInteger, Enum, Identity, MetaData, Table, func
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
@@ -28,6 +28,11 @@ class Base(DeclarativeBase):
         JsonObject: JSONB(none_as_null=True),
     }
     __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012  (as SQLAlchemy declares it)
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table itself, for statements that need no objects."""
+    return cast("Table", model.__table__)
 
 
 class Identified:

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Invalid, NotFound
-from app.models import Agent, AgentRevision
-from app.schemas.agents import AgentCreate, AgentUpdate
+from app.models import Agent, AgentRevision, Tool
+from app.models.agents import agent_tools
+from app.models.base import table_of
+from app.schemas.agents import AgentCreate, AgentRead, AgentUpdate
 from app.services.agent_revisions import (
     RESTORED_FIELDS,
     AgentRevisionService,
@@ -20,19 +23,88 @@ from app.services.agent_revisions import (
     snapshot_of,
 )
 from app.services.audit_events import Changes
-from app.services.base import BaseService
+from app.services.base import BaseService, Columns
 from app.services.tools import ToolService
 
 SMALL_CONTEXT_MODEL, SMALL_CONTEXT_LIMIT = "gpt-3.5", 4096
 
 
 @dataclass(frozen=True, slots=True)
-class LiveConfig:
-    """What a runtime is told, and the tag that changes whenever it does."""
+class NamedAgent:
+    """What tells agents of one name apart, and which revision is live."""
 
-    agent: Agent
-    revision: AgentRevision
-    etag: str
+    id: int
+    user_id: int
+    name: str
+    is_active: bool
+    live_revision_id: int | None
+    number: int | None
+    content_sha256: bytes | None
+
+
+# Columns of the tables: results of the ORM's attributes are matched anew each time.
+AGENT, REVISION, TOOL = table_of(Agent), table_of(AgentRevision), table_of(Tool)
+WITH_REVISION = AGENT.outerjoin(REVISION, REVISION.c.id == AGENT.c.live_revision_id)
+NAMED: Columns = select(
+    AGENT.c.id,
+    AGENT.c.user_id,
+    AGENT.c.name,
+    AGENT.c.is_active,
+    AGENT.c.live_revision_id,
+    REVISION.c.number,
+    REVISION.c.content_sha256,
+).select_from(WITH_REVISION)
+TOOLS = (
+    select(
+        func.json_agg(
+            aggregate_order_by(func.json_build_array(TOOL.c.id, TOOL.c.name), TOOL.c.name)
+        )
+    )
+    .join(agent_tools, agent_tools.c.tool_id == TOOL.c.id)
+    .where(agent_tools.c.agent_id == AGENT.c.id)
+    .correlate(AGENT)
+    .scalar_subquery()
+)
+# All that ``AgentRead`` shows, in one statement.
+READ: Columns = select(
+    AGENT.c.id,
+    AGENT.c.user_id,
+    AGENT.c.name,
+    AGENT.c.description,
+    AGENT.c.model_name,
+    AGENT.c.system_prompt,
+    AGENT.c.max_tokens,
+    AGENT.c.config,
+    AGENT.c.is_active,
+    AGENT.c.row_version,
+    AGENT.c.created_at,
+    AGENT.c.updated_at,
+    REVISION.c.number,
+    REVISION.c.created_at.label("revised_at"),
+    TOOLS.label("tools"),
+).select_from(WITH_REVISION)
+
+
+def read_from(row: RowMapping) -> AgentRead:
+    """A row of ``READ`` as it is answered."""
+    live = {"number": row["number"], "created_at": row["revised_at"]}
+    tools = [{"id": tool_id, "name": name} for tool_id, name in row["tools"] or ()]
+    relations = {"live_revision": None if row["number"] is None else live, "tools": tools}
+    return AgentRead.model_validate(dict(row) | relations)
+
+
+def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
+    """Raise ``NotFound`` for none, ``Conflict`` for several."""
+    if not agents:
+        raise NotFound(f"There is no agent called {name}.")
+    if len(agents) > 1:
+        ids = ", ".join(str(agent.id) for agent in agents)
+        raise Conflict(
+            f"Several agents are called {name} (ids {ids}). Use a key of the owner, or one "
+            "limited to the agent.",
+            field="name",
+        )
+    return agents[0]
 
 
 class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
@@ -57,7 +129,7 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
             joinedload(Agent.user),
         )
 
-    def limited_to_agent(self, statement: Select[Agent]) -> Select[Agent]:
+    def limited_to_agent(self, statement: Any) -> Any:  # a Select of rows or columns, as the base's
         only = self.actor.only_agent_id
         return statement if only is None else statement.where(Agent.id == only)
 
@@ -143,52 +215,40 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
         for field in RESTORED_FIELDS:
             setattr(agent, field, revision.snapshot[field])
 
-    async def live_config(self, name: str) -> LiveConfig:
-        """The live revision of the agent of that name; one's own comes first."""
-        statement = self._by_name(self.visible(), name.lower())
-        agents = list(
-            await self.session.scalars(statement.options(joinedload(Agent.live_revision)))
-        )
-        own = [agent for agent in agents if agent.user_id == self.actor.user_id]
-        agent = self._only_one(name, own or agents)
-        if agent.live_revision is None:
-            raise NotFound(f"The agent {agent.name} has no live revision.")
-        state = "a" if agent.is_active else "p"
-        etag = (
-            f'"{agent.live_revision.content_sha256.hex()[:32]}-{agent.live_revision.number}{state}"'
-        )
-        return LiveConfig(agent, agent.live_revision, etag)
+    async def read(self, agent_id: int) -> AgentRead:
+        """The agent as it is answered. Raise ``NotFound`` as ``get`` does."""
+        statement = self.visible_in(READ).where(Agent.id == agent_id)
+        connection = await self.session.connection()
+        row = (await connection.execute(statement)).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"There is no such {self.noun}.")
+        return read_from(row)
+
+    def named(self, name: str) -> Columns:
+        """The columns of ``NamedAgent`` for the visible agents of that name."""
+        return self._by_name(self.visible_in(NAMED), name)
 
     async def find_for_report(
         self, *, agent_id: int | None = None, name: str | None = None
-    ) -> Agent | None:
+    ) -> NamedAgent | None:
         """The agent that a run is reported for; who may report need not read agents."""
-        statement = select(Agent).where(Agent.deleted_at.is_(None))
+        statement = NAMED.where(Agent.deleted_at.is_(None))
         if not self.actor.sees_all_rows:
             statement = statement.where(Agent.user_id == self.actor.user_id)
         statement = self.limited_to_agent(statement)
         if agent_id is not None:
-            return await self.session.scalar(statement.where(Agent.id == agent_id))
-        agents = list(await self.session.scalars(self._by_name(statement, name or "")))
+            statement = statement.where(Agent.id == agent_id)
+        else:
+            statement = self._by_name(statement, name or "")
+        connection = await self.session.connection()
+        agents = [NamedAgent(*row) for row in await connection.execute(statement)]
         own = [agent for agent in agents if agent.user_id == self.actor.user_id]
-        return self._only_one(name or "", own or agents) if agents else None
+        return only_one(name or "", own or agents) if agents else None
 
-    def _by_name(self, statement: Select[Agent], name: str) -> Select[Agent]:
+    def _by_name(self, statement: Columns, name: str) -> Columns:
         """A few of that name, one's own among them whatever their number."""
         own_first = (Agent.user_id == self.actor.user_id).desc()
         return statement.where(Agent.name == name).order_by(own_first, Agent.id).limit(3)
-
-    def _only_one(self, name: str, agents: list[Agent]) -> Agent:
-        if not agents:
-            raise NotFound(f"There is no agent called {name}.")
-        if len(agents) > 1:
-            ids = ", ".join(str(agent.id) for agent in agents)
-            raise Conflict(
-                f"Several agents are called {name} (ids {ids}). Use a key of the owner, or one "
-                "limited to the agent.",
-                field="name",
-            )
-        return agents[0]
 
     async def names(self, limit: int = 500) -> list[tuple[int, str]]:
         """Ids and names, to choose from."""

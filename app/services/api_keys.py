@@ -1,23 +1,35 @@
 """API keys: made once, recognised by their hash, revoked for good."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor, Via
-from app.core.database import database_now
-from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission
+from app.core.database import Database, database_now
+from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
 from app.core.security import new_token, sha256, token_is_well_formed
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import Agent, ApiKey, Execution, User
 from app.models.api_keys import KeyState
+from app.models.base import table_of
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
 from app.services.base import BaseService
@@ -211,65 +223,90 @@ def is_within(ip: str | None, ranges: Sequence[str]) -> bool:
     return any((mapped or address) in ip_network(text) for text in ranges)
 
 
-async def recognise_key(
-    session: AsyncSession, token: str, request_id: str | None, ip: str | None
-) -> Actor | None:
-    """The actor of a live key of an active user, used from where it may be, or ``None``.
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """A key that opens at this moment, and the rights of its owner."""
 
-    A key never does more than its owner may at this moment.
-    """
+    id: int
+    user_id: int
+    role: Role
+    scopes: Sequence[str]
+    agent_id: int | None
+    allowed_cidrs: Sequence[str]
+    # Whether its use was noted longer than ``USED_EVERY`` ago.
+    is_stale: bool
+
+    def actor(self, request_id: str | None, ip: str | None) -> Actor:
+        """A key never does more than its owner may at this moment."""
+        granted = [held for held in ROLE_PERMISSIONS[self.role] if held.value in self.scopes]
+        return Actor(
+            user_id=self.user_id,
+            role=self.role,
+            permissions=frozenset(granted),
+            via=Via.API,
+            api_key_id=self.id,
+            only_agent_id=self.agent_id,
+            request_id=request_id,
+            ip=ip,
+        )
+
+
+NOW = func.clock_timestamp()
+UNNOTED = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < NOW - USED_EVERY)
+KEY, OWNER = table_of(ApiKey), table_of(User)
+# Columns, not rows of the ORM: this is read for every request of every machine.
+LIVE_KEYS = (
+    select(
+        KEY.c.secret_sha256,
+        KEY.c.id,
+        KEY.c.user_id,
+        OWNER.c.role,
+        KEY.c.scopes,
+        KEY.c.agent_id,
+        KEY.c.allowed_cidrs,
+        UNNOTED,
+    )
+    .join(OWNER, OWNER.c.id == KEY.c.user_id)
+    .where(
+        KEY.c.secret_sha256 == any_(bindparam("digests", type_=ARRAY(LargeBinary))),
+        KEY.c.revoked_at.is_(None),
+        or_(KEY.c.expires_at.is_(None), KEY.c.expires_at > NOW),
+        OWNER.c.is_active,
+        OWNER.c.deleted_at.is_(None),
+    )
+)
+
+
+async def live_keys(
+    connection: AsyncConnection, digests: Collection[bytes]
+) -> dict[bytes, LiveKey]:
+    """Those of the keys that are alive and whose owner is, by the hash of their secret."""
+    rows = await connection.execute(LIVE_KEYS, {"digests": list(digests)})
+    return {row[0]: LiveKey(*row[1:]) for row in rows}
+
+
+async def recognise_key(
+    database: Database, session: AsyncSession, token: str, request_id: str | None, ip: str | None
+) -> Actor | None:
+    """The actor of a live key of an active user, used from where it may be, or ``None``."""
     if not token_is_well_formed(token, KEY_PREFIX):
         return None
-    now = func.clock_timestamp()
-    stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - USED_EVERY)
-    found = await session.execute(
-        select(ApiKey, stale)
-        .join(ApiKey.user)
-        .where(
-            ApiKey.secret_sha256 == sha256(token),
-            ApiKey.revoked_at.is_(None),
-            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
-            User.is_active,
-            User.deleted_at.is_(None),
-        )
-        .options(joinedload(ApiKey.user))
-    )
-    key, is_stale = found.one_or_none() or (None, False)
+    key = await database.read_together(live_keys, sha256(token))
     if key is None:
         return None
     if not is_within(ip, key.allowed_cidrs):
         log.warning("key used from outside its ranges", key_id=key.id, ip=ip)
         return None
-    if is_stale:
+    if key.is_stale:
         await note_key_used(session, key.id, ip)
-    return key_actor(key, request_id, ip)
-
-
-def key_actor(key: ApiKey, request_id: str | None, ip: str | None) -> Actor:
-    granted = [held for held in ROLE_PERMISSIONS[key.user.role] if held.value in key.scopes]
-    return Actor(
-        user_id=key.user_id,
-        role=key.user.role,
-        permissions=frozenset(granted),
-        via=Via.API,
-        api_key_id=key.id,
-        only_agent_id=key.agent_id,
-        request_id=request_id,
-        ip=ip,
-    )
+    return key.actor(request_id, ip)
 
 
 async def note_key_used(session: AsyncSession, key_id: int, ip: str | None) -> None:
     """Once a minute is enough; a use is no change, so it has no audit event."""
     stale = (
         select(ApiKey.id)
-        .where(
-            ApiKey.id == key_id,
-            or_(
-                ApiKey.last_used_at.is_(None),
-                ApiKey.last_used_at < func.clock_timestamp() - USED_EVERY,
-            ),
-        )
+        .where(ApiKey.id == key_id, UNNOTED)
         # Requests that come at once must not wait for one another here, nor may rows that refer
         # to the key: FOR UPDATE would stop those, and deadlock with equal reports of one run.
         .with_for_update(skip_locked=True, key_share=True)

@@ -30,6 +30,7 @@ from app.services.search import matches
 M = TypeVar("M", bound=Base)
 C = TypeVar("C", bound=BaseModel)
 U = TypeVar("U", bound=BaseModel)
+Columns = Select[*tuple[Any, ...]]  # of any types
 
 COUNT_LIMIT = 10_000
 
@@ -98,6 +99,11 @@ class BaseService(Generic[M, C, U]):
     def limited_to_agent(self, statement: Select[M]) -> Select[M]:
         """Keys that belong to one agent see nothing of the others; resources say how."""
         return statement
+
+    def visible_in(self, statement: Columns) -> Columns:
+        """``statement``, which selects columns of the model, over the visible rows alone."""
+        rule = self.visible().whereclause
+        return statement if rule is None else statement.where(rule)
 
     async def find(self, row_id: int, *, trashed: bool = False, lock: bool = False) -> M | None:
         statement = self.visible(trashed=trashed).where(self.model.id == row_id)

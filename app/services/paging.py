@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, tuple_
+from sqlalchemy import Row, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -87,30 +87,59 @@ def _text(value: Any) -> str:  # text or moment, as the column
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows to read, in which order, and which way from where."""
+
+    sort: Sort
+    start: Cursor | None
+    limit: int
+
+    @property
+    def backward(self) -> bool:
+        return self.start is not None and self.start.backward
+
+    def of(self, statement: Any) -> Any:  # a Select of rows or columns, and the same narrowed
+        """One row more than wanted, to know whether there are any further."""
+        sort, descending = self.sort, self.sort.descending != self.backward
+        if self.start is not None:
+            key = tuple_(sort.column, sort.identity)
+            edge = tuple_(_typed(sort, self.start.value), self.start.row_id)
+            statement = statement.where(key < edge if descending else key > edge)
+        columns = (sort.column, sort.identity)
+        ordered = statement.order_by(*(c.desc() if descending else c.asc() for c in columns))
+        return ordered.limit(self.limit + 1)
+
+    def slice(self, rows: list[M]) -> Slice[M]:
+        more, rows = len(rows) > self.limit, rows[: self.limit]
+        if self.backward:
+            rows.reverse()
+        has_next = more if not self.backward else True
+        has_previous = self.start is not None if not self.backward else more
+        return Slice(
+            rows,
+            _cursor(rows[-1], self.sort, backward=False) if rows and has_next else None,
+            _cursor(rows[0], self.sort, backward=True) if rows and has_previous else None,
+        )
+
+
+def window(sort: Sort, cursor: str | None, limit: int) -> Window:
+    """Raise ``Invalid`` for a cursor that is none."""
+    return Window(sort, Cursor.decode(cursor) if cursor else None, limit)
+
+
 async def read_slice(
     session: AsyncSession, statement: Select[M], sort: Sort, cursor: str | None, limit: int
 ) -> Slice[M]:
-    """One query for ``limit`` rows and one more, to know whether there are any further."""
-    start = Cursor.decode(cursor) if cursor else None
-    backward = start is not None and start.backward
-    descending = sort.descending != backward
-    key = tuple_(sort.column, sort.identity)
-    if start is not None:
-        edge = tuple_(_typed(sort, start.value), start.row_id)
-        statement = statement.where(key < edge if descending else key > edge)
-    columns = (sort.column, sort.identity)
-    ordered = statement.order_by(*(c.desc() if descending else c.asc() for c in columns))
-    rows = list(await session.scalars(ordered.limit(limit + 1)))
-    more, rows = len(rows) > limit, rows[:limit]
-    if backward:
-        rows.reverse()
-    has_next = more if not backward else True
-    has_previous = start is not None if not backward else more
-    return Slice(
-        rows,
-        _cursor(rows[-1], sort, backward=False) if rows and has_next else None,
-        _cursor(rows[0], sort, backward=True) if rows and has_previous else None,
-    )
+    """Rows of the ORM: one query."""
+    wanted = window(sort, cursor, limit)
+    return wanted.slice(list(await session.scalars(wanted.of(statement))))
+
+
+async def read_columns(session: AsyncSession, statement: Any, wanted: Window) -> Slice[Row[Any]]:
+    """Plain rows of a statement that selects columns, those of the sort among them: one query."""
+    connection = await session.connection()
+    return wanted.slice(list((await connection.execute(wanted.of(statement))).all()))
 
 
 def _cursor(row: object, sort: Sort, *, backward: bool) -> str:

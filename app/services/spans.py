@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
-from app.models import Execution, Span, SpanBody
+from app.models import Base, Execution, Span, SpanBody
+from app.models.base import table_of
 from app.models.executions import CostSource
 from app.schemas.executions import MAX_SPANS
 from app.schemas.spans import SpanCreate, nanoseconds
@@ -20,8 +21,17 @@ from app.schemas.spans import SpanCreate, nanoseconds
 KEY = ("trace_id", "span_id", "started_at")
 BODY_FIELDS = ("input", "output", "attributes", "events")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ROWS_PER_STATEMENT = 500
 Row = dict[str, Any]  # column values
+
+
+def upsert_of(model: type[Base]) -> Insert:
+    """A statement for one row, which the driver sends many of at once; compiled a single time."""
+    statement = insert(table_of(model))
+    replaced = {c.name: c for c in statement.excluded if c.name not in KEY}
+    return statement.on_conflict_do_update(index_elements=KEY, set_=replaced)
+
+
+STORE_SPAN, STORE_BODY = upsert_of(Span), upsert_of(SpanBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +107,10 @@ class SpanService:
             bodies[key] = {name: row[name] for name in KEY} | {
                 name: getattr(span, name) for name in BODY_FIELDS
             }
-        await self._upsert(Span, list(rows.values()))
-        await self._upsert(SpanBody, list(bodies.values()))
-
-    async def _upsert(self, model: type[Span] | type[SpanBody], rows: list[Row]) -> None:
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            statement = insert(model).values(rows[start : start + ROWS_PER_STATEMENT])
-            replaced = {name: statement.excluded[name] for name in rows[0] if name not in KEY}
-            await self.session.execute(
-                statement.on_conflict_do_update(index_elements=KEY, set_=replaced)
-            )
+        if rows:
+            connection = await self.session.connection()
+            await connection.execute(STORE_SPAN, list(rows.values()))
+            await connection.execute(STORE_BODY, list(bodies.values()))
 
     async def of(self, execution: Execution, limit: int = MAX_SPANS) -> list[Span]:
         """The narrow rows by start time."""

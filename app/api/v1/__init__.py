@@ -4,11 +4,12 @@ from fastapi import APIRouter
 
 from app.api.v1 import agents, api_keys, audit_events, auth, executions, statistics, tools, users
 
+# A request is compared with one after the other: those that machines use come first.
 ROUTERS: tuple[APIRouter, ...] = (
-    auth.router,
-    agents.router,
-    tools.router,
     executions.router,
+    agents.router,
+    auth.router,
+    tools.router,
     statistics.router,
     api_keys.router,
     users.router,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.api.deps import AgentServiceDep, IfMatchDep, SettingsDep, etag, requires
+from app.api.deps import AgentServiceDep, IfMatchDep, LiveConfigServiceDep, etag, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
@@ -23,7 +23,6 @@ from app.schemas.agents import (
 from app.schemas.base import MAX_BIGINT, Page
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.services.agent_revisions import AgentRevisionService
-from app.services.agents import LiveConfig
 from app.services.bulk import create_each, delete_each, update_each
 
 router = APIRouter(prefix="/agents", tags=["agents"], route_class=StrictRoute)
@@ -89,21 +88,18 @@ async def list_agents(query: Annotated[AgentQuery, Query()], agents: AgentServic
 )
 async def pull_config(
     name: Annotated[str, Path(max_length=100, description="The name of the agent.")],
-    agents: AgentServiceDep,
-    settings: SettingsDep,
+    configs: LiveConfigServiceDep,
     request: Request,
-    response: Response,
-) -> Any:
+) -> Response:
     """What a runtime runs with: the live revision, its tools, and ready OTEL_* settings.
 
     Send the answer's ETag as `If-None-Match`; 304 means that nothing changed.
     """
-    live = await agents.live_config(name)
+    live = await configs.pull(name)
+    headers = {"ETag": live.etag}
     if is_known(live.etag, request.headers.get("if-none-match", "")):
-        return Response(status_code=304, headers={"ETag": live.etag})
-    response.headers["ETag"] = live.etag
-    origin = settings.public_origin or str(request.base_url).rstrip("/")
-    return config_body(live, origin)
+        return Response(status_code=304, headers=headers)
+    return Response(live.body, headers=headers, media_type="application/json")
 
 
 def is_known(tag: str, offered: str) -> bool:
@@ -112,27 +108,10 @@ def is_known(tag: str, offered: str) -> bool:
     return bool(known & {tag, "*"})
 
 
-def config_body(live: LiveConfig, origin: str) -> dict[str, Any]:
-    attributes = (
-        f"greenroom.agent.name={live.agent.name},greenroom.agent.revision={live.revision.number}"
-    )
-    return {
-        "agent_id": live.agent.id,
-        "name": live.agent.name,
-        "action": "continue" if live.agent.is_active else "stop",
-        "revision": live.revision.number,
-        **live.revision.snapshot,
-        "otel": {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": origin,
-            "OTEL_RESOURCE_ATTRIBUTES": attributes,
-        },
-    }
-
-
 @router.get("/{agent_id}", response_model=AgentRead, dependencies=READ, responses=READ_ERRORS)
-async def get_agent(agent_id: AgentId, agents: AgentServiceDep, response: Response) -> Agent:
+async def get_agent(agent_id: AgentId, agents: AgentServiceDep, response: Response) -> AgentRead:
     """One agent; the ETag is its row version."""
-    agent = await agents.get(agent_id)
+    agent = await agents.read(agent_id)
     response.headers["ETag"] = etag(agent.row_version)
     return agent
 

@@ -99,8 +99,8 @@ async def list_executions(
     query: Annotated[ExecutionQuery, Query()], runs: ExecutionServiceDep
 ) -> Any:
     """Newest first. Pass `next_cursor` as `cursor` for the following ones."""
-    found = await runs.list_runs(query)
-    missing = missing_of(query.ids, found.items)
+    found = await runs.list_reads(query)
+    missing = missing_of(query.ids, {item["id"] for item in found.items})
     return {"items": found.items, "next_cursor": found.next_cursor, "missing": missing}
 
 

@@ -13,9 +13,8 @@ CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 415)
 LIST_ERRORS = responses(401, 403)
 
 
-def missing_of(ids: Sequence[int], items: Sequence[Any]) -> list[int] | None:
+def missing_of(ids: Sequence[int], found: set[int]) -> list[int] | None:
     """Of the ids asked for those that were not found; ``None`` where no ids were."""
-    found = {item.id for item in items}
     return [row_id for row_id in ids if row_id not in found] if ids else None
 
 
@@ -27,5 +26,5 @@ def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Any]:
         "page": query.offset // query.size + 1,
         "page_size": query.size,
         "pages": -(-listing.total // query.size),
-        "missing": missing_of(query.ids, listing.items),
+        "missing": missing_of(query.ids, {item.id for item in listing.items}),
     }

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
-from app.models import Agent
 from app.models.executions import CostSource
 from app.schemas.bulk import Problem
 from app.schemas.executions import ExecutionCreate
@@ -23,12 +22,12 @@ def content_digest(data: ExecutionCreate) -> bytes:
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).digest()
 
 
-def trace_id_for(data: ExecutionCreate, agent: Agent) -> bytes:
+def trace_id_for(data: ExecutionCreate, agent_id: int) -> bytes:
     """The sender's trace id; else one that follows from the external id, or a random one."""
     if data.trace_id is not None:
         return bytes.fromhex(data.trace_id)
     if data.external_id is not None:
-        return hashlib.sha256(f"{agent.id}:{data.external_id}".encode()).digest()[:16]
+        return hashlib.sha256(f"{agent_id}:{data.external_id}".encode()).digest()[:16]
     return uuid4().bytes
 
 

@@ -1,0 +1,126 @@
+"""What runtimes pull, often and seldom changed: asked for together, rendered once."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.core.actor import Actor
+from app.core.cache import Recent
+from app.core.database import Database
+from app.exceptions import NotFound
+from app.models import AgentRevision
+from app.schemas.agents import AgentConfig
+from app.services.agents import AgentService, NamedAgent, only_one
+
+MAX_RENDERED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks for the agent of which name; equal asks have equal answers."""
+
+    actor: Actor
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """What a runtime is told, as JSON, and the tag that changes whenever it does."""
+
+    etag: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that the rendered JSON follows from; a revision's content never changes."""
+
+    agent: NamedAgent
+    origin: str
+
+
+Rendered = Recent[Shown, bytes]
+
+
+class LiveConfigService:
+    """Reads in statements of its own, so that many who ask at once share one.
+
+    ``origin`` is where runtimes find this server.
+    """
+
+    def __init__(self, database: Database, actor: Actor, origin: str, rendered: Rendered) -> None:
+        self.database = database
+        self.actor = actor
+        self._origin = origin
+        self._rendered = rendered
+
+    async def pull(self, name: str) -> LiveConfig:
+        """The live revision of the agent of that name; one's own comes first.
+
+        Raise ``NotFound``, and ``Conflict`` when the name says not which agent.
+        """
+        self.actor.require(AgentService.readable)  # here, or it would refuse whoever asks along
+        ask = Ask(replace(self.actor, request_id=None, ip=None), name.lower())
+        agents = await self.database.read_together(live_agents, ask) or []
+        own = [agent for agent in agents if agent.user_id == self.actor.user_id]
+        agent = only_one(name, own or agents)
+        if agent.live_revision_id is None:
+            raise NotFound(f"The agent {agent.name} has no live revision.")
+        return LiveConfig(etag_of(agent), await self._body(agent))
+
+    async def _body(self, agent: NamedAgent) -> bytes:
+        shown = Shown(agent, self._origin)
+        body = self._rendered.get(shown)
+        if body is None:
+            body = render(shown, await self._snapshot(agent))
+            self._rendered.put(shown, body)
+        return body
+
+    async def _snapshot(self, agent: NamedAgent) -> dict[str, Any]:
+        statement = select(AgentRevision.snapshot).where(AgentRevision.id == agent.live_revision_id)
+        async with self.database.reading() as connection:
+            return (await connection.execute(statement)).scalar_one()
+
+
+def etag_of(agent: NamedAgent) -> str:
+    state = "a" if agent.is_active else "p"
+    return f'"{(agent.content_sha256 or b"").hex()[:32]}-{agent.number}{state}"'
+
+
+def render(shown: Shown, snapshot: dict[str, Any]) -> bytes:
+    agent = shown.agent
+    attributes = f"greenroom.agent.name={agent.name},greenroom.agent.revision={agent.number}"
+    config = AgentConfig.model_validate(
+        {
+            "agent_id": agent.id,
+            "name": agent.name,
+            "action": "continue" if agent.is_active else "stop",
+            "revision": agent.number,
+            **snapshot,
+            "otel": {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": shown.origin,
+                "OTEL_RESOURCE_ATTRIBUTES": attributes,
+            },
+        }
+    )
+    return config.model_dump_json(by_alias=True).encode()
+
+
+async def live_agents(
+    connection: AsyncConnection, asks: Collection[Ask]
+) -> dict[Ask, Sequence[NamedAgent]]:
+    """A few agents of each asked name that the asker may see, in one statement."""
+    numbered = dict(enumerate(asks))
+    session = AsyncSession(connection)  # of the services that build the statements; never begun
+    parts = [
+        AgentService(session, ask.actor).named(ask.name).add_columns(literal(number))
+        for number, ask in numbered.items()
+    ]
+    rows = await connection.execute(parts[0] if len(parts) == 1 else union_all(*parts))
+    found: dict[Ask, list[NamedAgent]] = {ask: [] for ask in asks}
+    for *values, number in rows:
+        found[numbered[number]].append(NamedAgent(*values))
+    return dict(found)

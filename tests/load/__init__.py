@@ -1,0 +1,1 @@
+"""Requests per second of this product beside a bare app over the same tables: ``make load``."""
