@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
@@ -71,6 +71,13 @@ class SealState:
     is_late: bool
 
 
+def not_sealed_since(horizon: datetime) -> ColumnElement[bool]:
+    """Whether an event is in none of the seals made from then on."""
+    held = select(func.unnest(AuditSeal.event_ids).label("id"))
+    sealed = held.where(AuditSeal.sealed_at >= horizon).subquery()
+    return ~select(1).where(sealed.c.id == AuditEvent.id).exists()
+
+
 class AuditSealService:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
@@ -98,26 +105,21 @@ class AuditSealService:
     async def _unsealed(self, last: AuditSeal | None) -> AsyncIterator[list[AuditEvent]]:
         """Batches by id. Ids commit out of order, so those of the last minutes are compared."""
         horizon = last.sealed_at - SETTLED_AFTER if last else None
-        known = await self._sealed_since(horizon) if horizon else set()
         statement = select(AuditEvent).order_by(AuditEvent.id).limit(BATCH)
         after = 0
         if horizon is not None:
-            statement = statement.where(AuditEvent.at >= horizon)
+            # Left to the database: there may be thousands of them, and only a few new ones.
+            statement = statement.where(AuditEvent.at >= horizon, not_sealed_since(horizon))
             first = select(func.min(AuditEvent.id)).where(AuditEvent.at >= horizon)
             after = (await self.session.scalar(first) or 1) - 1
         while True:
-            rows = list(await self.session.scalars(statement.where(AuditEvent.id > after)))
-            events = [row for row in rows if row.id not in known]
+            events = list(await self.session.scalars(statement.where(AuditEvent.id > after)))
             if events:
                 yield events
-            if len(rows) < BATCH:
+            if len(events) < BATCH:
                 return
-            after = rows[-1].id
+            after = events[-1].id
             self.session.expunge_all()  # a first sealing may read millions
-
-    async def _sealed_since(self, horizon: datetime) -> set[int]:
-        statement = select(func.unnest(AuditSeal.event_ids)).where(AuditSeal.sealed_at >= horizon)
-        return set(await self.session.scalars(statement))
 
     async def _add(self, previous: bytes, events: Sequence[AuditEvent]) -> bytes:
         sealed_at, key = await database_now(self.session), self._ring[0]
@@ -135,14 +137,11 @@ class AuditSealService:
 
     async def state(self) -> SealState:
         last = await self._last()
-        held, waiting = select(func.unnest(AuditSeal.event_ids).label("id")), select(AuditEvent.at)
+        waiting = select(AuditEvent.at)
         if last is not None:
             horizon = last.sealed_at - SETTLED_AFTER
-            held = held.where(AuditSeal.sealed_at >= horizon)
-            waiting = waiting.where(AuditEvent.at >= horizon)
-        sealed = held.subquery()
-        unsealed = ~select(1).where(sealed.c.id == AuditEvent.id).exists()
-        oldest = await self.session.scalar(waiting.where(unsealed).order_by(AuditEvent.at).limit(1))
+            waiting = waiting.where(AuditEvent.at >= horizon, not_sealed_since(horizon))
+        oldest = await self.session.scalar(waiting.order_by(AuditEvent.at).limit(1))
         now = await database_now(self.session)
         return SealState(
             last_event_id=max(last.event_ids) if last else None,

@@ -40,12 +40,12 @@ from app.services.ingestion.reports import (
     usage_values,
 )
 from app.services.ingestion.words import found_by, with_more_words
-from app.services.paging import Slice, read_columns, read_slice, window
+from app.services.paging import Slice, columns_for, read_columns, read_slice, window
 from app.services.spans import SpanService, distinct
 from app.services.traces import count_errors, search_text, totals_of
 
 LIST_LIMIT = 1000
-LISTED: Columns = select(*(table_of(Execution).c[field] for field in ExecutionRead.model_fields))
+LISTED: Columns = select(*columns_for(ExecutionRead.model_fields, table_of(Execution)))
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
     search=func.to_tsvector("simple", bindparam("words", type_=Text))
