@@ -39,11 +39,17 @@ class Once:
         self._keys = keys
         self._row = row
 
-    async def keep(self, body: B, response: Response, default_status: int) -> B:
-        """Keep the answer for a repetition, and hand it on."""
+    async def keep(
+        self, body: B, response: Response, default_status: int, *, shown_once: str | None = None
+    ) -> B:
+        """Keep the answer for a repetition, and hand it on.
+
+        The field ``shown_once`` is a secret: it is kept nowhere, and null in a repetition.
+        """
         if self._row is not None:
             status = response.status_code or default_status
             stored = body.model_dump(mode="json", by_alias=True)
+            stored |= {} if shown_once is None else {shown_once: None}
             answer = Answer(status, stored, response.headers.get("location"))
             await self._keys.keep(self._row, answer)
         return body

@@ -111,4 +111,5 @@ class ApiKeyRead(Output):
 class ApiKeyCreated(ApiKeyRead):
     """The one answer that holds the whole key."""
 
-    key: str
+    key: str | None
+    """Null in a repetition under the same Idempotency-Key: it is kept nowhere."""

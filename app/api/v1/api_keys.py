@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import ApiKeyServiceDep, recently_authenticated, requires
+from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
@@ -37,16 +38,21 @@ SENSITIVE = [*WRITE, recently_authenticated]
     responses={**created(ApiKeyCreated, versioned=False), **CREATE_ERRORS},
 )
 async def create_api_key(
-    data: ApiKeyCreate, keys: ApiKeyServiceDep, request: Request, response: Response
-) -> Any:
+    data: ApiKeyCreate,
+    keys: ApiKeyServiceDep,
+    request: Request,
+    response: Response,
+    once: OnceDep,
+) -> ApiKeyCreated:
     """Issue a key. This answer is the only place that ever shows it."""
-    return shown_once(*await keys.issue(data), request, response)
+    issued = shown_once(*await keys.issue(data), request, response)
+    return await once.keep(issued, response, 201, shown_once="key")
 
 
-def shown_once(key: ApiKey, token: str, request: Request, response: Response) -> dict[str, Any]:
+def shown_once(key: ApiKey, token: str, request: Request, response: Response) -> ApiKeyCreated:
     response.headers["Location"] = f"{request.app.url_path_for('get_api_key', key_id=key.id)}"
     response.headers["Cache-Control"] = "no-store"
-    return ApiKeyRead.model_validate(key).model_dump() | {"key": token}
+    return ApiKeyCreated(**ApiKeyRead.model_validate(key).model_dump(), key=token)
 
 
 @router.post(
@@ -61,11 +67,13 @@ async def rotate_api_key(
     keys: ApiKeyServiceDep,
     request: Request,
     response: Response,
+    once: OnceDep,
     data: ApiKeyRotate | None = None,
-) -> Any:
+) -> ApiKeyCreated:
     """A new key like this one, shown once; the old one goes on working for the overlap."""
     overlap = timedelta(hours=(data or ApiKeyRotate()).overlap_hours)
-    return shown_once(*await keys.rotate(key_id, overlap), request, response)
+    issued = shown_once(*await keys.rotate(key_id, overlap), request, response)
+    return await once.keep(issued, response, 201, shown_once="key")
 
 
 @router.patch("/{key_id}", response_model=ApiKeyRead, dependencies=WRITE, responses=CHANGE_ERRORS)

@@ -13,6 +13,7 @@ from app.api.deps import (
     recently_authenticated,
     requires,
 )
+from app.api.idempotency import OnceDep
 from app.api.mails import link_to, send_link
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
@@ -51,6 +52,7 @@ async def invite_user(
     settings: SettingsDep,
     request: Request,
     response: Response,
+    once: OnceDep,
 ) -> UserInvited:
     """Invite someone: they choose their password by the link."""
     user = await users.create(UserCreate(**data.model_dump()))
@@ -59,7 +61,8 @@ async def invite_user(
     response.headers["Location"] = f"{request.url.path}/{user.id}"
     response.headers.update(NEVER_STORED | {"ETag": etag(user.row_version)})
     read = UserRead.model_validate(user).model_dump()
-    return UserInvited(**read, mail_sent=mailed, link=None if mailed else link)
+    invited = UserInvited(**read, mail_sent=mailed, link=None if mailed else link)
+    return await once.keep(invited, response, 201, shown_once="link")
 
 
 @router.get("", response_model=Page[UserRead], dependencies=READ, responses=LIST_ERRORS)

@@ -4,11 +4,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.models import AuditEvent, IdempotencyKey
+from app.models import AuditEvent, IdempotencyKey, User
+from app.services.refresh_tokens import RefreshTokenService
+from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
 from tests.factories.executions import execution_data
 from tests.integration.envelope import assert_envelope
@@ -80,3 +83,36 @@ async def test_expired_key_starts_anew(api: httpx2.AsyncClient, session: AsyncSe
 async def test_key_outside_the_rules_is_refused(api: httpx2.AsyncClient, key: str) -> None:
     response = await api.post(AGENTS, json=AGENT, headers={"Idempotency-Key": key})
     assert_envelope(response, 422, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "secret"),
+    [
+        ("api-keys", {"name": "ci", "scopes": ["agents:read"]}, "key"),
+        ("users", {"email": "new@example.com", "full_name": "New One"}, "link"),
+    ],
+)
+async def test_secret_of_an_answer_is_in_no_repetition(
+    app: FastAPI,
+    session: AsyncSession,
+    superuser: User,
+    path: str,
+    data: dict[str, Any],
+    secret: str,
+) -> None:
+    pair = await RefreshTokenService(session, actor_for(superuser), app.state.settings).open(
+        superuser, None
+    )
+    headers = {"Authorization": f"Bearer {pair.access_token}"} | KEY
+    async with client_of(app, headers=headers) as client:
+        first = await client.post(f"/api/v1/{path}", json=data)
+        assert first.status_code == 201, first.text
+        before = await events(session)
+        again = await client.post(f"/api/v1/{path}", json=data)
+    assert again.status_code == 201
+    assert again.headers["location"] == first.headers["location"]
+    assert again.json() == first.json() | {secret: None}
+    assert await events(session) == before
+    kept = (await session.scalars(select(IdempotencyKey))).one()
+    assert first.json()[secret]
+    assert first.json()[secret] not in str(kept.body)
