@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 
-from app.api.attempts import claim_attempt, subjects_of
+from app.api.attempts import claim_attempt, own_subjects
 from app.api.deps import (
     SessionDep,
     SettingsDep,
@@ -81,8 +81,8 @@ async def get_reauthenticate(
 
     async def confirm(password: str) -> None:
         logins = LoginService(session, staff.actor, settings)
-        subjects = subjects_of(request, settings, staff.user.email)
-        attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
+        # Whoever took the session over must not lock the person's logins with wrong guesses.
+        attempts = await claim_attempt(request, AttemptKind.PASSWORD, own_subjects(staff.actor))
         await logins.check_own_password(staff.user, password)
         await logins.give_back(attempts)
         sessions = StaffSessionService(session, staff.actor, settings)

@@ -104,7 +104,9 @@ async def log_in_with_code(
 ) -> Response:
     """The second step."""
     keys = logins.settings.signing_keys()
-    proven = Signer(keys, LOGIN_STEP_SALT).unsign(step, STEP_AGE_S) or ""
+    proven = Signer(keys, LOGIN_STEP_SALT).unsign(step, STEP_AGE_S)
+    if proven is None:  # no try of anyone's code, so none is counted
+        return login_page(request, {"next": next}, Unauthorized(START_AGAIN))
     subjects = factor_subjects(request, proven.rpartition(":")[0])
     try:
         attempts = await claim_attempt(request, AttemptKind.SECOND_FACTOR, subjects)

@@ -166,8 +166,10 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
 
     async def _row_values(self, data: ExecutionCreate, agent: NamedAgent) -> dict[str, Any]:
         spans = distinct(data.spans)
-        started_at = data.started_at or self._earliest(data) or datetime.now(UTC)
         ended_at = data.ended_at
+        # A run that names its end alone began no later, whatever its spans say.
+        known = [moment for moment in (self._earliest(data), ended_at) if moment]
+        started_at = data.started_at or min(known, default=datetime.now(UTC))
         return {
             "agent_id": agent.id,
             "agent_revision_id": await self._revision_id(data, agent),

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.actor import Actor
 from app.core.config import Settings
@@ -54,6 +55,8 @@ class LoginService:
             raise Unauthorized(WRONG_CREDENTIALS)
         if upgraded:
             await self._note(user, hashed_password=upgraded)
+            # The second step names the hash that is stored now.
+            set_committed_value(user, "hashed_password", upgraded)
         return user
 
     async def check_code(self, user: User, code: str) -> None:

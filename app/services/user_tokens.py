@@ -60,6 +60,8 @@ class UserTokenService:
         )
         if user is None or not may_enter(user):
             return None
+        if user.hashed_password is None:
+            return None  # a stranger must not shorten the time of an invitation
         return user, await self.issue(user, TokenPurpose.PASSWORD_RESET)
 
     def _live(self, token: str) -> Select[UserToken]:

@@ -363,3 +363,16 @@ async def test_feedback_sent_along_is_shown(api: httpx2.AsyncClient, data: dict[
     shown = (await api.get(url)).json()["feedback"]
     assert [(f["name"], f["label"]) for f in shown] == [("helpful", None), ("tone", "warm")]
     assert float(shown[0]["value"]) == 0
+
+
+@pytest.mark.parametrize("spans", [[], [{"name": "chat", "start_ns": 1_800_000_000_000_000_000}]])
+async def test_run_that_names_its_end_alone_can_be_changed_later(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, spans: list[dict[str, Any]]
+) -> None:
+    agent = await make_agent(session, actor)
+    end = "2026-11-01T10:00:00Z"
+    run = {"agent_id": agent.id, "ended_at": end, "spans": spans}
+    created = (await api.post(RUNS, json=run)).json()
+    assert (created["started_at"], created["latency_ms"]) == (end, 0)
+    changed = await api.patch(f"{RUNS}/{created['id']}", json={"tags": ["late"]})
+    assert changed.status_code == 200, changed.text

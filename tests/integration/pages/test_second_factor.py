@@ -7,6 +7,7 @@ import httpx2
 import pyotp
 import pytest
 from fastapi import FastAPI
+from passlib.hash import bcrypt
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -242,3 +243,34 @@ async def test_session_before_reauthentication_is_over(
     async with client_of(app, cookies=old) as replay:
         assert (await replay.get("/agents")).status_code == 303
     assert (await web.get("/agents")).status_code == 200
+
+
+async def test_first_login_with_a_dated_hash_takes_the_code_too(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User, secret: str
+) -> None:
+    staff.hashed_password = bcrypt.using(rounds=4).hash(PASSWORD)
+    await session.flush()
+    response = await second_step(client, await first_step(client, staff), code_of(secret))
+    assert response.status_code == 303
+    await session.refresh(staff)
+    assert (staff.hashed_password or "").startswith("$argon2id$")
+
+
+async def test_forged_steps_use_up_nobodys_tries(
+    client: httpx2.AsyncClient, staff: User, secret: str
+) -> None:
+    step = await first_step(client, staff)
+    for _ in range(12):
+        forged = await second_step(client, "forged", "123456")
+        assert "Start again" in forged.text or forged.status_code in {401, 422}
+    assert (await second_step(client, step, code_of(secret))).status_code == 303
+
+
+async def test_wrong_confirmations_do_not_lock_the_login(
+    app: FastAPI, web: httpx2.AsyncClient, staff: User
+) -> None:
+    for _ in range(12):
+        await web.post("/reauthenticate", data={"reauthentication_password": "wrong"})
+    async with client_of(app, headers=SAME_ORIGIN) as other:
+        form = {"email": staff.email, "password": PASSWORD, "next": "/tools"}
+        assert (await other.post("/login", data=form)).status_code == 303

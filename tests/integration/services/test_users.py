@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
+from app.core.config import Settings
 from app.core.permissions import Role
 from app.core.security import verify_password
 from app.exceptions import Conflict, Forbidden
-from app.models import User
+from app.models import TokenPurpose, User, UserToken
 from app.schemas.problems import field_problems
 from app.schemas.users import UserCreate, UserQuery, UserUpdate
+from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
 from tests.conftest import actor_for
 from tests.factories.users import make_user
@@ -139,3 +142,16 @@ async def test_user_is_found_by_words_of_name_and_address(
     await session.flush()
     found = await users.list_page(UserQuery(q=words))
     assert [row.id for row in found.items] == [user.id]
+
+
+async def test_forgotten_password_leaves_an_invitation_as_it_is(
+    session: AsyncSession, settings: Settings, superuser: User
+) -> None:
+    invited = await make_user(session)
+    invited.hashed_password = None
+    await session.flush()
+    tokens = UserTokenService(session, actor_for(superuser), settings)
+    await tokens.issue(invited, TokenPurpose.INVITATION)
+    assert await tokens.request_reset(invited.email) is None
+    kept = (await session.scalars(select(UserToken))).one()
+    assert kept.purpose is TokenPurpose.INVITATION
