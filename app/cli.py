@@ -20,11 +20,17 @@ from app.bootstrap import create_superuser, ensure_first_superuser, one_time_pas
 from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
+from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
+from app.core.templating import Templates
 from app.exceptions import AppError
 from app.importers.command import importers
+from app.jobs import HANDLED, SCHEDULES
+from app.jobs.context import Resources
+from app.jobs.worker import Worker
 from app.main import create_app
 from app.services.audit_seals import AuditSealService, Verification
+from app.services.live_events import EventSender
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
@@ -96,10 +102,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve_app(settings: Settings, listener: socket.socket) -> None:
+def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool = False) -> None:
     """Serve until Ctrl-C or SIGTERM; both end the process in order."""
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, embed_worker=embed_worker),
         log_config=None,
         access_log=False,  # our own middleware writes a line per request
         server_header=False,
@@ -145,7 +151,7 @@ def greet(settings: Settings, url: str, password: str | None) -> None:
 
 @cli.command()
 def run(port: Port = None) -> None:
-    """Start everything: database, migrations, first superuser, web."""
+    """Start everything: database, migrations, first superuser, web and worker."""
     settings = load_settings()
     listener = listen(settings.host, settings.port if port is None else port)
     with with_database(settings) as ready:
@@ -155,7 +161,7 @@ def run(port: Port = None) -> None:
         console.print("[green]✓[/] The database is up to date")
         host, bound = listener.getsockname()[:2]
         greet(ready, f"http://{host}:{bound}", password)
-        serve_app(ready, listener)
+        serve_app(ready, listener, embed_worker=True)
 
 
 @cli.command()
@@ -166,6 +172,31 @@ def serve(port: Port = None) -> None:
     with with_database(settings) as ready:
         require_head(ready)
         serve_app(ready, listener)
+
+
+@cli.command()
+def worker() -> None:
+    """Do the background work alone, beside any number of web servers and other workers."""
+    with with_database(load_settings()) as ready:
+        require_head(ready)
+        configure_logging(ready)
+        console.print("[green]✓[/] The worker is running (Ctrl-C stops it)")
+        asyncio.run(work_until_stopped(ready))
+
+
+async def work_until_stopped(settings: Settings) -> None:
+    database = Database.from_settings(settings)
+    sender = EventSender(database)
+    database.outbox = sender.send
+    sender.start()
+    working = Worker(Resources(database, settings, Templates()), HANDLED, SCHEDULES)
+    loop = asyncio.get_running_loop()
+    for caught in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(caught, lambda: tasks.append(loop.create_task(working.stop())))
+    tasks: list[asyncio.Task[None]] = []
+    await working.run()
+    await sender.stop()
+    await database.dispose()
 
 
 def require_head(settings: Settings) -> None:

@@ -22,13 +22,16 @@ from app.core.database import Database
 from app.core.logging import configure_logging
 from app.core.rate_limits import RateLimits
 from app.core.templating import STATIC, Templates
+from app.jobs import HANDLED, SCHEDULES
+from app.jobs.context import Resources
+from app.jobs.worker import Worker
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.hosts import HostsMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.services.live_configs import MAX_RENDERED
-from app.upkeep import seal_audit_log
+from app.services.live_events import EventListener, EventSender
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -51,18 +54,29 @@ EXPOSED_HEADERS = [
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    sealing = asyncio.create_task(seal_audit_log(app.state.database, app.state.settings))
+    sender, listener = EventSender(app.state.database), app.state.events
+    app.state.database.outbox = sender.send
+    sender.start()
+    listener.start()
+    working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()
     yield
-    sealing.cancel()
-    # It may hold a connection; the pool is closed after that is given back.
-    await asyncio.wait([sealing])
+    if working is not None:
+        await app.state.worker.stop()
+        await asyncio.wait([working])
+    await listener.stop()
+    await sender.stop()
     await app.state.database.dispose()
 
 
-def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
-    """The product over one database. Raises ``RuntimeError`` when none is configured."""
+def create_app(
+    settings: Settings, database: Database | None = None, *, embed_worker: bool = False
+) -> FastAPI:
+    """The product over one database, its worker in the same process where wanted.
+
+    Raises ``RuntimeError`` when no database is configured.
+    """
     configure_logging(settings)
     respond = errors.ErrorResponder(pages.render_error)
     app = FastAPI(
@@ -78,13 +92,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
         middleware=middleware(settings, respond),
     )
-    app.state.settings = settings
-    app.state.database = database or Database.from_settings(settings)
-    app.state.templates = Templates()
-    app.state.background_tasks = set()
-    app.state.denials = denials.Denials()
-    app.state.rate_limits = RateLimits(settings)
-    app.state.rendered_configs = Recent(MAX_RENDERED)
+    equip(app, settings, database)
+    app.state.worker = make_worker(app) if embed_worker else None
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)
@@ -97,6 +106,24 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     pages.include(app)
     mount_admin(app)
     return app
+
+
+def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
+    """What routes and pages find in the app's state."""
+    state = app.state
+    state.settings = settings
+    state.database = database or Database.from_settings(settings)
+    state.templates = Templates()
+    state.events = EventListener(state.database)
+    state.background_tasks = set()
+    state.denials = denials.Denials()
+    state.rate_limits = RateLimits(settings)
+    state.rendered_configs = Recent(MAX_RENDERED)
+
+
+def make_worker(app: FastAPI) -> Worker:
+    state = app.state
+    return Worker(Resources(state.database, state.settings, state.templates), HANDLED, SCHEDULES)
 
 
 def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middleware]:

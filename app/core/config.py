@@ -82,9 +82,12 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(10, ge=1, le=60)
     refresh_token_expire_days: int = Field(14, ge=1)
     refresh_token_expire_max_days: int = Field(60, ge=1)
-    audit_seal_seconds: float = Field(5, ge=0.1)
     invitation_days: int = Field(7, ge=1)
     password_reset_minutes: int = Field(60, ge=5)
+
+    worker_concurrency: int = Field(10, ge=1, le=100)
+    worker_patience_s: float = Field(10, ge=0)
+    job_lease_s: float = Field(30, ge=1)
 
     redis_url: SecretStr | None = None
     rate_limit_read_per_minute: int = Field(1200, ge=1)

@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session
 from app.core.batching import Batch
 from app.core.config import Settings
 from app.core.database_errors import UNAVAILABLE
+from app.core.events import PENDING, Outbox, discard
 from app.exceptions import Unavailable
 
 K = TypeVar("K", bound=Hashable)
@@ -125,7 +126,12 @@ async def finishing(session: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 
 class Database:
-    """One engine and the edge-owned unit of work over it."""
+    """One engine and the edge-owned unit of work over it.
+
+    ``outbox`` takes the live events of each unit of work after its commit.
+    """
+
+    outbox: Outbox = staticmethod(discard)
 
     def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
@@ -157,6 +163,8 @@ class Database:
             yield session
         for callback in session.info.pop(AFTER_COMMIT, []):
             callback()
+        if events := session.info.pop(PENDING, []):
+            self.outbox(events)
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[AsyncSession]:
@@ -173,6 +181,25 @@ class Database:
         """A connection for shared reads, of which no request holds another one meanwhile."""
         async with self._reader.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def dedicated(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of one's own, outside the pools: to listen on, or to claim jobs by.
+
+        Raise ``Unavailable`` when there is none to be had.
+        """
+        _, options = self.engine.dialect.create_connect_args(self.engine.url)
+        try:
+            connection = await asyncpg.connect(
+                timeout=5, server_settings={"application_name": "greenroom"}, **options
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Unavailable(UNAVAILABLE) from error
+        try:
+            yield connection
+        finally:
+            # It may hang with its server; nothing of it is needed any more.
+            connection.terminate()
 
     async def read_together(
         self,

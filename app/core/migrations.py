@@ -20,6 +20,9 @@ GRANTS = (
     "GRANT USAGE ON SCHEMA public TO {role}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "GRANT USAGE ON SCHEMA pgqueuer TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgqueuer TO {role}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA pgqueuer TO {role}",
     "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events, audit_seals FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {role}",
 )

@@ -24,6 +24,8 @@ class Permission(StrEnum):
     EXECUTIONS_READ = "executions:read"
     EXECUTIONS_WRITE = "executions:write"
     EXECUTIONS_DELETE = "executions:delete"
+    JOBS_READ = "jobs:read"
+    JOBS_WRITE = "jobs:write"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     KEYS_MANAGE = "keys:manage"
@@ -37,7 +39,7 @@ class Permission(StrEnum):
 
 P = Permission
 
-READ = frozenset({P.AGENTS_READ, P.TOOLS_READ, P.EXECUTIONS_READ, P.KEYS_READ})
+READ = frozenset({P.AGENTS_READ, P.TOOLS_READ, P.EXECUTIONS_READ, P.JOBS_READ, P.KEYS_READ})
 WRITE = frozenset(
     {
         P.AGENTS_WRITE,
@@ -46,6 +48,7 @@ WRITE = frozenset(
         P.TOOLS_DELETE,
         P.EXECUTIONS_WRITE,
         P.EXECUTIONS_DELETE,
+        P.JOBS_WRITE,
         P.KEYS_WRITE,
     }
 )
@@ -68,6 +71,8 @@ KEY_SCOPES: tuple[Permission, ...] = (
     P.EXECUTIONS_READ,
     P.EXECUTIONS_WRITE,
     P.EXECUTIONS_DELETE,
+    P.JOBS_READ,
+    P.JOBS_WRITE,
 )
 
 SEES_ALL_ROWS = frozenset({Role.VIEWER, Role.STAFF, Role.SUPERUSER})

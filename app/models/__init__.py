@@ -9,6 +9,8 @@ from app.models.base import Base
 from app.models.executions import Execution, ExecutionBody, Feedback
 from app.models.idempotency_keys import IdempotencyKey
 from app.models.instance_settings import InstanceSettings
+from app.models.jobs import Job, JobKind, JobStatus
+from app.models.live_events import LiveEvent
 from app.models.login_attempts import AttemptKind, LoginAttempt
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
@@ -31,6 +33,10 @@ __all__ = [
     "Feedback",
     "IdempotencyKey",
     "InstanceSettings",
+    "Job",
+    "JobKind",
+    "JobStatus",
+    "LiveEvent",
     "LoginAttempt",
     "RecoveryCode",
     "RefreshToken",

@@ -110,6 +110,7 @@ def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
 class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
     model = Agent
     resource = "agents"
+    is_live = True
     noun = "agent"
     readable = Permission.AGENTS_READ
     writable = Permission.AGENTS_WRITE

@@ -14,6 +14,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from app.core.actor import Actor
 from app.core.database import database_now
 from app.core.database_errors import constraint_of
+from app.core.events import Event, publish
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Forbidden, NotFound, StaleVersion
 from app.models.base import Base
@@ -58,6 +59,8 @@ class BaseService(Generic[M, C, U]):
     deletable: ClassVar[Permission]
     # Whether ``limited_to_agent`` keeps keys of one agent to rows of theirs.
     belongs_to_agent: ClassVar[bool] = False
+    # Whether changes are announced in the rooms ``<resource>`` and ``<noun>:<id>``.
+    is_live: ClassVar[bool] = False
     sorts: ClassVar[tuple[str, ...]] = ("created_at",)
     default_sort: ClassVar[str] = "-created_at"
     filters: ClassVar[tuple[str, ...]] = ()
@@ -201,6 +204,7 @@ class BaseService(Generic[M, C, U]):
         self.session.add(row)
         await self.flush(row)  # the audit event and what hangs on the row need its id
         self.audit.record("create", self.resource, row, initial_values(row) | extra, note)
+        self.announce("create", row)
         await self.written(row, initial_values(row) | extra, note)
         return await self.get(row.id)  # type: ignore[attr-defined]  # every M has one
 
@@ -234,6 +238,7 @@ class BaseService(Generic[M, C, U]):
         if before is not None:
             changes["row_version"] = [before, row.row_version]  # type: ignore[attr-defined]  # same
         self.audit.record(action, self.resource, row, changes, note)
+        self.announce(action, row)
         await self.written(row, changes, note)
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
@@ -251,6 +256,13 @@ class BaseService(Generic[M, C, U]):
         row.deleted_at = None
         await self.save("restore", row)
         return await self.get(row_id)
+
+    def announce(self, action: str, row: M) -> None:
+        """Tell who watches that there is something new to fetch, once this is committed."""
+        if self.is_live:
+            data = {"id": row.id}  # type: ignore[attr-defined]  # every M has one
+            rooms = (self.resource, f"{self.noun}:{data['id']}")
+            publish(self.session, *(Event(room, action, data) for room in rooms))
 
     async def flush(self, row: M) -> None:
         """Send the row to the database, with unique violations put in the user's words."""

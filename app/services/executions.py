@@ -63,6 +63,7 @@ class Recorded:
 class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
     model = Execution
     resource = "executions"
+    is_live = True
     noun = "execution"
     readable = Permission.EXECUTIONS_READ
     writable = Permission.EXECUTIONS_WRITE
@@ -136,6 +137,7 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         await (await self.session.connection()).execute(STORE_BODY, self._body(execution, data))
         self.session.add_all(self._feedback(execution, feedback) for feedback in data.feedback)
         await self.session.flush()  # a refused value must be this item's error, not the batch's
+        self.announce("create", execution)
         return Recorded(execution, is_new=True)
 
     async def _agent_of(self, data: ExecutionCreate) -> NamedAgent:

@@ -19,6 +19,7 @@ BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters"})
 class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
     model = Tool
     resource = "tools"
+    is_live = True
     noun = "tool"
     readable = Permission.TOOLS_READ
     writable = Permission.TOOLS_WRITE

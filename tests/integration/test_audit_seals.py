@@ -18,7 +18,6 @@ from app.core.migrations import migrate
 from app.models import AuditSeal
 from app.services.audit_events import AuditEventService
 from app.services.audit_seals import BATCH, AuditSealService, Verification
-from app.upkeep import seal_audit_log
 from tests.conftest import settings_for
 
 SYSTEM = Actor.system(Via.JOB)
@@ -89,21 +88,6 @@ async def test_only_one_process_seals_at_a_time(own_database: Database, settings
     counts = await asyncio.gather(*(seal(own_database, settings) for _ in range(8)))
     assert sum(counts) == 50
     assert (await verify(own_database, settings)).problems == []
-
-
-async def test_sealing_goes_on_in_the_background(
-    own_database: Database, settings: Settings
-) -> None:
-    often = settings.model_copy(update={"audit_seal_seconds": 0.01})
-    task = asyncio.create_task(seal_audit_log(own_database, often))
-    async with own_database.unit_of_work() as session:
-        record(session, 3)
-    for _ in range(500):
-        await asyncio.sleep(0.01)
-        if (await verify(own_database, settings)).events == 3:
-            break
-    task.cancel()
-    assert (await verify(own_database, settings)).events == 3
 
 
 Tamper = Callable[[AsyncSession], Awaitable[object]]

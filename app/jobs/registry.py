@@ -1,0 +1,27 @@
+"""Which function does which kind of job, and what is done by the clock."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.jobs.context import Handler, Resources
+from app.models import JobKind
+
+Chore = Callable[[Resources], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """``concurrency`` bounds how many run at once over all workers; 0 is no bound."""
+
+    kind: JobKind
+    handler: Handler
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """``cron`` has five fields, or six with seconds last; one worker does it each time."""
+
+    name: str
+    cron: str
+    chore: Chore

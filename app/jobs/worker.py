@@ -1,0 +1,223 @@
+"""The worker: claims jobs, runs their handlers, tries again what failed, and does the chores.
+
+PgQueuer brings a job's number and watches over the lease; the ``jobs`` table says what became of
+it. Whatever dies in between is found again by its lease and taken over under a new number.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pgqueuer.core.applications import PgQueuer
+from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Context, Schedule
+from pgqueuer.domain.models import Job as QueuedJob
+
+from app.core.database_errors import as_app_error
+from app.core.queue import QUEUE, queries_over
+from app.exceptions import AppError
+from app.jobs.context import SYSTEM, JobContext, Resources
+from app.jobs.registry import Handled
+from app.jobs.registry import Schedule as Chore
+from app.services.job_attempts import Attempt, CancelRequested, JobAttemptService, Superseded
+
+log = structlog.get_logger("greenroom.worker")
+LOOK_FOR_CANCELS_EVERY_S = 1.0
+RECONNECT_AFTER_S = 1.0
+BATCH = 5
+UNEXPECTED = "Something unexpected went wrong. The server's log has it under this job's number."
+
+
+class JobRunner:
+    """Runs one claimed job to its end in this process."""
+
+    def __init__(self, resources: Resources, handled: Sequence[Handled]) -> None:
+        self._resources = resources
+        self._handlers = {entry.kind.value: entry.handler for entry in handled}
+        self._running: dict[int, asyncio.Task[object]] = {}
+        self._cancelled: set[int] = set()
+
+    async def run(self, job_id: int) -> None:
+        """Raise ``RetryRequested`` when the queue is to bring the job again."""
+        attempt = await self._claim(job_id)
+        if attempt is None:
+            return
+        context = JobContext(attempt, self._resources)
+        with structlog.contextvars.bound_contextvars(job=job_id, kind=attempt.kind):
+            try:
+                await self._finish(context, await self._handle(context))
+            except Superseded:
+                log.warning("another worker has taken the job over")
+
+    async def _claim(self, job_id: int) -> Attempt | None:
+        async with self._resources.database.unit_of_work() as session:
+            return await JobAttemptService(session, SYSTEM).claim(job_id)
+
+    async def _handle(self, context: JobContext) -> object:
+        """The handler's result, in a task of its own that a cancelled job or a stop ends."""
+        attempt = context.attempt
+        task = asyncio.ensure_future(self._handlers[attempt.kind](context))
+        self._running[attempt.job_id] = task
+        try:
+            return await task
+        except CancelRequested:
+            await self._end_cancelled(attempt)
+            raise Superseded from None
+        except asyncio.CancelledError:
+            await self._stopped(attempt)
+            raise Superseded from None
+        except (Superseded, RetryRequested):
+            raise
+        except Exception as error:  # noqa: BLE001  (each is told to who asked)
+            await self._failed(attempt, error)
+            raise Superseded from None
+        finally:
+            self._running.pop(attempt.job_id, None)
+            self._cancelled.discard(attempt.job_id)
+
+    async def _finish(self, context: JobContext, result: object) -> None:
+        if not context.is_done:
+            async with context.last_step(result):
+                pass
+
+    async def _failed(self, attempt: Attempt, error: Exception) -> None:
+        known = error if isinstance(error, AppError) else as_app_error(error)
+        # What a user may read will not read differently at the next try, unless it passes.
+        final = known is not None and known.status < 500 and known.status != 429
+        log.warning("job failed", exc_info=None if known else error, attempt=attempt.number)
+        message = known.message if known else UNEXPECTED
+        async with self._resources.database.unit_of_work() as session:
+            attempts = JobAttemptService(session, SYSTEM)
+            delay = await attempts.fail(attempt, message, final=final)
+        if delay is not None:
+            raise RetryRequested(delay)
+
+    async def _end_cancelled(self, attempt: Attempt) -> None:
+        async with self._resources.database.unit_of_work() as session:
+            await JobAttemptService(session, SYSTEM).cancelled(attempt)
+
+    async def _stopped(self, attempt: Attempt) -> None:
+        """The handler was cancelled: by who asked for the job, or because the worker stops.
+
+        Never a ``CancelledError`` to the queue, which would take it for the job's end.
+        """
+        if attempt.job_id in self._cancelled:
+            await self._end_cancelled(attempt)
+            return
+        async with self._resources.database.unit_of_work() as session:
+            await JobAttemptService(session, SYSTEM).release(attempt)
+        raise RetryRequested(timedelta(0))
+
+    async def watch_cancels(self) -> None:
+        """For ever: end the handlers whose jobs someone has cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_FOR_CANCELS_EVERY_S)
+            if not self._running:
+                continue
+            with contextlib.suppress(Exception):  # looked again in a moment
+                async with self._resources.database.looking() as session:
+                    attempts = JobAttemptService(session, SYSTEM)
+                    for job_id in await attempts.asked_to_stop(set(self._running)):
+                        self.cancel(job_id)
+
+    def cancel(self, job_id: int) -> None:
+        if task := self._running.get(job_id):
+            self._cancelled.add(job_id)
+            task.cancel()
+
+    async def stop(self, patience_s: float) -> None:
+        """Let running jobs end for a while, then give the others back."""
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=patience_s)
+            for task in late:
+                task.cancel()
+
+
+@dataclass
+class QueuedJobExecutor(AbstractEntrypointExecutor):
+    """Hands a job of the queue to the runner; what comes of it is in the jobs table."""
+
+    runner: JobRunner
+
+    async def execute(self, job: QueuedJob, context: Context) -> None:
+        await self.runner.run(int(job.payload or b"0"))
+
+
+class Worker:
+    """Any number of them may work on one database, beside the web server or alone."""
+
+    def __init__(
+        self, resources: Resources, handled: Sequence[Handled], chores: Sequence[Chore]
+    ) -> None:
+        self._resources = resources
+        self._handled = handled
+        self._chores = chores
+        self._runner = JobRunner(resources, handled)
+        self._queue: PgQueuer | None = None
+        self._is_stopping = False
+
+    async def run(self) -> None:
+        """Until ``stop``; a lost connection is made anew."""
+        watching = asyncio.create_task(self._runner.watch_cancels())
+        try:
+            while not self._is_stopping:
+                try:
+                    await self._work()
+                except Exception as error:  # noqa: BLE001  (the database may be back in a moment)
+                    log.warning("the worker lost its connection", error=type(error).__name__)
+                    await asyncio.sleep(RECONNECT_AFTER_S)
+        finally:
+            watching.cancel()
+
+    async def stop(self) -> None:
+        """Claim nothing more; running jobs may end for a while and are then given back."""
+        self._is_stopping = True
+        if self._queue is not None:
+            self._queue.shutdown.set()
+        await self._runner.stop(self._resources.settings.worker_patience_s)
+
+    async def _work(self) -> None:
+        database, settings = self._resources.database, self._resources.settings
+        async with database.dedicated() as connection:
+            queries = queries_over(connection)
+            self._queue = queue = PgQueuer(queries.driver, channel=QUEUE.channel, queries=queries)
+            self._register(queue)
+            if self._is_stopping:
+                return
+            await queue.run(
+                # A job to be tried again makes no sound in the queue; it is looked for.
+                dequeue_timeout=timedelta(seconds=1),
+                batch_size=BATCH,
+                max_concurrent_tasks=max(settings.worker_concurrency, 2 * BATCH),
+                shutdown_on_listener_failure=True,
+                heartbeat_timeout=timedelta(seconds=settings.job_lease_s),
+            )
+
+    def _register(self, queue: PgQueuer) -> None:
+        for entry in self._handled:
+            parameters = EntrypointExecutorParameters(
+                concurrency_limit=entry.concurrency, func=unused, accepts_context=True
+            )
+            queue.qm.register_executor(
+                entry.kind.value, QueuedJobExecutor(parameters, self._runner)
+            )
+        for chore in self._chores:
+            queue.schedule(chore.name, chore.cron)(self._doing(chore))
+
+    def _doing(self, chore: Chore) -> Callable[[Schedule], Awaitable[None]]:
+        async def do(_: Schedule) -> None:
+            try:
+                await chore.chore(self._resources)
+            except Exception:  # the next time may well succeed
+                log.exception("a chore failed", chore=chore.name)
+
+        return do
+
+
+async def unused(_: QueuedJob, __: Context) -> None:
+    """The queue wants a function; the executor's runner does the work."""

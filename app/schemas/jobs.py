@@ -1,0 +1,42 @@
+"""Background jobs as they are listed and read."""
+
+from datetime import datetime
+from typing import Any
+
+from app.models.jobs import JobStatus
+from app.schemas.base import Output, PageQuery
+
+
+class JobQuery(PageQuery):
+    kind: str | None = None
+    """Jobs of this kind."""
+    status: JobStatus | None = None
+    """Jobs that stand here."""
+    agent_id: int | None = None
+    """Jobs about this agent."""
+
+
+class JobSummary(Output):
+    """``progress`` is 0 to 100; ``next_at`` is when a failed attempt is tried again."""
+
+    id: int
+    kind: str
+    status: JobStatus
+    progress: int
+    message: str | None
+    error: str | None
+    agent_id: int | None
+    user_id: int | None
+    attempts: int
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_at: datetime | None
+
+
+class JobRead(JobSummary):
+    """With what it was asked to do and what came of it."""
+
+    params: dict[str, Any]
+    result: Any | None
