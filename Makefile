@@ -16,7 +16,8 @@ run: $(VENV)/.run-stamp ## Start Greenroom: database, migrations, first superuse
 	@exec $(BIN)/python -m app run
 
 test: check browser ## Run every check and test
-	$(BIN)/python -m pytest -m "not real_data"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real_data and not browser"
+	$(BIN)/python -m pytest -m "browser and not real_data"
 
 fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPLES for each operation)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-400} $(BIN)/python -m pytest -s tests/contract

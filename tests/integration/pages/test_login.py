@@ -169,7 +169,7 @@ async def test_session_ends_when_idle_or_old_or_revoked(
 
 @pytest.mark.parametrize(
     "change",
-    [{"is_active": False}, {"deleted_at": datetime.now(UTC)}, {"role": Role.MEMBER}],
+    [{"is_active": False}, {"deleted_at": datetime(2026, 1, 1, tzinfo=UTC)}, {"role": Role.MEMBER}],
     ids=str,
 )
 async def test_session_dies_with_the_users_right_to_enter(
