@@ -111,6 +111,14 @@ class Conflict(AppError):
     code = "CONFLICT"
 
 
+class StillRunning(Conflict):
+    """The same request came before and has not been answered yet."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "2"}
+
+
 class StaleVersion(AppError):
     """Someone saved between this actor's read and write."""
 

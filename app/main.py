@@ -19,6 +19,7 @@ from app.api.v1 import ROUTERS
 from app.core.cache import Recent
 from app.core.config import Settings, get_settings
 from app.core.database import Database
+from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
 from app.core.rate_limits import RateLimits
 from app.core.templating import STATIC, Templates
@@ -58,6 +59,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.outbox = sender.send
     sender.start()
     listener.start()
+    watch = DatabaseWatch(app.state.database)
+    watch.start()
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()
@@ -65,6 +68,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if working is not None:
         await app.state.worker.stop()
         await asyncio.wait([working])
+    await watch.stop()
     await listener.stop()
     await sender.stop()
     await app.state.database.dispose()

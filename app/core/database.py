@@ -15,7 +15,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from sqlalchemy import Engine, event, func, select
@@ -37,6 +37,9 @@ from app.exceptions import Unavailable
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 PINGED_AFTER_S = 1.0
+CONNECT_WITHIN_S = 2.0
+# Whoever waits so long for a row waits for something that is stuck.
+LOCK_TIMEOUT_MS = 2_000
 READERS = 2  # connections for shared reads
 AfterCommit = Callable[[], None]
 AFTER_COMMIT = "after_commit"
@@ -55,10 +58,11 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
         "max_overflow": 0,
         "pool_timeout": settings.database_pool_timeout_s,
         "connect_args": {
-            "timeout": 5,
+            "timeout": CONNECT_WITHIN_S,
             "server_settings": {
                 "application_name": "greenroom",
                 "timezone": "UTC",
+                "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "statement_timeout": str(settings.statement_timeout_ms),
                 "idle_in_transaction_session_timeout": "30000",
                 # Short statements dominate here; compiling them costs more than it saves.
@@ -67,7 +71,6 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
         },
     }
     engine = create_async_engine(url, **(options | overrides))
-    event.listen(engine.sync_engine, "do_connect", connect)
     ping_the_idle(engine.sync_engine)
     return engine
 
@@ -94,12 +97,7 @@ def ping_the_idle(engine: Engine) -> None:
     vars(engine.dialect)["do_ping"] = ping  # this engine's dialect alone
 
 
-def connect(dialect: Any, _: object, args: Any, kwargs: Any) -> Any:  # as SQLAlchemy hands them on
-    """Raise ``Unavailable`` for whatever keeps us from the database: socket, name, its refusal."""
-    try:
-        return dialect.connect(*args, **kwargs)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable(UNAVAILABLE) from error
+UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # socket, name, refusal
 
 
 class LookingSession(Session):
@@ -132,6 +130,8 @@ class Database:
     """
 
     outbox: Outbox = staticmethod(discard)
+    # Said by the watch of a web process; others wait for the database as long as it takes.
+    is_down = False
 
     def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
         self.engine = engine
@@ -142,6 +142,10 @@ class Database:
         )
         self._reader = (reader or engine).execution_options(isolation_level="AUTOCOMMIT")
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
+        self._connections: WeakSet[asyncpg.Connection] = WeakSet()
+        for pooled in {engine, reader or engine}:
+            event.listen(pooled.sync_engine, "do_connect", self._connect)
+            event.listen(pooled.sync_engine, "connect", self._note_connection)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -159,6 +163,7 @@ class Database:
 
         Callables registered with ``after_commit`` run only once the commit has succeeded.
         """
+        self.require_up()
         async with finishing(self._sessions()) as session:
             yield session
         for callback in session.info.pop(AFTER_COMMIT, []):
@@ -173,17 +178,19 @@ class Database:
         Statements see what is committed when they start, as in a unit of work, without the round
         trips of its BEGIN and COMMIT.
         """
+        self.require_up()
         async with finishing(self._lookers()) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for shared reads, of which no request holds another one meanwhile."""
+        self.require_up()
         async with self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
-    async def dedicated(self) -> AsyncIterator[asyncpg.Connection]:
+    async def dedicated(self, within_s: float = 5) -> AsyncIterator[asyncpg.Connection]:
         """A connection of one's own, outside the pools: to listen on, or to claim jobs by.
 
         Raise ``Unavailable`` when there is none to be had.
@@ -191,9 +198,9 @@ class Database:
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         try:
             connection = await asyncpg.connect(
-                timeout=5, server_settings={"application_name": "greenroom"}, **options
+                timeout=within_s, server_settings={"application_name": "greenroom"}, **options
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREACHABLE as error:
             raise Unavailable(UNAVAILABLE) from error
         try:
             yield connection
@@ -217,6 +224,27 @@ class Database:
             batch = self._batches[read] = Batch(lookup)
         found: V | None = await batch.get(key)
         return found
+
+    def require_up(self) -> None:
+        """Raise ``Unavailable`` at once while it is known that nobody would answer."""
+        if self.is_down:
+            raise Unavailable(UNAVAILABLE)
+
+    def cut_off(self) -> None:
+        """End every pooled connection: who waits on one gets an error now instead of later."""
+        for connection in list(self._connections):
+            connection.terminate()
+
+    def _connect(self, dialect: Any, _: object, args: Any, kwargs: Any) -> Any:
+        """Raise ``Unavailable`` for whatever keeps us from the database."""
+        self.require_up()
+        try:
+            return dialect.connect(*args, **kwargs)
+        except UNREACHABLE as error:
+            raise Unavailable(UNAVAILABLE) from error
+
+    def _note_connection(self, connection: Any, _: object) -> None:  # as SQLAlchemy hands it on
+        self._connections.add(connection.driver_connection)
 
     async def dispose(self) -> None:
         await self.engine.dispose()

@@ -73,6 +73,9 @@ async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | N
     ``app_role`` gets the rights that the running product needs.
     """
     async with engine.connect() as connection:
+        # A migration takes as long as it takes; alembic/env.py bounds what it locks.
+        await connection.execute(text("SET statement_timeout = 0"))
+        await connection.execute(text("SET lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.commit()
         try:

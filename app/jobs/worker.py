@@ -28,6 +28,7 @@ from app.services.job_attempts import Attempt, CancelRequested, JobAttemptServic
 log = structlog.get_logger("greenroom.worker")
 LOOK_FOR_CANCELS_EVERY_S = 1.0
 RECONNECT_AFTER_S = 1.0
+PUT_BACK_FOR = timedelta(seconds=2)
 BATCH = 5
 UNEXPECTED = "Something unexpected went wrong. The server's log has it under this job's number."
 
@@ -43,6 +44,16 @@ class JobRunner:
 
     async def run(self, job_id: int) -> None:
         """Raise ``RetryRequested`` when the queue is to bring the job again."""
+        try:
+            await self._run(job_id)
+        except RetryRequested:
+            raise
+        except Exception as error:
+            # Only the jobs table may end a job; the queue would drop it for any other error.
+            log.warning("job is put back", job=job_id, error=type(error).__name__)
+            raise RetryRequested(PUT_BACK_FOR) from error
+
+    async def _run(self, job_id: int) -> None:
         attempt = await self._claim(job_id)
         if attempt is None:
             return

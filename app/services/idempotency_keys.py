@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from asyncpg.exceptions import LockNotAvailableError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.exceptions import Invalid
+from app.core.database_errors import cause_of
+from app.exceptions import Invalid, StillRunning
 from app.models import IdempotencyKey
 from app.models.base import JsonObject
 
@@ -52,10 +55,18 @@ class IdempotencyKeyService:
     async def claim(self, claim: Claim) -> IdempotencyKey | Answer:
         """The row to keep the answer in, or the answer that was given before.
 
-        A request under the same key that is still running is waited for. Raise ``Invalid`` when
-        the key was used for another request.
+        A request under the same key that is still running is waited for, as long as any row is.
+        Raise ``StillRunning`` when that is too long, and ``Invalid`` when the key was used for
+        another request.
         """
-        taken = await self._take(claim)
+        try:
+            taken = await self._take(claim)
+        except DBAPIError as error:
+            if not isinstance(cause_of(error), LockNotAvailableError):
+                raise
+            raise StillRunning(
+                "A request with this Idempotency-Key is still being answered. Ask again later."
+            ) from error
         if taken is not None:
             return taken
         row = await self.session.scalar(
