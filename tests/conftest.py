@@ -21,6 +21,7 @@ from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import ROLE_PERMISSIONS, Role
 from app.core.rate_limits import RateLimits
+from app.core.remembered import Memories
 from app.main import create_app
 from app.models import User
 from tests.factories.users import make_user
@@ -105,6 +106,7 @@ class TransactionDatabase(Database):
         )
         self._reader = connection.engine
         self._batches = {}
+        self.memories = Memories()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

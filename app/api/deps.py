@@ -262,11 +262,15 @@ def open_to_all(
     return provide
 
 
-async def get_live_configs(request: Request) -> LiveConfigService:
-    """As ``service``, for the one that reads beside this request's session."""
+def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
     state = request.app.state
     origin = state.settings.public_origin or str(request.base_url).rstrip("/")
-    return LiveConfigService(state.database, request.state.actor, origin, state.rendered_configs)
+    return LiveConfigService(state.database, actor, origin, state.rendered_configs)
+
+
+async def get_live_configs(request: Request) -> LiveConfigService:
+    """As ``service``, for the one that reads beside this request's session."""
+    return live_configs_for(request, request.state.actor)
 
 
 LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]

@@ -32,6 +32,7 @@ from app.core.batching import Batch
 from app.core.config import Settings
 from app.core.database_errors import UNAVAILABLE
 from app.core.events import PENDING, Outbox, discard
+from app.core.remembered import Memories
 from app.exceptions import Unavailable
 
 K = TypeVar("K", bound=Hashable)
@@ -42,7 +43,7 @@ CONNECT_WITHIN_S = 2.0
 LOCK_TIMEOUT_MS = 2_000
 READERS = 2  # connections for shared reads
 AfterCommit = Callable[[], None]
-AFTER_COMMIT = "after_commit"
+AFTER_COMMIT, CHANGED_TABLES = "after_commit", "changed_tables"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
 # for the audit what changes; a read in between would otherwise flush it unrecorded.
 SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "autoflush": False}
@@ -142,6 +143,7 @@ class Database:
         )
         self._reader = (reader or engine).execution_options(isolation_level="AUTOCOMMIT")
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
+        self.memories = Memories()
         self._connections: WeakSet[asyncpg.Connection] = WeakSet()
         for pooled in {engine, reader or engine}:
             event.listen(pooled.sync_engine, "do_connect", self._connect)
@@ -166,6 +168,7 @@ class Database:
         self.require_up()
         async with finishing(self._sessions()) as session:
             yield session
+        self.memories.changed(session.info.pop(CHANGED_TABLES, ()))
         for callback in session.info.pop(AFTER_COMMIT, []):
             callback()
         if events := session.info.pop(PENDING, []):
@@ -249,6 +252,13 @@ class Database:
     async def dispose(self) -> None:
         await self.engine.dispose()
         await self._reader.dispose()
+
+
+@event.listens_for(Session, "after_flush")
+def note_changed_tables(session: Session, _: object) -> None:
+    """This process forgets before it answers; it does not wait for the database to tell it."""
+    changed = {row.__tablename__ for row in (*session.new, *session.dirty, *session.deleted)}
+    session.info.setdefault(CHANGED_TABLES, set()).update(changed)
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:

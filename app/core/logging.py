@@ -17,6 +17,7 @@ NOISY_LOGGERS = (
     "multipart",
     "httpx2",
     "httpcore2",
+    "pgqueuer",
 )
 REDACTED = "[redacted]"
 

@@ -16,7 +16,8 @@ from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS, ExecutionFilters, ExecutionQuery
 from app.services.agents import AgentService
 from app.services.conversation import conversation_of, told
-from app.services.executions import LIST_LIMIT, ExecutionService
+from app.services.execution_reads import LIST_LIMIT
+from app.services.executions import ExecutionService
 from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions")

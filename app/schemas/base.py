@@ -4,6 +4,7 @@ import json
 import math
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -145,6 +147,12 @@ Moment = Annotated[
 
 # A field of an answer that is absent, rather than null, where there is nothing to say.
 Left = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+
+
+# Plain digits, never an exponent: what a small cost would be written with otherwise.
+Amount = Annotated[
+    Decimal, PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
+]
 
 
 class Input(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from app.models.executions import CostSource, ExecutionSource, ExecutionStatus
 from app.schemas.agents import ModelName
 from app.schemas.base import (
+    Amount,
     Count,
     CursorQuery,
     Ids,
@@ -214,7 +215,7 @@ class ExecutionRead(Output):
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
-    cost: Decimal | None
+    cost: Amount | None
     cost_source: CostSource
     tags: list[str]
     error_type: str | None
@@ -224,7 +225,7 @@ class ExecutionRead(Output):
 class FeedbackRead(Output):
     id: int
     name: str
-    value: Decimal | None
+    value: Amount | None
     label: str | None
     comment: str | None
     created_at: datetime

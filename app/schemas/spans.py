@@ -11,6 +11,7 @@ from app.models.spans import SpanKind, SpanStatus
 from app.schemas.agents import ModelName
 from app.schemas.base import (
     MAX_BIGINT,
+    Amount,
     Count,
     Input,
     Json,
@@ -93,7 +94,7 @@ class SpanRead(Output):
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
-    cost: Decimal | None
+    cost: Amount | None
     cost_source: CostSource
     input: Any
     output: Any

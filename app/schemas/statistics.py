@@ -1,13 +1,12 @@
 """Sums over runs, as the API is asked for them and answers."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 
 from pydantic import model_validator
 
-from app.schemas.base import Input, Moment, Output, RowId
+from app.schemas.base import Amount, Input, Moment, Output, RowId
 
 LONGEST = timedelta(days=366)
 USUAL = timedelta(days=1)
@@ -48,7 +47,7 @@ class FiguresRead(Output):
     failed: int
     input_tokens: int | None
     output_tokens: int | None
-    cost: Decimal | None
+    cost: Amount | None
     """USD, of the runs whose cost is known."""
     unpriced: int
     p50_ms: float | None

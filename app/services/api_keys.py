@@ -1,5 +1,6 @@
 """API keys: made once, recognised by their hash, revoked for good."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,9 +10,11 @@ from typing import Any
 import structlog
 from sqlalchemy import (
     ColumnElement,
+    Float,
     LargeBinary,
     any_,
     bindparam,
+    cast,
     func,
     or_,
     select,
@@ -25,6 +28,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from app.core.actor import Actor, Via
 from app.core.database import Database, database_now
 from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
+from app.core.remembered import KEY_TABLES, Remembered
 from app.core.security import new_token, sha256, token_is_well_formed
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import Agent, ApiKey, Execution, User
@@ -233,8 +237,17 @@ class LiveKey:
     scopes: Sequence[str]
     agent_id: int | None
     allowed_cidrs: Sequence[str]
+    # Seconds until it expires; no number for one that never does.
+    expires_in_s: float | None
     # Whether its use was noted longer than ``USED_EVERY`` ago.
     is_stale: bool
+
+    @property
+    def kept_s(self) -> float:
+        """How long it may be taken for alive; a use to be noted is looked up again."""
+        if self.is_stale:
+            return 0
+        return math.inf if self.expires_in_s is None else self.expires_in_s
 
     def actor(self, request_id: str | None, ip: str | None) -> Actor:
         """A key never does more than its owner may at this moment."""
@@ -264,6 +277,7 @@ LIVE_KEYS = (
         KEY.c.scopes,
         KEY.c.agent_id,
         KEY.c.allowed_cidrs,
+        cast(func.extract("epoch", KEY.c.expires_at - NOW), Float),
         UNNOTED,
     )
     .join(OWNER, OWNER.c.id == KEY.c.user_id)
@@ -285,13 +299,37 @@ async def live_keys(
     return {row[0]: LiveKey(*row[1:]) for row in rows}
 
 
+def known_keys(database: Database) -> Remembered[bytes, LiveKey]:
+    return database.memories.of("keys", KEY_TABLES)
+
+
+async def find_live_key(database: Database, digest: bytes) -> LiveKey | None:
+    """By the hash of its secret; remembered for seconds, and forgotten with any change of keys."""
+    known = known_keys(database)
+    return known.get(digest) or await known.read(
+        digest, lambda: database.read_together(live_keys, digest), lambda key: key.kept_s
+    )
+
+
+def known_actor(
+    database: Database, token: str, request_id: str | None, ip: str | None
+) -> Actor | None:
+    """The actor of a key that is remembered and used from where it may be."""
+    if not token_is_well_formed(token, KEY_PREFIX):
+        return None
+    key = known_keys(database).get(sha256(token))
+    if key is None or not is_within(ip, key.allowed_cidrs):
+        return None
+    return key.actor(request_id, ip)
+
+
 async def recognise_key(
     database: Database, session: AsyncSession, token: str, request_id: str | None, ip: str | None
 ) -> Actor | None:
     """The actor of a live key of an active user, used from where it may be, or ``None``."""
     if not token_is_well_formed(token, KEY_PREFIX):
         return None
-    key = await database.read_together(live_keys, sha256(token))
+    key = await find_live_key(database, sha256(token))
     if key is None:
         return None
     if not is_within(ip, key.allowed_cidrs):

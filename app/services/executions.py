@@ -1,18 +1,14 @@
 """Runs: recorded once however often they are sent, completed later, listed and found."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, func, or_, select
+from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import joinedload
-from sqlalchemy.sql.base import ExecutableOption
 
-from app.core.permissions import Permission
 from app.exceptions import AppError, Conflict, Invalid
-from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
+from app.models import AgentRevision, Execution, ExecutionBody, Feedback
 from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, CostSource
 from app.schemas.bulk import Problem
@@ -20,16 +16,13 @@ from app.schemas.executions import (
     BatchItem,
     ExecutionBatch,
     ExecutionCreate,
-    ExecutionFilters,
-    ExecutionQuery,
-    ExecutionRead,
     ExecutionUpdate,
     FeedbackCreate,
 )
 from app.services.agents import AgentService, NamedAgent
 from app.services.audit_events import Changes
-from app.services.base import BaseService, Columns
 from app.services.bulk import attempt, error_of
+from app.services.execution_reads import ExecutionReader
 from app.services.ingestion.reports import (
     USAGE_FIELDS,
     content_digest,
@@ -39,13 +32,10 @@ from app.services.ingestion.reports import (
     trace_id_for,
     usage_values,
 )
-from app.services.ingestion.words import found_by, with_more_words
-from app.services.paging import Slice, columns_for, read_columns, read_slice, window
+from app.services.ingestion.words import with_more_words
 from app.services.spans import SpanService, distinct
 from app.services.traces import count_errors, search_text, totals_of
 
-LIST_LIMIT = 1000
-LISTED: Columns = select(*columns_for(ExecutionRead.model_fields, table_of(Execution)))
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
     search=func.to_tsvector("simple", bindparam("words", type_=Text))
@@ -60,31 +50,8 @@ class Recorded:
     is_new: bool
 
 
-class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
-    model = Execution
-    resource = "executions"
-    is_live = True
-    noun = "execution"
-    readable = Permission.EXECUTIONS_READ
-    writable = Permission.EXECUTIONS_WRITE
-    deletable = Permission.EXECUTIONS_DELETE
-    belongs_to_agent = True
-    sorts = ("started_at",)
-    default_sort = "-started_at"
-
-    def loads(self) -> Sequence[ExecutableOption]:
-        return (
-            joinedload(Execution.agent).load_only(Agent.name, Agent.live_revision_id),
-            joinedload(Execution.agent_revision).load_only(AgentRevision.number),
-        )
-
-    def owned(self) -> ColumnElement[bool]:
-        own = select(Agent.id).where(Agent.user_id == self.actor.user_id)
-        return Execution.agent_id.in_(own)
-
-    def limited_to_agent(self, statement: Select[Execution]) -> Select[Execution]:
-        only = self.actor.only_agent_id
-        return statement if only is None else statement.where(Execution.agent_id == only)
+class ExecutionService(ExecutionReader):
+    """Records and completes."""
 
     # Recording
 
@@ -285,116 +252,3 @@ class ExecutionService(BaseService[Execution, ExecutionCreate, ExecutionUpdate])
         spoken = [value for span in data.spans for value in (span.output, span.input)]
         words = search_text([body.input, body.output, body.error, *spoken])
         body.search = with_more_words(words)
-
-    # Reading
-
-    async def body(self, execution: Execution) -> ExecutionBody:
-        """Raise ``Invalid`` when retention has removed it."""
-        body = await self.find_body(execution)
-        if body is None:
-            raise Invalid("The input and output of this run are no longer kept.")
-        return body
-
-    async def find_body(self, execution: Execution) -> ExecutionBody | None:
-        statement = select(ExecutionBody).where(
-            ExecutionBody.execution_id == execution.id,
-            ExecutionBody.started_at == execution.started_at,
-        )
-        return await self.session.scalar(statement)
-
-    async def feedback(self, execution: Execution) -> list[Feedback]:
-        statement = (
-            select(Feedback)
-            .where(Feedback.execution_id == execution.id)
-            .order_by(Feedback.id)
-            .limit(200)
-        )
-        return list(await self.session.scalars(statement))
-
-    def filtered(self, query: ExecutionFilters) -> Select[Execution]:
-        statement = self.visible()
-        equal = {
-            Execution.model_name: query.model_name,
-            Execution.source: query.source,
-            Execution.session_id: query.session_id,
-            Execution.external_id: query.external_id,
-        }
-        for column, value in equal.items():
-            if value is not None:
-                statement = statement.where(column == value)
-        if query.agent_id:
-            statement = statement.where(Execution.agent_id.in_(query.agent_id))
-        if query.status:
-            statement = statement.where(Execution.status.in_(query.status))
-        if query.tag:
-            statement = statement.where(Execution.tags.contains([query.tag]))
-        if query.since:
-            statement = statement.where(Execution.started_at >= query.since)
-        if query.until:
-            statement = statement.where(Execution.started_at < query.until)
-        return statement.where(found_by(query.q)) if query.q else statement
-
-    def asked(self, query: ExecutionQuery) -> Select[Execution]:
-        """The runs of a list, or just those of its ids."""
-        statement = self.filtered(query)
-        return statement.where(Execution.id.in_(query.ids)) if query.ids else statement
-
-    async def list_runs(self, query: ExecutionQuery) -> Slice[Execution]:
-        """Newest first: one query and none per row."""
-        statement = self.asked(query).options(*self.loads())
-        limit = len(query.ids) or query.limit
-        return await read_slice(self.session, statement, self.sorting(None), query.cursor, limit)
-
-    async def list_reads(self, query: ExecutionQuery) -> Slice[dict[str, Any]]:
-        """As ``list_runs``, of no more than what the API answers, by field of ``ExecutionRead``."""
-        rule = self.asked(query).whereclause
-        statement = LISTED if rule is None else LISTED.where(rule)
-        wanted = window(self.sorting(None), query.cursor, len(query.ids) or query.limit)
-        found = await read_columns(self.session, statement, wanted)
-        items = [dict(zip(ExecutionRead.model_fields, row, strict=True)) for row in found.items]
-        return Slice(items, found.next_cursor, found.previous_cursor)
-
-    async def count_runs(self, query: ExecutionFilters) -> int:
-        """How many match, counted no further than ``LIST_LIMIT`` and one."""
-        bounded = self.filtered(query).with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
-        return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
-
-    async def count_newer(self, query: ExecutionFilters, after_id: int) -> int:
-        """Matching runs stored after the run with this id, counted to ``LIST_LIMIT``."""
-        newer = self.filtered(query).where(Execution.id > after_id)
-        bounded = newer.with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
-        return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
-
-    async def models_seen(self, limit: int = 50) -> list[str]:
-        """Model names to filter by: a walk along the index, not over the table."""
-        names: list[str] = []
-        last = ""
-        while len(names) < limit:
-            following = select(func.min(Execution.model_name)).where(Execution.model_name > last)
-            found = await self.session.scalar(following)
-            if found is None:
-                break
-            names.append(found)
-            last = found
-        return names
-
-    async def reporter(self, execution: Execution) -> str | None:
-        """Who or what sent the run: the key's name, else the person's."""
-        if execution.reported_by_key_id is not None:
-            statement = select(ApiKey.name).where(ApiKey.id == execution.reported_by_key_id)
-        else:
-            statement = select(User.full_name).where(User.id == execution.reported_by_user_id)
-        return await self.session.scalar(statement)
-
-    async def median_latency_ms(self, agent_id: int, over: int = 200) -> float | None:
-        """p50 over the agent's newest finished runs."""
-        newest = (
-            self.visible()
-            .where(Execution.agent_id == agent_id, Execution.latency_ms.is_not(None))
-            .order_by(Execution.started_at.desc(), Execution.id.desc())
-            .limit(over)
-            .with_only_columns(Execution.latency_ms)
-            .subquery()
-        )
-        median = func.percentile_cont(0.5).within_group(newest.c.latency_ms)
-        return await self.session.scalar(select(median))

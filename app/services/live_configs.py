@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from app.core.actor import Actor
 from app.core.cache import Recent
 from app.core.database import Database
+from app.core.remembered import CONFIG_TABLES, Remembered, always
 from app.exceptions import NotFound
 from app.models import AgentRevision
 from app.schemas.agents import AgentConfig
@@ -63,7 +64,23 @@ class LiveConfigService:
         Raise ``NotFound``, and ``Conflict`` when the name says not which agent.
         """
         self.actor.require(AgentService.readable)  # here, or it would refuse whoever asks along
-        ask = Ask(replace(self.actor, request_id=None, ip=None), name.lower())
+        ask = self._ask(name)
+        known, key = known_configs(self.database), (ask, self._origin)
+        live = known.get(key) or await known.read(key, lambda: self._read(ask, name), always)
+        if live is None:
+            raise NotFound(f"There is no agent called {name}.")
+        return live
+
+    def remembered(self, name: str) -> LiveConfig | None:
+        """What ``pull`` would answer without looking anything up, if it is known."""
+        if not self.actor.may(AgentService.readable):
+            return None
+        return known_configs(self.database).get((self._ask(name), self._origin))
+
+    def _ask(self, name: str) -> Ask:
+        return Ask(replace(self.actor, request_id=None, ip=None), name.lower())
+
+    async def _read(self, ask: Ask, name: str) -> LiveConfig:
         agents = await self.database.read_together(live_agents, ask) or []
         own = [agent for agent in agents if agent.user_id == self.actor.user_id]
         agent = only_one(name, own or agents)
@@ -83,6 +100,10 @@ class LiveConfigService:
         statement = select(AgentRevision.snapshot).where(AgentRevision.id == agent.live_revision_id)
         async with self.database.reading() as connection:
             return (await connection.execute(statement)).scalar_one()
+
+
+def known_configs(database: Database) -> Remembered[tuple[Ask, str], LiveConfig]:
+    return database.memories.of("configs", CONFIG_TABLES, MAX_RENDERED)
 
 
 def etag_of(agent: NamedAgent) -> str:

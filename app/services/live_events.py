@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.database import Database
 from app.core.events import RESYNC, Event
+from app.core.remembered import CHANNEL as FORGET
 from app.exceptions import Unavailable
 from app.models import LiveEvent
 
@@ -166,25 +167,36 @@ class EventListener:
         while True:
             try:
                 async with self._database.dedicated() as connection:
+                    failures = 0
                     await self._listen(connection)
             except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                failures = failures + 1 if not self.is_connected else 1
+                failures += 1
                 log.warning("live events are not heard", error=type(error).__name__)
             finally:
-                self.is_connected = False
+                self._hears(now=False)
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S)) - 1])
 
     async def _listen(self, connection: Any) -> None:  # asyncpg is untyped
         """For ever, or until the connection is lost, which raises."""
         connection.add_termination_listener(lambda _: self._wake.set())
+        connection.add_termination_listener(lambda _: self._hears(now=False))
         await connection.add_listener(CHANNEL, lambda *_: self._wake.set())
+        await connection.add_listener(
+            FORGET, lambda *said: self._database.memories.changed([said[3]])
+        )
         await self._take_up(connection)
-        self.is_connected = True
+        self._hears(now=True)
         while True:
             self._wake.clear()
             await self._catch_up(connection)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+
+    def _hears(self, *, now: bool) -> None:
+        """What is remembered is only right while changes are heard."""
+        if now is not self.is_connected:
+            self.is_connected = now
+            self._database.memories.heard(is_heard=now)
 
     async def _take_up(self, connection: Any) -> None:  # asyncpg is untyped
         """Read on from the newest, or after a gap from where it began, if that is kept."""

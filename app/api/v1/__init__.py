@@ -6,8 +6,8 @@ from app.api.v1 import agents, api_keys, audit_events, auth, executions, statist
 
 # A request is compared with one after the other: those that machines use come first.
 ROUTERS: tuple[APIRouter, ...] = (
-    executions.router,
     agents.router,
+    executions.router,
     auth.router,
     tools.router,
     statistics.router,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.api.deps import AgentServiceDep, IfMatchDep, LiveConfigServiceDep, etag, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
+from app.api.quick import RememberingRoute, config_answer
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
 from app.core.permissions import Permission
@@ -33,6 +34,29 @@ MAX_REVISIONS = 100
 READ = [requires(Permission.AGENTS_READ)]
 WRITE = [requires(Permission.AGENTS_WRITE)]
 DELETE = [requires(Permission.AGENTS_DELETE)]
+
+
+async def pull_config(
+    name: Annotated[str, Path(max_length=100, description="The name of the agent.")],
+    configs: LiveConfigServiceDep,
+    request: Request,
+) -> Response:
+    """What a runtime runs with: the live revision, its tools, and ready OTEL_* settings.
+
+    Send the answer's ETag as `If-None-Match`; 304 means that nothing changed.
+    """
+    return config_answer(request, await configs.pull(name))
+
+
+# The first route: runtimes ask for it all the time, and routes are tried in order.
+router.add_api_route(
+    "/by-name/{name}/config",
+    pull_config,
+    response_model=AgentConfig,
+    dependencies=READ,
+    responses={**READ_ERRORS, 304: {"description": "Unchanged since the ETag in If-None-Match."}},
+    route_class_override=RememberingRoute,
+)
 
 
 @router.post(
@@ -78,34 +102,6 @@ async def delete_agents(data: Bulk[RowVersion], agents: AgentServiceDep) -> Bulk
 async def list_agents(query: Annotated[AgentQuery, Query()], agents: AgentServiceDep) -> Any:
     """Agents you may see, by name. Sorts: name, created_at, updated_at; `-` descends."""
     return page_of(await agents.list_page(query), query)
-
-
-@router.get(
-    "/by-name/{name}/config",
-    response_model=AgentConfig,
-    dependencies=READ,
-    responses={**READ_ERRORS, 304: {"description": "Unchanged since the ETag in If-None-Match."}},
-)
-async def pull_config(
-    name: Annotated[str, Path(max_length=100, description="The name of the agent.")],
-    configs: LiveConfigServiceDep,
-    request: Request,
-) -> Response:
-    """What a runtime runs with: the live revision, its tools, and ready OTEL_* settings.
-
-    Send the answer's ETag as `If-None-Match`; 304 means that nothing changed.
-    """
-    live = await configs.pull(name)
-    headers = {"ETag": live.etag}
-    if is_known(live.etag, request.headers.get("if-none-match", "")):
-        return Response(status_code=304, headers=headers)
-    return Response(live.body, headers=headers, media_type="application/json")
-
-
-def is_known(tag: str, offered: str) -> bool:
-    """Whether ``If-None-Match`` has it: a list, or ``*`` (RFC 9110, 13.1.2)."""
-    known = {part.strip().removeprefix("W/") for part in offered.split(",")}
-    return bool(known & {tag, "*"})
 
 
 @router.get("/{agent_id}", response_model=AgentRead, dependencies=READ, responses=READ_ERRORS)

@@ -8,7 +8,14 @@ from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, missing_of
+from app.api.v1.pages import (
+    CHANGE_ERRORS,
+    CREATE_ERRORS,
+    LIST_ERRORS,
+    READ_ERRORS,
+    cursor_page,
+    missing_of,
+)
 from app.core.permissions import Permission
 from app.models import Execution
 from app.schemas.base import MAX_BIGINT, CursorPage
@@ -97,11 +104,11 @@ async def delete_executions(data: Bulk[RowVersion], runs: ExecutionServiceDep) -
 @router.get("", response_model=CursorPage[ExecutionRead], dependencies=READ, responses=LIST_ERRORS)
 async def list_executions(
     query: Annotated[ExecutionQuery, Query()], runs: ExecutionServiceDep
-) -> Any:
+) -> Response:
     """Newest first. Pass `next_cursor` as `cursor` for the following ones."""
-    found = await runs.list_reads(query)
-    missing = missing_of(query.ids, {item["id"] for item in found.items})
-    return {"items": found.items, "next_cursor": found.next_cursor, "missing": missing}
+    found = await runs.list_json(query)
+    missing = missing_of(query.ids, {item.id for item in found.items})
+    return cursor_page([item.json for item in found.items], found.next_cursor, missing)
 
 
 @router.get(
@@ -110,16 +117,19 @@ async def list_executions(
 async def get_execution(
     execution_id: ExecutionId, runs: ExecutionServiceDep, response: Response
 ) -> Any:
-    """One run with its input, output, error, metadata and feedback."""
+    """One run with its input, output, error, metadata and feedback.
+
+    The first four are null too once retention has removed them.
+    """
     execution = await runs.get(execution_id)
-    body = await runs.body(execution)
+    body = await runs.find_body(execution)
     response.headers["ETag"] = etag(execution.row_version)
     return ExecutionRead.model_validate(execution).model_dump(by_alias=False) | {
         "revision": execution.agent_revision.number if execution.agent_revision else None,
-        "input": body.input,
-        "output": body.output,
-        "error": body.error,
-        "metadata": body.details,
+        "input": body and body.input,
+        "output": body and body.output,
+        "error": body and body.error,
+        "metadata": body and body.details,
         "feedback": await runs.feedback(execution),
     }
 

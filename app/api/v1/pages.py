@@ -1,7 +1,10 @@
 """Numbered pages as the API answers them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from fastapi import Response
 
 from app.api.openapi import responses
 from app.schemas.base import PageQuery
@@ -16,6 +19,15 @@ LIST_ERRORS = responses(401, 403)
 def missing_of(ids: Sequence[int], found: set[int]) -> list[int] | None:
     """Of the ids asked for those that were not found; ``None`` where no ids were."""
     return [row_id for row_id in ids if row_id not in found] if ids else None
+
+
+def cursor_page(
+    items: Sequence[str], next_cursor: str | None, missing: Sequence[int] | None
+) -> Response:
+    """The body of ``CursorPage[T]`` around items that are JSON already."""
+    rest = {"next_cursor": next_cursor} | ({} if missing is None else {"missing": missing})
+    body = f'{{"items":[{",".join(items)}],{json.dumps(rest)[1:]}'
+    return Response(body, media_type="application/json")
 
 
 def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Any]:
