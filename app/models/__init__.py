@@ -6,7 +6,8 @@ from app.models.api_keys import ApiKey
 from app.models.audit_events import AuditEvent
 from app.models.audit_seals import AuditSeal
 from app.models.base import Base
-from app.models.executions import Execution, ExecutionBody, Feedback
+from app.models.executions import Execution, ExecutionBody
+from app.models.feedback import Feedback
 from app.models.idempotency_keys import IdempotencyKey
 from app.models.instance_settings import InstanceSettings
 from app.models.jobs import Job, JobKind, JobStatus

@@ -7,22 +7,26 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.models import Execution
 from app.models.executions import ExecutionSource, ExecutionStatus
-from app.pages import listing
+from app.pages import forms, listing
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.pages.trace_view import trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS, ExecutionFilters, ExecutionQuery
+from app.schemas.feedback import FeedbackCreate
 from app.services.agents import AgentService
 from app.services.conversation import conversation_of, told
 from app.services.execution_reads import LIST_LIMIT
 from app.services.executions import ExecutionService
+from app.services.feedback import FeedbackService
 from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions")
 ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 READ = [requires(Permission.EXECUTIONS_READ)]
+WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 DELETE = [requires(Permission.EXECUTIONS_DELETE)]
 PAGE_SIZE = 50
 LISTS = frozenset({"agent_id", "status"})
@@ -148,12 +152,51 @@ async def show_execution(
         "ends": [end for end in ends if end[1] is not None and not told(end[1], end[2], turns)],
         "truncated": execution.span_count > len(spans),
         "max_spans": MAX_SPANS,
-        "feedback": await runs.feedback(execution),
+        **await feedback_context(runs, execution),
         "reporter": await runs.reporter(execution),
         "median_ms": await runs.median_latency_ms(execution.agent_id),
         "may_delete": runs.actor.may(Permission.EXECUTIONS_DELETE),
     }
     return render(request, "pages/executions/detail.html", context)
+
+
+async def feedback_context(runs: ExecutionService, execution: Execution) -> dict[str, Any]:
+    """What was said of the run and by whom, and whether one may say more."""
+    feedback = FeedbackService(runs.session, runs.actor)
+    given = await feedback.of(execution)
+    return {
+        "feedback": given,
+        "givers": await feedback.givers(given),
+        "may_write": runs.actor.may(Permission.EXECUTIONS_WRITE),
+    }
+
+
+@router.get("/{execution_id}/feedback", dependencies=WRITE)
+async def ask_for_feedback(
+    request: Request, execution_id: ExecutionId, runs: ExecutionServiceDep
+) -> Response:
+    form = forms.Form({"name": "rating"})
+    return feedback_page(request, await runs.get(execution_id), form)
+
+
+@router.post("/{execution_id}/feedback", dependencies=WRITE)
+async def give_feedback(
+    request: Request, execution_id: ExecutionId, runs: ExecutionServiceDep
+) -> Response:
+    execution = await runs.get(execution_id)
+    typed = {k: v or None for k, v in forms.typed(await request.form()).items()}
+    data, form = forms.parse(FeedbackCreate, typed)
+    if data is None:
+        return feedback_page(request, execution, form, 422)
+    await FeedbackService(runs.session, runs.actor).give(execution, data)
+    return redirect(request, f"/executions/{execution_id}", "saved")
+
+
+def feedback_page(
+    request: Request, execution: Execution, form: forms.Form, status: int = 200
+) -> Response:
+    context = {"run": execution, "form": form}
+    return render(request, "pages/executions/feedback.html", context, status)
 
 
 @router.post("/{execution_id}/delete", dependencies=DELETE)

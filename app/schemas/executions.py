@@ -17,7 +17,6 @@ from app.schemas.base import (
     Json,
     JsonDict,
     Left,
-    LongText,
     Moment,
     Name,
     Output,
@@ -31,6 +30,7 @@ from app.schemas.base import (
     words_to_list,
 )
 from app.schemas.bulk import Each, ItemError
+from app.schemas.feedback import FeedbackCreate, FeedbackRead
 from app.schemas.spans import HexTraceId, SpanCreate, SpanRead
 
 MAX_SPANS = 5000
@@ -49,15 +49,6 @@ Tags = Annotated[list[Tag], Field(max_length=50)]
 ErrorText = Annotated[Text, Field(max_length=100_000)] | None
 Usd = Annotated[Decimal, Field(ge=0, lt=Decimal("1e9"), max_digits=18, decimal_places=9)]
 Spans = Annotated[list[SpanCreate], Field(max_length=MAX_SPANS)]
-
-
-class FeedbackCreate(Input):
-    """A score or a note on the run."""
-
-    name: Annotated[ShortText, Field(min_length=1, max_length=100)]
-    value: Annotated[Decimal | None, Field(ge=-(10**9), le=10**9)] = None
-    label: ShortText | None = None
-    comment: LongText | None = None
 
 
 class UsageInput(Input):
@@ -220,15 +211,6 @@ class ExecutionRead(Output):
     tags: list[str]
     error_type: str | None
     row_version: int
-
-
-class FeedbackRead(Output):
-    id: int
-    name: str
-    value: Amount | None
-    label: str | None
-    comment: str | None
-    created_at: datetime
 
 
 class ExecutionDetail(ExecutionRead):

@@ -16,6 +16,7 @@ from app.schemas.base import (
     Input,
     Json,
     JsonDict,
+    Left,
     Moment,
     Output,
     ShortText,
@@ -81,22 +82,24 @@ class SpanCreate(Input):
 
 
 class SpanRead(Output):
+    """What is not known of a step is left out."""
+
     span_id: HexText
-    parent_span_id: HexText | None
+    parent_span_id: Left[HexText] = None
     kind: SpanKind
     name: str
     status: SpanStatus
     start_ns: int
-    end_ns: int | None
-    model_name: str | None = Field(alias="model")
-    tool_name: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_tokens: int | None
-    reasoning_tokens: int | None
-    cost: Amount | None
+    end_ns: Left[int] = None
+    model_name: Annotated[Left[str], Field(alias="model")] = None
+    tool_name: Left[str] = None
+    input_tokens: Left[int] = None
+    output_tokens: Left[int] = None
+    cached_tokens: Left[int] = None
+    reasoning_tokens: Left[int] = None
+    cost: Left[Amount] = None
     cost_source: CostSource
-    input: Any
-    output: Any
-    attributes: dict[str, Any] | None
-    events: list[Any] | None
+    input: Left[Any] = None
+    output: Left[Any] = None
+    attributes: Left[dict[str, Any]] = None
+    events: Left[list[Any]] = None

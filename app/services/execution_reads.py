@@ -9,7 +9,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission
 from app.exceptions import Invalid
-from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, Feedback, User
+from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, User
 from app.models.base import table_of
 from app.schemas.executions import (
     ExecutionCreate,
@@ -79,15 +79,6 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
             ExecutionBody.started_at == execution.started_at,
         )
         return await self.session.scalar(statement)
-
-    async def feedback(self, execution: Execution) -> list[Feedback]:
-        statement = (
-            select(Feedback)
-            .where(Feedback.execution_id == execution.id)
-            .order_by(Feedback.id)
-            .limit(200)
-        )
-        return list(await self.session.scalars(statement))
 
     def filtered(self, query: ExecutionFilters) -> Select[Execution]:
         statement = self.visible()

@@ -8,7 +8,7 @@ from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.exceptions import AppError, Conflict, Invalid
-from app.models import AgentRevision, Execution, ExecutionBody, Feedback
+from app.models import AgentRevision, Execution, ExecutionBody
 from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, CostSource
 from app.schemas.bulk import Problem
@@ -17,12 +17,12 @@ from app.schemas.executions import (
     ExecutionBatch,
     ExecutionCreate,
     ExecutionUpdate,
-    FeedbackCreate,
 )
 from app.services.agents import AgentService, NamedAgent
 from app.services.audit_events import Changes
 from app.services.bulk import attempt, error_of
 from app.services.execution_reads import ExecutionReader
+from app.services.feedback import FeedbackService
 from app.services.ingestion.reports import (
     USAGE_FIELDS,
     content_digest,
@@ -102,7 +102,7 @@ class ExecutionService(ExecutionReader):
             return await self._known(values, digest)
         await SpanService(self.session, self.actor).store(execution, data.spans)
         await (await self.session.connection()).execute(STORE_BODY, self._body(execution, data))
-        self.session.add_all(self._feedback(execution, feedback) for feedback in data.feedback)
+        await FeedbackService(self.session, self.actor).add(execution, data.feedback)
         await self.session.flush()  # a refused value must be this item's error, not the batch's
         self.announce("create", execution)
         return Recorded(execution, is_new=True)
@@ -187,11 +187,6 @@ class ExecutionService(ExecutionReader):
             "details": data.metadata,
             "words": search_text([data.input, data.output, data.error, *spoken]),
         }
-
-    def _feedback(self, execution: Execution, data: FeedbackCreate) -> Feedback:
-        return Feedback(
-            execution_id=execution.id, created_by=self.actor.user_id, **data.model_dump()
-        )
 
     # Completing
 

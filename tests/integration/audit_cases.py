@@ -269,6 +269,9 @@ API_CASES: dict[str, Case] = {
     "PATCH /executions/{execution_id}": at(
         f"{API}/executions/{{}}", "run", json={"status": "failed"}
     ),
+    "POST /executions/{execution_id}/feedback": at(
+        f"{API}/executions/{{}}/feedback", "run", json={"name": "rating", "value": 1}
+    ),
     "DELETE /executions/{execution_id}": at(f"{API}/executions/{{}}", "run"),
     "POST /executions/{execution_id}/restore": at(
         f"{API}/executions/{{}}/restore", "trashed", "executions"
@@ -313,6 +316,9 @@ PAGE_CASES: dict[str, Case] = {
     ),
     "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
+    "POST /executions/{execution_id}/feedback": at(
+        "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}
+    ),
     "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
     "POST /audit/export/{form}": to("/audit/export/csv?resource=agents"),
     "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),

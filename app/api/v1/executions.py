@@ -31,8 +31,10 @@ from app.schemas.executions import (
     ExecutionUpdate,
     TraceRead,
 )
+from app.schemas.feedback import FeedbackCreate, FeedbackRead
 from app.services.bulk import delete_each, update_each
 from app.services.executions import ExecutionService
+from app.services.feedback import FeedbackService
 from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=StrictRoute)
@@ -130,19 +132,22 @@ async def get_execution(
         "output": body and body.output,
         "error": body and body.error,
         "metadata": body and body.details,
-        "feedback": await runs.feedback(execution),
+        "feedback": await FeedbackService(runs.session, runs.actor).of(execution),
     }
 
 
 @router.get(
-    "/{execution_id}/trace", response_model=TraceRead, dependencies=READ, responses=READ_ERRORS
+    "/{execution_id}/trace",
+    response_model=TraceRead,
+    dependencies=READ,
+    responses=READ_ERRORS,
 )
 async def get_trace(
     execution_id: ExecutionId,
     runs: ExecutionServiceDep,
     limit: Annotated[int, Query(ge=1, le=MAX_SPANS, description="How many.")] = MAX_SPANS,
 ) -> Any:
-    """The spans of a run by start time, with their bodies."""
+    """The spans of a run by start time, with their bodies; what is not known is left out."""
     execution = await runs.get(execution_id)
     spans = await SpanService(runs.session, runs.actor).with_bodies(execution, limit)
     return {
@@ -150,6 +155,28 @@ async def get_trace(
         "spans": spans,
         "truncated": execution.span_count > len(spans),
     }
+
+
+@router.post(
+    "/{execution_id}/feedback",
+    status_code=201,
+    response_model=FeedbackRead,
+    dependencies=WRITE,
+    responses={**created(FeedbackRead), **CHANGE_ERRORS},
+)
+async def give_feedback(
+    execution_id: ExecutionId,
+    data: FeedbackCreate,
+    runs: ExecutionServiceDep,
+    request: Request,
+    response: Response,
+    once: OnceDep,
+) -> FeedbackRead:
+    """Say how a run, or one of its steps, went. It is added to what was said before."""
+    execution = await runs.get(execution_id)
+    given = await FeedbackService(runs.session, runs.actor).give(execution, data)
+    response.headers["Location"] = request.url.path.removesuffix("/feedback")
+    return await once.keep(FeedbackRead.model_validate(given), response, 201)
 
 
 @router.patch(
