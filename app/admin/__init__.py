@@ -10,6 +10,7 @@ from app.admin.audit_seals import AuditSealView
 from app.admin.base import ServiceView
 from app.admin.executions import ExecutionView
 from app.admin.idempotency_keys import IdempotencyKeyView
+from app.admin.jobs import JobView
 from app.admin.refresh_tokens import RefreshTokenView
 from app.admin.site import DataAdmin
 from app.admin.spans import SpanView
@@ -23,6 +24,7 @@ VIEWS: tuple[type[ServiceView], ...] = (
     ToolView,
     ExecutionView,
     SpanView,
+    JobView,
     ApiKeyView,
     UserView,
     StaffSessionView,

@@ -51,6 +51,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
             NavItem("agents", "Agents", "/agents", "robot", P.AGENTS_READ),
             NavItem("tools", "Tools", "/tools", "tool", P.TOOLS_READ),
             NavItem("executions", "Executions", "/executions", "activity", P.EXECUTIONS_READ),
+            NavItem("jobs", "Jobs", "/jobs", "list-check", P.JOBS_READ),
         ),
     ),
     (
@@ -108,6 +109,8 @@ NOTICES: Mapping[str, str] = {
     "trashed": "Moved to the trash.",
     "restored": "Restored.",
     "revoked": "The key is revoked.",
+    "cancelling": "The job is being stopped.",
+    "queued": "The job will be tried again.",
     "password": "Your password is changed; your other sessions are ended.",
     "ended": "The session is ended.",
     "sessions_ended": "Every session and token of this person is ended.",

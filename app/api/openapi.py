@@ -35,6 +35,7 @@ TAGS = {
     "tools": "What agents can call, with arguments described by JSON Schema.",
     "executions": "Report runs with their spans; list, read and complete them.",
     "statistics": "Sums over runs.",
+    "jobs": "Work in the background: watch it, cancel it, try it again.",
     "api keys": "Make, rotate and revoke keys; for people, never for keys.",
     "users": "People, for superusers.",
     "audit": "Who changed what, for superusers.",

@@ -28,6 +28,7 @@ from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.executions import ExecutionService
 from app.services.instance_settings import InstanceSettingsService
+from app.services.jobs import JobService
 from app.services.logins import LoginService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
@@ -143,6 +144,7 @@ def personal(
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
+JobServiceDep = Annotated[JobService, Depends(service(JobService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]

@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from app.models.jobs import JobStatus
-from app.schemas.base import Output, PageQuery
+from app.models.jobs import JobKind, JobStatus
+from app.schemas.base import CursorQuery, Output, RowId
 
 
-class JobQuery(PageQuery):
-    kind: str | None = None
+class JobQuery(CursorQuery):
+    kind: JobKind | None = None
     """Jobs of this kind."""
     status: JobStatus | None = None
-    """Jobs that stand here."""
-    agent_id: int | None = None
+    """Jobs that stand here; `failed` are those that were given up."""
+    agent_id: RowId | None = None
     """Jobs about this agent."""
 
 

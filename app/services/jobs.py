@@ -1,19 +1,24 @@
 """Background jobs: asked for in the transaction of their reason, watched, cancelled, retried."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
-from sqlalchemy import Select
+from sqlalchemy import Select, text
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.database import database_now
 from app.core.events import Event, publish
 from app.core.permissions import Permission
 from app.core.queue import queries_of
 from app.exceptions import Conflict
-from app.models import Job, JobKind, JobStatus
+from app.models import Agent, Job, JobKind, JobStatus, User
 from app.models.base import JsonObject
+from app.schemas.jobs import JobQuery
 from app.services.base import BaseService
+from app.services.paging import Slice, read_slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,20 @@ class Policy:
         return min(self.longest_delay, self.first_delay * float(2 ** (attempt - 1)))
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Work by the clock; late when no worker has taken it up for a while."""
+
+    name: str
+    last_run: datetime | None
+    is_late: bool
+
+
+# Those that a worker of any recent version still does.
+CHORES = text(
+    "SELECT entrypoint, last_run, next_run < now() - interval '2 minutes' FROM pgqueuer.schedules "
+    "WHERE updated > now() - interval '7 days' ORDER BY entrypoint LIMIT 100"
+)
 POLICIES: dict[str, Policy] = {
     JobKind.ANALYZE_AGENT: Policy(attempts=3),
     # A run that began may have had effects outside: it is not begun again by itself.
@@ -58,6 +77,26 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
     def limited_to_agent(self, statement: Select[Job]) -> Select[Job]:
         only = self.actor.only_agent_id
         return statement if only is None else statement.where(Job.agent_id == only)
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        agent = joinedload(Job.agent).load_only(Agent.name, Agent.deleted_at)
+        return (agent, joinedload(Job.user).load_only(User.full_name))
+
+    async def list_jobs(self, query: JobQuery) -> Slice[Job]:
+        """Newest first: one query and none per row."""
+        statement = self.visible().options(*self.loads())
+        for field in self.filters:
+            if (value := getattr(query, field)) is not None:
+                statement = statement.where(getattr(Job, field) == value)
+        return await read_slice(
+            self.session, statement, self.sorting(None), query.cursor, query.limit
+        )
+
+    async def schedules(self) -> list[Chore]:
+        """What workers do by the clock."""
+        self.actor.require(self.readable)
+        rows = await self.session.execute(CHORES)
+        return [Chore(*row) for row in rows]
 
     async def enqueue(
         self,

@@ -12,15 +12,19 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.actor import Actor
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import Role
+from app.models import Agent, JobStatus
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
+from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
 from tests.server import ServerProcess
@@ -88,9 +92,26 @@ async def seed(url: str) -> Seed:
         agent = await make_agent(session, actor, name="airline-support", tool_ids=[tool.id])
         await make_agent(session, actor, name="retail-support", description="Sells shoes")
         _, key = await make_api_key(session, boss)
+        await make_jobs(session, actor, agent)
         found = Seed(agent.id, tool.id, key)
     await database.dispose()
     return found
+
+
+async def make_jobs(session: AsyncSession, actor: Actor, agent: Agent) -> None:
+    """One of each fate, as workers leave them; the first failed."""
+    error = "The provider did not answer in 60 seconds."
+    await make_job(session, actor, status=JobStatus.FAILED, error=error, attempts=3)
+    await make_job(
+        session,
+        actor,
+        agent_id=agent.id,
+        status=JobStatus.RUNNING,
+        progress=42,
+        message="Reading runs 400 to 500",
+        attempts=1,
+    )
+    await make_job(session, actor, status=JobStatus.SUCCEEDED, result={"runs": 120}, attempts=1)
 
 
 def report_runs(site: Site) -> int:

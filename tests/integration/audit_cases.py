@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.security import LOGIN_STEP_SALT, Signer
-from app.models import StaffSession, TokenPurpose, User
+from app.models import JobStatus, StaffSession, TokenPurpose, User
 from app.schemas.agents import AgentUpdate
 from app.services.agents import AgentService
 from app.services.logins import LoginService
@@ -20,6 +20,7 @@ from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data, make_execution
+from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
 from tests.factories.users import (
     PASSWORD,
@@ -53,6 +54,9 @@ class World:
 
     async def key(self) -> int:
         return (await make_api_key(self.session, self.user))[0].id
+
+    async def job(self, status: JobStatus = JobStatus.QUEUED) -> int:
+        return (await make_job(self.session, self.actor, status=status)).id
 
     async def report(self) -> dict[str, Any]:
         return execution_data(await make_agent(self.session, self.actor))
@@ -258,6 +262,8 @@ API_CASES: dict[str, Case] = {
     "POST /tools/batch": to(f"{API}/tools/batch", json={"items": [{"name": "new"}]}),
     "PATCH /tools/batch": bulk("tools/batch", "tool", changes={"description": "new"}),
     "POST /tools/batch/delete": bulk("tools/batch/delete", "tool"),
+    "POST /jobs/{job_id}/cancel": at(f"{API}/jobs/{{}}/cancel", "job"),
+    "POST /jobs/{job_id}/retry": at(f"{API}/jobs/{{}}/retry", "job", JobStatus.FAILED),
     "PATCH /executions/batch": bulk("executions/batch", "run", changes={"status": "failed"}),
     "POST /executions/batch/delete": bulk("executions/batch/delete", "run"),
     "POST /tools": to(f"{API}/tools", json={"name": "new"}),
@@ -315,6 +321,8 @@ PAGE_CASES: dict[str, Case] = {
         "/tools/{}/edit", "tool", data=TOOL_FORM | {"row_version": "1"}
     ),
     "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
+    "POST /jobs/{job_id}/cancel": at("/jobs/{}/cancel", "job"),
+    "POST /jobs/{job_id}/retry": at("/jobs/{}/retry", "job", JobStatus.FAILED),
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /executions/{execution_id}/feedback": at(
         "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}

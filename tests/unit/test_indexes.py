@@ -11,6 +11,7 @@ from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.base import BaseService
 from app.services.executions import ExecutionService
+from app.services.jobs import JobService
 from app.services.tools import ToolService
 from app.services.users import UserService
 
@@ -41,7 +42,7 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
 
 @pytest.mark.parametrize(
     "service",
-    [AgentService, ToolService, ExecutionService, ApiKeyService, UserService],
+    [AgentService, ToolService, ExecutionService, JobService, ApiKeyService, UserService],
     ids=lambda s: s.resource,
 )
 def test_every_sort_and_filter_has_an_index(service: type[BaseService[Any, Any, Any]]) -> None:

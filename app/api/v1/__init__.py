@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from app.api.v1 import agents, api_keys, audit_events, auth, executions, statistics, tools, users
+from app.api.v1 import (
+    agents,
+    api_keys,
+    audit_events,
+    auth,
+    executions,
+    jobs,
+    statistics,
+    tools,
+    users,
+)
 
 # A request is compared with one after the other: those that machines use come first.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -11,6 +21,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     tools.router,
     statistics.router,
+    jobs.router,
     api_keys.router,
     users.router,
     audit_events.router,

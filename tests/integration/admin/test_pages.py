@@ -13,6 +13,7 @@ from app.services.refresh_tokens import RefreshTokenService
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
 from tests.integration.admin.conftest import rows_of
 
@@ -32,6 +33,7 @@ async def test_superuser_reads_list_details_and_export_of_every_table(
     agent = await make_agent(session, owner, tool_ids=[tool.id])
     await make_execution(session, owner, agent)
     await make_api_key(session, superuser)
+    await make_job(session, owner)
     await RefreshTokenService(session, owner, settings).open(superuser, None)
     await session.flush()
     await AuditSealService(session, settings).seal()

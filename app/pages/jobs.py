@@ -1,0 +1,63 @@
+"""Background jobs on pages: what is being done, what failed, and why."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from app.core.permissions import Permission
+from app.models import JobKind, JobStatus
+from app.pages import listing
+from app.pages.deps import JobServiceDep, requires
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.base import MAX_BIGINT
+from app.schemas.jobs import JobQuery
+
+router = APIRouter(prefix="/jobs")
+JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+READ = [requires(Permission.JOBS_READ)]
+WRITE = [requires(Permission.JOBS_WRITE)]
+PAGE_SIZE = 50
+KINDS = [(kind.value, kind.value.replace("_", " ").capitalize()) for kind in JobKind]
+STATUSES = [(status.value, status.value.capitalize()) for status in JobStatus]
+
+
+@router.get("", dependencies=READ)
+async def list_jobs(request: Request, jobs: JobServiceDep) -> Response:
+    query = listing.query_of(request, JobQuery)
+    query.limit = PAGE_SIZE
+    rows = await jobs.list_jobs(query)
+    context = {
+        "query": query,
+        "jobs": rows.items,
+        "is_moving": any(job.is_open for job in rows.items),
+        "links": listing.pager_links(request, rows),
+        "here": listing.href("/jobs", listing.current_params(request) | {"cursor": query.cursor}),
+        "kinds": KINDS,
+        "statuses": STATUSES,
+        "schedules": await jobs.schedules(),
+    }
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/jobs/{name}", context)
+
+
+@router.get("/{job_id}", dependencies=READ)
+async def show_job(request: Request, job_id: JobId, jobs: JobServiceDep) -> Response:
+    context = {
+        "job": await jobs.get(job_id),
+        "may_write": jobs.actor.may(Permission.JOBS_WRITE),
+    }
+    name = "_state.html" if wants_fragment(request) else "detail.html"
+    return render(request, f"pages/jobs/{name}", context)
+
+
+@router.post("/{job_id}/cancel", dependencies=WRITE)
+async def cancel_job(request: Request, job_id: JobId, jobs: JobServiceDep) -> Response:
+    await jobs.cancel(job_id)
+    return redirect(request, f"/jobs/{job_id}", "cancelling")
+
+
+@router.post("/{job_id}/retry", dependencies=WRITE)
+async def retry_job(request: Request, job_id: JobId, jobs: JobServiceDep) -> Response:
+    await jobs.retry(job_id)
+    return redirect(request, f"/jobs/{job_id}", "queued")
