@@ -150,7 +150,7 @@ def test_token_with_another_header_is_refused(change: dict[str, Any]) -> None:
     assert AccessTokens(SETTINGS).read(signed(header(**change), payload())) is None
 
 
-@pytest.mark.parametrize("change", BAD_CLAIMS, ids=str)
+@pytest.mark.parametrize("change", BAD_CLAIMS, ids=range(len(BAD_CLAIMS)))
 def test_token_with_other_claims_is_refused(change: dict[str, Any]) -> None:
     assert AccessTokens(SETTINGS).read(signed(header(), payload(**change))) is None
 
