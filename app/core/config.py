@@ -87,6 +87,7 @@ class Settings(BaseSettings):
 
     worker_concurrency: int = Field(10, ge=1, le=100)
     worker_patience_s: float = Field(10, ge=0)
+    execution_stalled_minutes: int = Field(60, ge=1)
     job_lease_s: float = Field(30, ge=1)
 
     redis_url: SecretStr | None = None

@@ -1,6 +1,13 @@
 """What the worker does: jobs by their kind, and chores by the clock. New ones get a line here."""
 
-from app.jobs.chores import prune_live_events, requeue_lost_jobs, seal_audit_log
+from app.jobs.chores import (
+    make_partitions,
+    mark_stalled_runs,
+    prune_live_events,
+    remove_expired,
+    requeue_lost_jobs,
+    seal_audit_log,
+)
 from app.jobs.registry import Handled, Schedule
 
 HANDLED: tuple[Handled, ...] = ()
@@ -8,5 +15,8 @@ HANDLED: tuple[Handled, ...] = ()
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("seal the audit log", "* * * * * */5", seal_audit_log),
     Schedule("find lost jobs", "* * * * *", requeue_lost_jobs),
+    Schedule("mark stalled runs", "* * * * *", mark_stalled_runs),
+    Schedule("remove what has expired", "7 * * * *", remove_expired),
+    Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),
     Schedule("forget delivered events", "*/5 * * * *", prune_live_events),
 )

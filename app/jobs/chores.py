@@ -1,9 +1,12 @@
 """Short work by the clock; each is safe to do twice, or not at all for a while."""
 
+from datetime import timedelta
+
 from app.jobs.context import SYSTEM, Resources
 from app.services.audit_seals import AuditSealService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
+from app.services.upkeep import UpkeepService
 
 
 async def seal_audit_log(resources: Resources) -> None:
@@ -14,6 +17,24 @@ async def seal_audit_log(resources: Resources) -> None:
 async def requeue_lost_jobs(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await JobAttemptService(session, SYSTEM).requeue_lost()
+
+
+async def remove_expired(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        upkeep = UpkeepService(session, SYSTEM)
+        await upkeep.remove_expired()
+        await upkeep.prune_queue()
+
+
+async def make_partitions(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await UpkeepService(session, SYSTEM).make_partitions()
+
+
+async def mark_stalled_runs(resources: Resources) -> None:
+    after = timedelta(minutes=resources.settings.execution_stalled_minutes)
+    async with resources.database.unit_of_work() as session:
+        await UpkeepService(session, SYSTEM).mark_stalled(after)
 
 
 async def prune_live_events(resources: Resources) -> None:

@@ -22,7 +22,7 @@ class RefreshToken(Identified, Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     # When the person proved who they are; the same along the chain, so the absolute limit too.
     authenticated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
     # What a retry within the grace period gets again; encrypted, because it is a live token.
     successor: Mapped[bytes | None] = mapped_column(LargeBinary(512))

@@ -15,7 +15,7 @@ class StaffSession(Identified, Base):
     token_sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     reauthenticated_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     revoked_at: Mapped[datetime | None]
     ip: Mapped[str | None] = mapped_column(String(64))

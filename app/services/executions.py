@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import AgentRevision, Execution, ExecutionBody
 from app.models.base import table_of
-from app.models.executions import OPEN_STATUSES, CostSource
+from app.models.executions import OPEN_STATUSES, CostSource, ExecutionStatus
 from app.schemas.bulk import Problem
 from app.schemas.executions import (
     BatchItem,
@@ -200,6 +200,8 @@ class ExecutionService(ExecutionReader):
         sent = data.model_fields_set
         if "spans" in sent:
             await SpanService(self.session, self.actor).store(execution, data.spans)
+        if execution.status is ExecutionStatus.STALLED and "status" not in sent:
+            execution.status = ExecutionStatus.RUNNING  # it was only silent
         for field in sent & {"status", "ended_at", "error_type", "model_name", "tags"}:
             setattr(execution, field, getattr(data, field))
         if "status" in sent and data.status not in OPEN_STATUSES and execution.ended_at is None:

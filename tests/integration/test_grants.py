@@ -11,12 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.bootstrap import create_superuser
 from app.cli import at_head, prepare
+from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
 from app.core.migrations import grant, migrate
 from app.exceptions import Unavailable
 from app.services.audit_seals import AuditSealService
+from app.services.upkeep import UpkeepService
 from tests.conftest import settings_for
 
 
@@ -43,6 +45,18 @@ async def test_application_writes_rows_and_adds_to_the_log(limited: Database) ->
         await session.execute(text("DELETE FROM users"))
         seals = AuditSealService(session, settings_for("postgresql+asyncpg://"))
         assert await seals.seal() == 1
+
+
+async def test_application_makes_the_partitions_of_coming_months(
+    own_database: Database, limited: Database
+) -> None:
+    newest = text("SELECT max(relname) FROM pg_class WHERE relname LIKE 'spans_p______'")
+    async with own_database.engine.begin() as connection:
+        name = await connection.scalar(newest)
+        await connection.execute(text(f"DROP TABLE {name}"))
+    async with limited.unit_of_work() as session:
+        await UpkeepService(session, Actor.system(Via.JOB)).make_partitions()
+        assert await session.scalar(newest) == name
 
 
 @pytest.mark.parametrize(
