@@ -21,6 +21,7 @@ from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.logging import configure_logging
 from app.core.rate_limits import RateLimits
+from app.core.rooms import RESTARTING, Rooms
 from app.core.templating import STATIC, Templates
 from app.jobs import HANDLED, SCHEDULES
 from app.jobs.context import Resources
@@ -31,7 +32,9 @@ from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.services.live_configs import MAX_RENDERED
+from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
+from app.services.presences import PresenceKeeper
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -58,6 +61,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.outbox = sender.send
     sender.start()
     listener.start()
+    app.state.credential_watch.start()
+    app.state.presence.start()
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()
@@ -65,6 +70,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if working is not None:
         await app.state.worker.stop()
         await asyncio.wait([working])
+    # The server has hung up by now, unless it is one that leaves that to us.
+    app.state.rooms.end_all(RESTARTING)
+    await app.state.credential_watch.stop()
+    await app.state.presence.stop()
     await listener.stop()
     await sender.stop()
     await app.state.database.dispose()
@@ -115,6 +124,10 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.database = database or Database.from_settings(settings)
     state.templates = Templates()
     state.events = EventListener(state.database)
+    state.rooms = Rooms()
+    state.events.subscribe(state.rooms.deliver)
+    state.credential_watch = CredentialWatch(state.database, settings)
+    state.presence = PresenceKeeper(state.database)
     state.background_tasks = set()
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)

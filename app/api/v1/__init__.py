@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from app.api.v1 import agents, api_keys, audit_events, auth, executions, statistics, tools, users
+from app.api.v1 import (
+    agents,
+    api_keys,
+    audit_events,
+    auth,
+    executions,
+    rooms,
+    statistics,
+    tools,
+    users,
+)
 
 # A request is compared with one after the other: those that machines use come first.
 ROUTERS: tuple[APIRouter, ...] = (
@@ -14,4 +24,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     users.router,
     audit_events.router,
+    rooms.router,
 )
