@@ -1,5 +1,6 @@
 """PgQueuer's tables, in a schema of their own: the transport under the ``jobs`` table."""
 
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -10,8 +11,10 @@ from pgqueuer.adapters.persistence.qb import (
     QuerySchedulerBuilder,
 )
 from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.models import Job as QueuedJob
+from pgqueuer.domain.models import TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import Channel
+from pgqueuer.domain.types import JOB_STATUS, Channel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 SCHEMA = "pgqueuer"
@@ -32,9 +35,41 @@ QUEUE = DBSettings(
 )
 
 
+# A worker that was thought dead may come back: only who holds a place may give it up.
+ACKNOWLEDGE = f"""
+DELETE FROM {SCHEMA}.queue q USING unnest($1::bigint[], $2::uuid[]) AS held (id, holder)
+WHERE q.id = held.id AND q.queue_manager_id = held.holder
+"""  # noqa: S608  (constants of ours)
+PUT_BACK = f"""
+UPDATE {SCHEMA}.queue SET status = 'queued', execute_after = now() + $3::interval,
+    attempts = attempts + 1, updated = now(), queue_manager_id = NULL
+WHERE id = $1 AND queue_manager_id = $2
+"""  # noqa: S608
+
+
+class FencedQueries(Queries):
+    """The library's statements, but that only a job's holder ends or puts back its place.
+
+    The library does so for whoever once held it. What became of a job is in the jobs table, so
+    the library's log of it is not written.
+    """
+
+    async def log_jobs(
+        self, job_status: list[tuple[QueuedJob, JOB_STATUS, TracebackRecord | None]]
+    ) -> None:
+        held = [job for job, _, _ in job_status]
+        holders = [job.queue_manager_id for job in held]
+        await self.driver.execute(ACKNOWLEDGE, [job.id for job in held], holders)
+
+    async def retry_job(
+        self, job: QueuedJob, delay: timedelta, traceback_record: TracebackRecord | None
+    ) -> None:
+        await self.driver.execute(PUT_BACK, job.id, job.queue_manager_id, delay)
+
+
 def queries_over(connection: "asyncpg.Connection[Any]") -> Queries:
     """The library's statements over one connection, in its transaction where it has one."""
-    return Queries(
+    return FencedQueries(
         AsyncpgDriver(connection),
         qbe=QueryBuilderEnvironment(QUEUE),
         qbq=QueryQueueBuilder(QUEUE),

@@ -63,6 +63,8 @@ class JobRunner:
                 await self._finish(context, await self._handle(context))
             except Superseded:
                 log.warning("another worker has taken the job over")
+                # It may be gone too, and its place in the queue be ours again: look once more.
+                raise RetryRequested(PUT_BACK_FOR) from None
 
     async def _claim(self, job_id: int) -> Attempt | None:
         async with self._resources.database.unit_of_work() as session:
@@ -77,18 +79,17 @@ class JobRunner:
             return await task
         except CancelRequested:
             await self._end_cancelled(attempt)
-            raise Superseded from None
         except asyncio.CancelledError:
             await self._stopped(attempt)
-            raise Superseded from None
         except (Superseded, RetryRequested):
             raise
         except Exception as error:  # noqa: BLE001  (each is told to who asked)
             await self._failed(attempt, error)
-            raise Superseded from None
         finally:
             self._running.pop(attempt.job_id, None)
             self._cancelled.discard(attempt.job_id)
+        context.is_done = True
+        return None
 
     async def _finish(self, context: JobContext, result: object) -> None:
         if not context.is_done:
@@ -207,6 +208,7 @@ class Worker:
                 max_concurrent_tasks=max(settings.worker_concurrency, 2 * BATCH),
                 shutdown_on_listener_failure=True,
                 heartbeat_timeout=timedelta(seconds=settings.job_lease_s),
+                log_aggregation_interval=timedelta(0),  # nothing is logged there
             )
 
     def _register(self, queue: PgQueuer) -> None:
