@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import resource
 import signal
 import socket
 import sys
@@ -31,11 +32,13 @@ from app.jobs.worker import Worker
 from app.main import create_app
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.live_events import EventSender
+from app.sockets_protocol import UVICORN_OPTIONS, SocketProtocol
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
 )
 cli.add_typer(importers, name="import")
+MANY_FILES = 65_536
 console = Console(stderr=True, highlight=False)
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
 
@@ -102,6 +105,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def allow_many_files() -> None:
+    """Sockets are files: as many as the system lets this process have, instead of the usual few."""
+    current, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if most == resource.RLIM_INFINITY else min(most, MANY_FILES)
+    if current < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool = False) -> None:
     """Serve until Ctrl-C or SIGTERM; both end the process in order."""
     config = uvicorn.Config(
@@ -112,7 +123,10 @@ def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        ws=SocketProtocol,
+        **UVICORN_OPTIONS,
     )
+    allow_many_files()
     # uvicorn raises the signal again once it is down; leave then, so that PostgreSQL is stopped.
     for caught in (signal.SIGTERM, signal.SIGINT):
         signal.signal(caught, lambda *_: sys.exit(0))

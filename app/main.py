@@ -22,6 +22,7 @@ from app.core.database import Database
 from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
 from app.core.rate_limits import RateLimits
+from app.core.rooms import RESTARTING, Rooms
 from app.core.templating import STATIC, Templates
 from app.jobs import HANDLED, SCHEDULES
 from app.jobs.context import Resources
@@ -32,7 +33,9 @@ from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.services.live_configs import MAX_RENDERED
+from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
+from app.services.presences import PresenceKeeper
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -61,6 +64,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     listener.start()
     watch = DatabaseWatch(app.state.database)
     watch.start()
+    app.state.credential_watch.start()
+    app.state.presence.start()
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()
@@ -69,6 +74,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.worker.stop()
         await asyncio.wait([working])
     await watch.stop()
+    # The server has hung up by now, unless it is one that leaves that to us.
+    app.state.rooms.end_all(RESTARTING)
+    await app.state.credential_watch.stop()
+    await app.state.presence.stop()
     await listener.stop()
     await sender.stop()
     await app.state.database.dispose()
@@ -119,6 +128,10 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.database = database or Database.from_settings(settings)
     state.templates = Templates()
     state.events = EventListener(state.database)
+    state.rooms = Rooms()
+    state.events.subscribe(state.rooms.deliver)
+    state.credential_watch = CredentialWatch(state.database, settings)
+    state.presence = PresenceKeeper(state.database)
     state.background_tasks = set()
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)

@@ -3,8 +3,8 @@
 import time
 
 import structlog
-from fastapi import Request
 from fastapi.routing import iter_route_contexts
+from starlette.requests import HTTPConnection
 
 from app.core.actor import Actor
 from app.core.database import Database
@@ -18,7 +18,12 @@ MAX_REMEMBERED = 10_000
 log = structlog.get_logger("greenroom.denials")
 
 
-def route_pattern(request: Request) -> str:
+def method_of(request: HTTPConnection) -> str:
+    method: str = request.scope.get("method", "WS")
+    return method
+
+
+def route_pattern(request: HTTPConnection) -> str:
     """The path with its names for ids, so that asking for row after row is one refusal."""
     scope, path = request.scope, request.url.path
     if scope.get("root_path"):  # the data admin, whose views are not ids
@@ -26,7 +31,7 @@ def route_pattern(request: Request) -> str:
         pattern: str = scope["root_path"] + getattr(scope.get("route"), "path", "")
         return pattern.replace("{identity}", view)
     for route in iter_route_contexts(request.app.routes):
-        is_method = request.method in (route.methods or ())
+        is_method = method_of(request) in (route.methods or ())
         if is_method and route.path_regex.match(path):
             return str(route.path)
     return path
@@ -49,14 +54,14 @@ class Denials:
         self._recorded[key] = now
         return True
 
-    async def record(self, request: Request, error: AppError) -> None:
+    async def record(self, request: HTTPConnection, error: AppError) -> None:
         """An event for a refusal of someone known; its failure never changes the answer."""
         actor: Actor | None = getattr(request.state, "actor", None)
         if actor is None or not isinstance(error, Forbidden) or isinstance(error, QUESTIONS):
             return
-        if not self.is_new(actor, f"{request.method} {route_pattern(request)}"):
+        if not self.is_new(actor, f"{method_of(request)} {route_pattern(request)}"):
             return
-        what = f"{request.method} {request.url.path}"[:300]
+        what = f"{method_of(request)} {request.url.path}"[:300]
         database: Database = request.app.state.database
         changes = {"request": [None, what], "answer": [None, error.message]}
         try:

@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, Header, Request
 from fastapi.security import APIKeyHeader, OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
 
 from app.api import limits
 from app.core.actor import Actor, Via
@@ -32,6 +33,7 @@ from app.services.users import UserService
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-greenroom", "greenroom"
 MAX_TOKEN_LENGTH = 512
 API_PATHS = "/api/"
+BACKGROUND = "X-Background"
 S = TypeVar("S")
 
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key: gr_…")
@@ -64,15 +66,15 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-def request_id_of(request: Request) -> str | None:
+def request_id_of(request: HTTPConnection) -> str | None:
     return getattr(request.state, "request_id", None)
 
 
-def client_ip(request: Request) -> str | None:
+def client_ip(request: HTTPConnection) -> str | None:
     return request.client.host if request.client else None
 
 
-def anonymous(request: Request, via: Via) -> Actor:
+def anonymous(request: HTTPConnection, via: Via) -> Actor:
     """Who has not proved who they are."""
     return Actor(
         user_id=None,
@@ -88,12 +90,17 @@ def cookie_name(settings: Settings) -> str:
     return SECURE_COOKIE if settings.secure_cookies else PLAIN_COOKIE
 
 
-def session_token(request: Request, settings: Settings) -> str | None:
+def session_token(request: HTTPConnection, settings: Settings) -> str | None:
     """The opaque session id in a cookie that we signed, else ``None``."""
     cookie = request.cookies.get(cookie_name(settings))
     if cookie is None or len(cookie) > MAX_TOKEN_LENGTH:
         return None
     return Signer(settings.signing_keys()).unsign(cookie)
+
+
+def is_background(request: HTTPConnection) -> bool:
+    """What a page does by itself: watching does not keep a session from going idle."""
+    return request.scope["type"] == "websocket" or BACKGROUND in request.headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class StaffLogin:
 
 
 async def find_staff(
-    request: Request, session: AsyncSession, settings: Settings, via: Via
+    request: HTTPConnection, session: AsyncSession, settings: Settings, via: Via
 ) -> StaffLogin | None:
     """The staff member of the request's cookie, if the session is alive."""
     token = session_token(request, settings)
@@ -118,18 +125,19 @@ async def find_staff(
     if found is None:
         return None
     row = found.row
-    await sessions.note_seen(row)
+    if not is_background(request):
+        await sessions.note_seen(row)
     structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
     actor = actor_of(row.user, via, request_id, ip, recent=found.recent)
     return StaffLogin(row.user, actor, found.must_enrol)
 
 
-def bearer_of(request: Request) -> str | None:
+def bearer_of(request: HTTPConnection) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def presented_key(request: Request, header: str | None) -> str | None:
+def presented_key(request: HTTPConnection, header: str | None) -> str | None:
     """``X-API-Key``, or ``Authorization: Bearer gr_…`` as OTLP exporters send it."""
     if header is not None:
         return header
@@ -137,7 +145,7 @@ def presented_key(request: Request, header: str | None) -> str | None:
     return token if token is not None and token.startswith(f"{KEY_PREFIX}_") else None
 
 
-def presented_token(request: Request) -> str | None:
+def presented_token(request: HTTPConnection) -> str | None:
     """``Authorization: Bearer`` with anything but a key."""
     token = bearer_of(request)
     return None if token is not None and token.startswith(f"{KEY_PREFIX}_") else token
@@ -153,22 +161,28 @@ async def get_actor(
 
     Raises ``Unauthorized``, and ``Forbidden`` for the access token of a disabled user.
     """
-    settings: Settings = request.app.state.settings
-    given_key, token = presented_key(request, key), presented_token(request)
-    if given_key is not None:
-        async with limits.guessing(request):
-            actor = await actor_of_key(request, session, given_key)
-    elif token is not None:
-        async with limits.guessing(request):
-            actor = await actor_of_token(request, session, settings, token)
-    else:
-        actor = await actor_of_cookie(request, session, settings)
+    actor = await recognise(request, session, key)
     request.state.actor = actor  # refusals are on record under it
     await limits.count(request, actor)
     return actor
 
 
-async def actor_of_cookie(request: Request, session: AsyncSession, settings: Settings) -> Actor:
+async def recognise(request: HTTPConnection, session: AsyncSession, key: str | None) -> Actor:
+    """As ``get_actor``; ``key`` is the X-API-Key header."""
+    settings: Settings = request.app.state.settings
+    given_key, token = presented_key(request, key), presented_token(request)
+    if given_key is not None:
+        async with limits.guessing(request):
+            return await actor_of_key(request, session, given_key)
+    if token is not None:
+        async with limits.guessing(request):
+            return await actor_of_token(request, session, settings, token)
+    return await actor_of_cookie(request, session, settings)
+
+
+async def actor_of_cookie(
+    request: HTTPConnection, session: AsyncSession, settings: Settings
+) -> Actor:
     staff = await find_staff(request, session, settings, Via.API)
     if staff is None:
         raise Unauthorized("Send an API key in the X-API-Key header, or an access token.")
@@ -177,7 +191,7 @@ async def actor_of_cookie(request: Request, session: AsyncSession, settings: Set
     return staff.actor
 
 
-async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Actor:
+async def actor_of_key(request: HTTPConnection, session: AsyncSession, key: str) -> Actor:
     ip, actor = client_ip(request), None
     if len(key) <= MAX_TOKEN_LENGTH:
         database: Database = request.app.state.database
@@ -189,7 +203,7 @@ async def actor_of_key(request: Request, session: AsyncSession, key: str) -> Act
 
 
 async def actor_of_token(
-    request: Request, session: AsyncSession, settings: Settings, token: str
+    request: HTTPConnection, session: AsyncSession, settings: Settings, token: str
 ) -> Actor:
     tokens = RefreshTokenService(session, anonymous(request, Via.API), settings)
     actor = await tokens.recognise(token)

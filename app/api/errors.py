@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from app.core.database_errors import as_app_error
@@ -95,7 +95,7 @@ def to_app_error(error: Exception) -> AppError:
     return known
 
 
-def envelope(request: Request, error: AppError) -> dict[str, Any]:
+def envelope(request: HTTPConnection, error: AppError) -> dict[str, Any]:
     return {
         "success": False,
         "error": {"code": error.code, "message": error.message, "details": error.details},
@@ -105,7 +105,7 @@ def envelope(request: Request, error: AppError) -> dict[str, Any]:
     }
 
 
-def problem(request: Request, error: AppError) -> dict[str, Any]:
+def problem(request: HTTPConnection, error: AppError) -> dict[str, Any]:
     """The same as RFC 9457, for clients that ask for it."""
     return {
         "type": f"urn:greenroom:error:{error.code.lower()}",
@@ -118,7 +118,7 @@ def problem(request: Request, error: AppError) -> dict[str, Any]:
     }
 
 
-def methods_of(request: Request) -> list[str]:
+def methods_of(request: HTTPConnection) -> list[str]:
     """Every method of every route at this path; the router itself knows the first route's only."""
     methods: set[str] = set()
     for route in iter_route_contexts(request.app.routes):
@@ -127,14 +127,14 @@ def methods_of(request: Request) -> list[str]:
     return sorted(methods)
 
 
-def is_other_media_type(request: Request, error: Exception) -> bool:
+def is_other_media_type(request: HTTPConnection, error: Exception) -> bool:
     """Whether the body was refused for being declared as something else than JSON."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = declared == "application/json" or declared.endswith("+json")
     return isinstance(error, RequestValidationError) and not is_json and bool(error.body)
 
 
-def json_answer(request: Request, error: AppError) -> Response:
+def json_answer(request: HTTPConnection, error: AppError) -> Response:
     wants_problem = PROBLEM in request.headers.get("accept", "")
     body = problem(request, error) if wants_problem else envelope(request, error)
     return JSONResponse(
@@ -151,12 +151,13 @@ class ErrorResponder:
     def __init__(self, page: PageRenderer) -> None:
         self.page = page
 
-    async def __call__(self, request: Request, error: Exception) -> Response:
+    async def __call__(self, request: HTTPConnection, error: Exception) -> Response:
         known = to_app_error(error)
         await request.app.state.denials.record(request, known)
         if isinstance(known, MethodNotAllowed):
             known.allowed = methods_of(request)
-        if not request.url.path.startswith(JSON_PATHS):
+        # A refused handshake of a socket is always answered as the API answers.
+        if isinstance(request, Request) and not request.url.path.startswith(JSON_PATHS):
             return await self.page(request, known)
         if is_other_media_type(request, error):
             known = UnsupportedMediaType("Send JSON, with Content-Type: application/json.")

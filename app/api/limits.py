@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from app.core.actor import Actor
 from app.core.rate_limits import RateLimits, RouteClass, Standing
@@ -14,36 +14,40 @@ REPORTS = "/executions"
 TOO_MANY = "Too many requests. Wait as long as Retry-After says."
 
 
-def class_of(request: Request) -> RouteClass:
-    if request.method in SAFE_METHODS:
+def class_of(request: HTTPConnection) -> RouteClass:
+    method = request.scope.get("method", "GET")  # a socket has none: it reads
+    if method in SAFE_METHODS:
         return RouteClass.READ
-    is_report = request.method == "POST" and request.url.path.rstrip("/").endswith(
+    is_report = method == "POST" and request.url.path.rstrip("/").endswith(
         (REPORTS, f"{REPORTS}/batch")
     )
     return RouteClass.REPORT if is_report else RouteClass.WRITE
 
 
-def limits_of(request: Request) -> RateLimits:
+def limits_of(request: HTTPConnection) -> RateLimits:
     limits: RateLimits = request.app.state.rate_limits
     return limits
 
 
-async def count(request: Request, actor: Actor) -> None:
+def name_of(actor: Actor) -> str:
+    return f"key:{actor.api_key_id}" if actor.api_key_id else f"user:{actor.user_id}"
+
+
+async def count(request: HTTPConnection, actor: Actor, kind: RouteClass | None = None) -> None:
     """Count this request of someone known. Raises ``TooManyRequests``."""
-    who = f"key:{actor.api_key_id}" if actor.api_key_id else f"user:{actor.user_id}"
-    keep(request, await limits_of(request).hit(class_of(request), who))
+    keep(request, await limits_of(request).hit(kind or class_of(request), name_of(actor)))
 
 
-async def count_address(request: Request) -> None:
+async def count_address(request: HTTPConnection) -> None:
     """Count a request of someone unknown. Raises ``TooManyRequests``."""
     keep(request, await limits_of(request).hit(RouteClass.WRITE, address_of(request)))
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     return f"address:{request.client.host if request.client else 'unknown'}"
 
 
-def keep(request: Request, standing: Standing) -> None:
+def keep(request: HTTPConnection, standing: Standing) -> None:
     """The answer will say where the client stands; see ``RequestContextMiddleware``."""
     request.state.answer_headers = standing.headers
     if not standing.allowed:
@@ -51,7 +55,7 @@ def keep(request: Request, standing: Standing) -> None:
 
 
 @asynccontextmanager
-async def guessing(request: Request) -> AsyncIterator[None]:
+async def guessing(request: HTTPConnection) -> AsyncIterator[None]:
     """An address that keeps sending keys and tokens that are none is not looked up any more."""
     limits, who = limits_of(request), address_of(request)
     if await limits.is_exhausted(RouteClass.REFUSED, who):

@@ -1,7 +1,7 @@
 """Access tokens of the JSON API (RFC 9068), on PyJWT: short-lived, and checked for everything."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import jwt
@@ -25,6 +25,8 @@ class AccessClaims:
 
     user_id: int
     family_id: UUID
+    # Seconds since 1970; written and read, never chosen.
+    expires_at: int = field(default=0, compare=False)
 
 
 class AccessTokens:
@@ -93,4 +95,4 @@ class AccessTokens:
         # A name given twice, other padding or spacing: not as we write it, so not ours.
         if jwt.encode(payload, key, ALGORITHM, headers={"typ": TYPE, "kid": key_id(key)}) != token:
             return None
-        return AccessClaims(int(payload["sub"]), UUID(str(payload["sid"])))
+        return AccessClaims(int(payload["sub"]), UUID(str(payload["sid"])), payload["exp"])

@@ -8,15 +8,16 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
-from app.exceptions import AppError
-
-ErrorResponder = Callable[[Request, Exception], Awaitable[Response]]
+ErrorResponder = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 CORRELATION_HEADER = "x-correlation-id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+DENIAL = "websocket.http.response"
+WITHOUT_HEADERS = {"websocket.accept": 101, "websocket.close": 403}
 QUIET_PATHS = ("/static/", "/health", "/admin/statics/")
 
 log = structlog.get_logger("greenroom.request")
@@ -36,17 +37,14 @@ class RequestContextMiddleware:
         self.respond = respond
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self._connect(scope, receive, send)
-            return
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         request_id = request_id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
-            request_id=request_id, method=scope["method"], path=scope["path"]
+            request_id=request_id, method=scope.get("method", "WS"), path=scope["path"]
         )
         answer = Answer(send, request_id, scope["state"])
         started = time.perf_counter()
@@ -56,18 +54,21 @@ class RequestContextMiddleware:
             if answer.status is not None:
                 log.exception("request broke off", status=answer.status)
                 raise
-            response = await self.respond(Request(scope, receive), error)
-            await response(scope, receive, answer.send)
+            await self._refuse(scope, receive, answer, error)
         finally:
             self._log_end(scope["path"], answer.status, time.perf_counter() - started)
 
-    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A refused handshake is closed, which the server answers with 403."""
-        try:
-            await self.app(scope, receive, send)
-        except AppError as error:
-            log.info("websocket refused", path=scope["path"], code=error.code)
-            await send({"type": "websocket.close", "code": 1008, "reason": error.code})
+    async def _refuse(
+        self, scope: Scope, receive: Receive, answer: "Answer", error: Exception
+    ) -> None:
+        """Answer in words; the handshake of a socket too, where the server can do that."""
+        is_socket = scope["type"] == "websocket"
+        asked = WebSocket(scope, receive, answer.send) if is_socket else Request(scope, receive)
+        response = await self.respond(asked, error)
+        if is_socket and DENIAL not in scope.get("extensions", {}):
+            await answer.send({"type": "websocket.close", "code": 1008})
+            return
+        await response(scope, receive, answer.send)
 
     @staticmethod
     def _log_end(path: str, status: int | None, seconds: float) -> None:
@@ -76,7 +77,10 @@ class RequestContextMiddleware:
 
 
 class Answer:
-    """Notes the status on its way out; adds the request id, and what the request asked to add."""
+    """Notes the status on its way out; adds the request id, and what the request asked to add.
+
+    A socket that was accepted has the status 101, one that was closed instead 403.
+    """
 
     def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
@@ -85,7 +89,9 @@ class Answer:
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in WITHOUT_HEADERS:
+            self.status = self.status or WITHOUT_HEADERS[message["type"]]
+        if message["type"].endswith("http.response.start"):
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[CORRELATION_HEADER] = self._request_id

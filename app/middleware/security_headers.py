@@ -45,12 +45,13 @@ class SecurityHeadersMiddleware:
         self._names = frozenset(name for name, _ in self._added)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            # Also the refusal of a socket's handshake: websocket.http.response.start.
+            if message["type"].endswith("http.response.start"):
                 message["headers"] = self._with_ours(message, scope["path"])
             await send(message)
 

@@ -13,6 +13,7 @@ from app.models.instance_settings import InstanceSettings
 from app.models.jobs import Job, JobKind, JobStatus
 from app.models.live_events import LiveEvent
 from app.models.login_attempts import AttemptKind, LoginAttempt
+from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
 from app.models.spans import Span, SpanBody
@@ -39,6 +40,7 @@ __all__ = [
     "JobStatus",
     "LiveEvent",
     "LoginAttempt",
+    "Presence",
     "RecoveryCode",
     "RefreshToken",
     "Span",

@@ -36,6 +36,16 @@ def actor_of(
     )
 
 
+def is_alive(settings: Settings) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a session that is neither ended nor too old nor idle for too long."""
+    now = func.clock_timestamp()
+    return (
+        StaffSession.revoked_at.is_(None),
+        StaffSession.expires_at > now,
+        StaffSession.last_seen_at > now - timedelta(minutes=settings.session_idle_minutes),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """A live session, whether it was proven recently, and whether a second factor is missing."""
@@ -100,7 +110,6 @@ class StaffSessionService:
 
     async def recognise(self, token: str) -> Recognised | None:
         """The live session of this token with its user, in one query; ``None`` for any other."""
-        idle = timedelta(minutes=self.settings.session_idle_minutes)
         recent = timedelta(minutes=self.settings.reauthentication_minutes)
         now = func.clock_timestamp()
         found = await self.session.execute(
@@ -109,12 +118,7 @@ class StaffSessionService:
                 StaffSession.reauthenticated_at > now - recent,
                 select(InstanceSettings.require_second_factor).scalar_subquery(),
             )
-            .where(
-                StaffSession.token_sha256 == sha256(token),
-                StaffSession.revoked_at.is_(None),
-                StaffSession.expires_at > now,
-                StaffSession.last_seen_at > now - idle,
-            )
+            .where(StaffSession.token_sha256 == sha256(token), *is_alive(self.settings))
             .options(joinedload(StaffSession.user))
         )
         row = found.one_or_none()

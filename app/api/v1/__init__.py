@@ -9,6 +9,7 @@ from app.api.v1 import (
     auth,
     executions,
     jobs,
+    rooms,
     statistics,
     tools,
     users,
@@ -25,4 +26,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     users.router,
     audit_events.router,
+    rooms.router,
 )

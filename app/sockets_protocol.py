@@ -1,0 +1,49 @@
+"""uvicorn's WebSocket protocol, made to end connections of clients that do not read or answer."""
+
+import logging
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from app.api.sockets import MAX_MESSAGE_BYTES
+from app.core.rooms import CLOSE_WITHIN_S
+
+PING_EVERY_S, PONG_WITHIN_S = 20.0, 20.0
+# Messages are short, and compressing would cost every socket tens of kilobytes.
+UVICORN_OPTIONS: dict[str, Any] = {
+    "ws_max_size": MAX_MESSAGE_BYTES,
+    "ws_ping_interval": PING_EVERY_S,
+    "ws_ping_timeout": PONG_WITHIN_S,
+    "ws_per_message_deflate": False,
+}
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """Closing does not wait for what the client has not read: soon after, the connection goes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # as uvicorn makes them
+        super().__init__(*args, **kwargs)
+        # It would log addresses with what clients wrongly put into them; we log each end.
+        self.logger = logging.getLogger("greenroom.uvicorn.sockets")
+        self.logger.setLevel(logging.WARNING)
+
+    async def send(self, message: Any) -> None:  # an ASGI message
+        if message["type"] == "websocket.close" and self.handshake_complete:
+            self.writable.set()
+            self._give_up_soon()
+        await super().send(message)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._give_up_soon()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._give_up_soon()
+
+    def handle_parser_exception(self) -> None:
+        super().handle_parser_exception()
+        self._give_up_soon()
+
+    def _give_up_soon(self) -> None:
+        self.loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
