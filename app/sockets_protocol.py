@@ -26,6 +26,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         # It would log addresses with what clients wrongly put into them; we log each end.
         self.logger = logging.getLogger("greenroom.uvicorn.sockets")
         self.logger.setLevel(logging.WARNING)
+        self.conn.logger = self.logger
 
     async def send(self, message: Any) -> None:  # an ASGI message
         if message["type"] == "websocket.close" and self.handshake_complete:

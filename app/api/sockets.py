@@ -33,7 +33,7 @@ from app.services.presences import PresenceKeeper
 from app.services.rooms import Room, RoomService
 
 MAX_MESSAGE_BYTES = 16 * 1024
-MAX_ROOMS = 50
+MAX_ROOMS = 30
 MAX_OPEN = 100
 BURST, PER_SECOND = 40, 10.0
 TOO_MANY = Ending(1008, f"You may send {PER_SECOND:g} messages a second, {BURST} at once.")

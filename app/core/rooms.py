@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from app.core.events import EVERYWHERE, Event
 
-MAX_WAITING = 256
+MAX_WAITING = 512
 SEND_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 2.0
 

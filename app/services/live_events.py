@@ -16,7 +16,6 @@ from app.core.actor import Actor
 from app.core.database import Database
 from app.core.events import RESYNC, Event
 from app.core.remembered import CHANNEL as FORGET
-from app.exceptions import Unavailable
 from app.models import LiveEvent
 
 log = structlog.get_logger("greenroom.events")
@@ -27,6 +26,7 @@ MAX_WAITING = 10_000
 LOOK_EVERY_S = 5.0
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
 FETCHED_AT_ONCE = 1_000
+HANDED_ON_AT_ONCE = 50
 ORDER_LOCK = 7_302_412
 # Under the lock, ids are given and committed in one order: who read up to one missed none before.
 SEND = f"""
@@ -95,7 +95,7 @@ class EventSender:
         self._task.cancel()
         await asyncio.wait([self._task])
         with suppress(Exception):  # a hint that is lost at the end heals at the next look
-            await asyncio.wait_for(self._flush(), 2)
+            await asyncio.wait_for(self.flush(), 2)
 
     async def _work(self) -> None:
         failures = 0
@@ -103,7 +103,12 @@ class EventSender:
             await self._wake.wait()
             await asyncio.sleep(COALESCE_S if not failures else RETRY_S[min(failures, 4) - 1])
             try:
-                await self._flush()
+                await self.flush()
+            except asyncpg.DataError:
+                # What the database will never take must not hold up what comes after it.
+                log.exception("live events cannot be stored", count=len(self._waiting))
+                self._waiting = [RESYNC]
+                self._wake.set()
             except Exception as error:  # noqa: BLE001  (the next try may well succeed)
                 failures += 1
                 self._wake.set()
@@ -113,7 +118,8 @@ class EventSender:
             else:
                 failures = 0
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Store all that waits. Raises what keeps the database from taking it."""
         self._wake.clear()
         sending = list(self._waiting)
         if not sending:
@@ -169,7 +175,8 @@ class EventListener:
                 async with self._database.dedicated() as connection:
                     failures = 0
                     await self._listen(connection)
-            except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # A driver whose connection is cut raises whatever it trips over, internal errors too.
+            except Exception as error:  # noqa: BLE001
                 failures += 1
                 log.warning("live events are not heard", error=type(error).__name__)
             finally:
@@ -212,9 +219,11 @@ class EventListener:
             rows = await connection.fetch(
                 READ, self._last_id, FETCHED_AT_ONCE, timeout=LOOK_EVERY_S
             )
-            for row in rows:
+            for place, row in enumerate(rows, 1):
                 self._hand_on(Event(row[1], row[2], json.loads(row[3]), row[4]))
                 self._last_id = row[0]
+                if place % HANDED_ON_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # those who send them on may do so in between
             if len(rows) < FETCHED_AT_ONCE:
                 return
 

@@ -132,3 +132,15 @@ async def test_far_too_many_events_become_one_call_to_fetch_again(own_database: 
         async with asyncio.timeout(20):
             await heard.done.wait()
     assert list(heard) == [RESYNC, END]
+
+
+async def test_event_that_cannot_be_stored_holds_up_no_other(own_database: Database) -> None:
+    heard = Heard()
+    async with process(own_database, heard) as one:
+        one.outbox([Event("test", "count", {"n": "\x00"})])
+        while RESYNC not in heard:  # noqa: ASYNC110  (what another task appends to)
+            await asyncio.sleep(0.01)
+        await say(one, END)
+        async with asyncio.timeout(20):
+            await heard.done.wait()
+    assert list(heard) == [RESYNC, END]

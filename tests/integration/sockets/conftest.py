@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.core.config import Settings
 from app.core.database import Database
@@ -26,6 +26,10 @@ from tests.factories.users import make_session_token, make_user
 from tests.server import ServerProcess
 
 Headers = dict[str, str]
+CUT_OFF = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND query LIKE '%FROM live_events%'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ class Site:
         """By the API of the second process, so that it is announced."""
         data = {"name": f"agent-{token_hex(4)}", "model": "gpt-4o", "system_prompt": "Be kind."}
         return int((await self.call("POST", "/agents", user, data))["id"])
+
+    async def cut_off_listeners(self) -> None:
+        """End the connections by which the processes hear of events."""
+        async with self.database.unit_of_work() as session:
+            await session.execute(CUT_OFF)
 
     async def cookie(self, user: User, origin: str | None = None) -> Headers:
         """What this person's browser sends from a page of ``origin``, by default our own."""
