@@ -26,7 +26,7 @@ Version = Annotated[int, Form(ge=1, le=MAX_BIGINT)]
 READ = [requires(Permission.AGENTS_READ)]
 WRITE = [requires(Permission.AGENTS_WRITE)]
 DELETE = [requires(Permission.AGENTS_DELETE)]
-PAGE_SIZE, RECENT_DAYS = 50, 1
+PAGE_SIZE, RECENT_DAYS, SHOWN_RUNS = 50, 1, 8
 SORTS = [("name", "Name"), ("-updated_at", "Last changed"), ("-created_at", "Newest")]
 EMPTY = {
     "name": "",
@@ -59,6 +59,7 @@ async def list_agents(
         "sorts": SORTS,
         "may_write": agents.actor.may(Permission.AGENTS_WRITE),
         "without": lambda name: listing.without(request, name),
+        "here": listing.here(request),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/agents/{name}", context)
@@ -120,11 +121,10 @@ async def show_agent(request: Request, agent_id: AgentId, agents: AgentServiceDe
 
 
 async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]:
-
     statistics = StatisticsService(agents.session, agents.actor)
     runs = ExecutionService(agents.session, agents.actor)
     extent = await statistics.extent(agent.id)
-    recent = await runs.list_runs(ExecutionQuery(agent_id=[agent.id], limit=8))
+    recent = await runs.list_runs(ExecutionQuery(agent_id=[agent.id], limit=SHOWN_RUNS))
     return {
         "agent": agent,
         "tab": "overview",

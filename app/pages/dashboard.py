@@ -1,5 +1,6 @@
 """The dashboard: true figures over the runs of a chosen time."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -7,10 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.models import Execution
 from app.pages.audit_view import AuditLine, describe
 from app.pages.charts import nice_top, path_of, points, sparkline
 from app.pages.deps import AuditEventServiceDep, requires, service
 from app.pages.render import render
+from app.schemas.executions import ExecutionQuery
+from app.services.executions import ExecutionService
 from app.services.statistics import Bucket, Figures, StatisticsService, Window
 
 router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
@@ -18,6 +22,7 @@ StatisticsDep = Annotated[StatisticsService, Depends(service(StatisticsService))
 Range = Literal["24h", "7d", "30d", "all"]
 LENGTHS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 LABELS = {"24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", "all": "All runs"}
+SHOWN_RUNS = 8
 SHOWN_CHANGES = ("agents", "tools", "api_keys", "users")
 
 
@@ -127,8 +132,26 @@ async def show_dashboard(
         "agents": await statistics.by_agent(window, 8),
         "extent": await statistics.extent() if not figures.runs else None,
         "changes": await recent_changes(audit),
+        "latest": await latest_runs(statistics),
     }
     return render(request, "pages/dashboard/detail.html", context)
+
+
+@router.get("/latest-runs")
+async def show_latest_runs(request: Request, statistics: StatisticsDep) -> Response:
+    context = {"latest": await latest_runs(statistics)}
+    return render(request, "pages/dashboard/_latest_runs.html", context)
+
+
+@router.get("/latest-changes")
+async def show_latest_changes(request: Request, audit: AuditEventServiceDep) -> Response:
+    context = {"changes": await recent_changes(audit)}
+    return render(request, "pages/dashboard/_latest_changes.html", context)
+
+
+async def latest_runs(statistics: StatisticsService) -> Sequence[Execution]:
+    runs = ExecutionService(statistics.session, statistics.actor)
+    return (await runs.list_runs(ExecutionQuery(limit=SHOWN_RUNS))).items
 
 
 def note_on(figures: Figures, before: Figures | None) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.models import Execution
-from app.models.executions import ExecutionSource, ExecutionStatus
+from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
 from app.pages import forms, listing
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
@@ -70,8 +70,8 @@ async def list_executions(request: Request, runs: ExecutionServiceDep) -> Respon
         "runs": rows.items,
         "total": counted(await runs.count_runs(query)),
         "links": listing.pager_links(request, rows),
-        "newest": bool(rows.items) and not query.cursor,
-        "poll": poll_href(request, max((run.id for run in rows.items), default=0)),
+        "newest": not query.cursor,
+        "newer_href": newer_href(request, max((run.id for run in rows.items), default=0)),
         "chips": chips(request),
         "without": lambda name: listing.without(request, name),
         **await choices(runs),
@@ -89,7 +89,7 @@ def chips(request: Request) -> list[tuple[str, str]]:
     return [(f"{label}: {params[name]}", name) for name, label in CHIPS if params.get(name)]
 
 
-def poll_href(request: Request, after: int) -> str:
+def newer_href(request: Request, after: int) -> str:
     params = listing.current_params(request)
     params.pop("after", None)
     return listing.href("/executions/new-count", params | {"after": after})
@@ -126,9 +126,8 @@ async def count_new(
     params = listing.current_params(request)
     params.pop("after", None)
     context = {
-        "count": count,
+        "count": counted(count) if count else "",
         "href": listing.href("/executions", params),
-        "poll": poll_href(request, after),
     }
     return render(request, "pages/executions/_new.html", context)
 
@@ -140,6 +139,7 @@ async def show_execution(
     runs: ExecutionServiceDep,
     span: Annotated[str | None, Query(max_length=16)] = None,
 ) -> Response:
+    """The run; while it is open, its page fetches all but the frame again and again."""
     execution = await runs.get(execution_id)
     spans = await SpanService(runs.session, runs.actor).with_bodies(execution)
     body, turns = await runs.find_body(execution), conversation_of(spans)
@@ -156,8 +156,11 @@ async def show_execution(
         "reporter": await runs.reporter(execution),
         "median_ms": await runs.median_latency_ms(execution.agent_id),
         "may_delete": runs.actor.may(Permission.EXECUTIONS_DELETE),
+        "is_open": execution.status in OPEN_STATUSES,
+        "here": listing.here(request),
     }
-    return render(request, "pages/executions/detail.html", context)
+    name = "_run.html" if wants_fragment(request) else "detail.html"
+    return render(request, f"pages/executions/{name}", context)
 
 
 async def feedback_context(runs: ExecutionService, execution: Execution) -> dict[str, Any]:

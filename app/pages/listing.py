@@ -59,6 +59,12 @@ def pager_links(request: Request, rows: Slice[Any]) -> dict[str, str | None]:
     return {"newer": to(rows.previous_cursor), "older": to(rows.next_cursor)}
 
 
+def here(request: Request) -> str:
+    """This page as it is, but for messages that are shown once."""
+    params = current_params(request)
+    return href(request.url.path, params | {"cursor": request.query_params.get("cursor")})
+
+
 def without(request: Request, name: str) -> str:
     """This list with one filter taken off."""
     params = {key: value for key, value in current_params(request).items() if key != name}

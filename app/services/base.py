@@ -258,11 +258,19 @@ class BaseService(Generic[M, C, U]):
         return await self.get(row_id)
 
     def announce(self, action: str, row: M) -> None:
-        """Tell who watches that there is something new to fetch, once this is committed."""
-        if self.is_live:
-            data = {"id": row.id}  # type: ignore[attr-defined]  # every M has one
-            rooms = (self.resource, f"{self.noun}:{data['id']}")
-            publish(self.session, *(Event(room, action, data) for room in rooms))
+        """Tell who watches that there is something new to fetch, once this is committed.
+
+        Also who watches its agent; an owner may not hear of every row. That says the same for each
+        row, so of many at once the agent's room hears once.
+        """
+        if not self.is_live:
+            return
+        data = {"id": row.id}  # type: ignore[attr-defined]  # every M has one
+        rooms = (self.resource, f"{self.noun}:{data['id']}")
+        publish(self.session, *(Event(room, action, data) for room in rooms))
+        agent_id = getattr(row, "agent_id", None)
+        if agent_id is not None:
+            publish(self.session, Event(f"agent:{agent_id}", self.noun, {"id": agent_id}))
 
     async def flush(self, row: M) -> None:
         """Send the row to the database, with unique violations put in the user's words."""

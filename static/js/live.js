@@ -1,0 +1,214 @@
+// Live pages: one socket a page tells what changed, and htmx fetches the fragments that show it.
+//
+// <section id="runs" data-live-room="executions" hx-get="/runs" hx-trigger="live" hx-target="this">
+// data-live-room   the rooms whose events mean that this element is out of date, space separated
+// data-live-on     only these events of theirs (default: all)
+// data-live-every  at most one fetch in so many seconds (default: 1)
+// data-live-first  fetch once when the socket opens: for what would stay wrong for long otherwise
+(() => {
+  "use strict";
+  const PATH = "/api/v1/ws/";
+  const TOGETHER_MS = 200; // What happens at once is fetched once; the same again is random.
+  const PING_MS = 25000;
+  const PONG_MS = 10000;
+  const POLL_MS = 15000; // While there is no socket.
+  const HIDDEN_MS = 10000;
+  const SHOW_LOSS_MS = 3000;
+  const LONGEST_WAIT_MS = 30000;
+  const RESTART = 1012;
+  const STEADY_MS = 10000;
+
+  let socket = null;
+  let asked = new Set(); // Rooms of this socket, joined or being joined.
+  let attempts = 0;
+  let missed = false; // Whether something may have happened while nobody listened.
+  let over = false; // Signed out: nothing is fetched any more.
+  const timers = {};
+  const fetches = new Map(); // By the element's id, because swaps replace the element itself.
+
+  const declared = () => [...document.querySelectorAll("[data-live-room]")];
+  const roomsOf = (element) => element.dataset.liveRoom.split(" ").filter(Boolean);
+  const wanted = () => new Set(declared().flatMap(roomsOf));
+
+  function later(name, act, ms) {
+    clearTimeout(timers[name]);
+    timers[name] = setTimeout(act, ms);
+  }
+
+  // --- Fetching ----------------------------------------------------------------------------
+  function fetchSoon(element) {
+    const known = fetches.get(element.id) ?? { at: -Infinity, timer: 0 };
+    fetches.set(element.id, known);
+    if (known.timer || over) return;
+    const gap = 1000 * (element.dataset.liveEvery ?? 1);
+    const wait = Math.max(TOGETHER_MS * (1 + Math.random()), known.at + gap - performance.now());
+    known.timer = setTimeout(() => {
+      known.timer = 0;
+      known.at = performance.now();
+      document.getElementById(element.id)?.dispatchEvent(new CustomEvent("live"));
+    }, wait);
+  }
+
+  const fetchAll = () => declared().forEach(fetchSoon);
+
+  function tell(message) {
+    declared().forEach((element) => {
+      const { liveOn } = element.dataset;
+      const means = !liveOn || liveOn.split(" ").includes(message.event);
+      if (means && roomsOf(element).includes(message.room)) fetchSoon(element);
+    });
+  }
+
+  function poll() {
+    if (socket?.readyState !== WebSocket.OPEN && !document.hidden && !over) fetchAll();
+    later("poll", poll, POLL_MS * (0.9 + Math.random() / 5));
+  }
+
+  // --- Showing how it goes -----------------------------------------------------------------
+  function show(state, text, title) {
+    const place = document.getElementById("live-state");
+    if (!place) return;
+    place.hidden = !declared().length;
+    place.dataset.state = state;
+    place.title = title;
+    place.querySelector("[data-live-text]").textContent = text;
+  }
+
+  function showLive() {
+    clearTimeout(timers.loss);
+    show("live", "Live", "Changes appear on this page as they happen");
+  }
+
+  const showLoss = () => show("lost", "Reconnecting…", "The page looks for changes now and then");
+
+  function signedOut() {
+    over = true;
+    hangUp();
+    show("over", "Signed out", "Load the page again to sign in");
+    document.getElementById("live-state").href = location.href;
+  }
+
+  // --- The socket --------------------------------------------------------------------------
+  function address(room) {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    return `${scheme}://${location.host}${PATH}${encodeURIComponent(room)}`;
+  }
+
+  function open() {
+    const [first] = wanted();
+    if (socket || over || document.hidden || first === undefined) return;
+    clearTimeout(timers.retry);
+    const opening = new WebSocket(address(first));
+    socket = opening;
+    asked = new Set([first]);
+    opening.onmessage = (event) => socket === opening && heard(JSON.parse(event.data), first);
+    opening.onclose = (event) => socket === opening && lost(event.code);
+  }
+
+  function say(message) {
+    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  }
+
+  function heard(message, first) {
+    clearTimeout(timers.pong);
+    if (message.type === "joined" && message.room === first) opened();
+    if (message.type === "event") tell(message);
+    if (message.type === "resync") fetchAll();
+  }
+
+  function opened() {
+    showLive();
+    joinAndLeave();
+    ping();
+    later("steady", () => (attempts = 0), STEADY_MS);
+    if (missed) fetchAll();
+    else declared().filter((element) => "liveFirst" in element.dataset).forEach(fetchSoon);
+    missed = false;
+  }
+
+  // A connection that is dead without a word, as after sleep, is found by the missing answer.
+  function ping() {
+    later("ping", () => {
+      say({ type: "ping" });
+      later("pong", () => socket && (hangUp(), lost()), PONG_MS);
+      ping();
+    }, PING_MS);
+  }
+
+  function joinAndLeave() {
+    const now = wanted();
+    now.forEach((room) => asked.has(room) || say({ type: "join", room }));
+    asked.forEach((room) => now.has(room) || say({ type: "leave", room }));
+    asked = now;
+    if (now.size) return;
+    hangUp();
+    document.getElementById("live-state").hidden = true;
+  }
+
+  function hangUp() {
+    const closing = socket;
+    socket = null;
+    missed = true;
+    ["ping", "pong", "steady", "retry", "loss"].forEach((name) => clearTimeout(timers[name]));
+    closing?.close();
+  }
+
+  function lost(code) {
+    hangUp();
+    if (document.hidden || over) return;
+    later("loss", showLoss, SHOW_LOSS_MS);
+    // Everyone comes back after a restart: not all in the same moment.
+    const longest = code === RESTART ? 4000 : Math.min(LONGEST_WAIT_MS, 1000 * 2 ** attempts);
+    attempts += 1;
+    later("retry", open, longest * (0.5 + Math.random() / 2));
+    // Whether the login is over is what the next fetch says, not the socket.
+    if (code > 4000) fetchAll();
+  }
+
+  function look() {
+    if (!socket) open();
+    else if (socket.readyState === WebSocket.OPEN) joinAndLeave();
+  }
+
+  // --- Events of the page ------------------------------------------------------------------
+  const isOurs = (event) => event.detail.ctx?.sourceEvent?.type === "live";
+
+  document.addEventListener("htmx:config:request", (event) => {
+    // Watching does not keep the session from going idle.
+    if (isOurs(event)) event.detail.ctx.request.headers["X-Background"] = "true";
+  });
+
+  document.addEventListener("htmx:before:response", (event) => {
+    if (!isOurs(event) || event.detail.ctx.response.status < 400) return;
+    event.preventDefault(); // What is shown stays; nobody asked for an error message.
+    if (event.detail.ctx.response.status === 401) signedOut();
+  });
+
+  document.addEventListener("htmx:error", (event) => isOurs(event) && event.stopImmediatePropagation(), true);
+
+  document.addEventListener("htmx:after:swap", look);
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      later("hidden", hangUp, HIDDEN_MS);
+      return;
+    }
+    clearTimeout(timers.hidden);
+    if (!socket) showLossSoonAndOpen();
+  });
+
+  function showLossSoonAndOpen() {
+    if (over) return;
+    later("loss", showLoss, SHOW_LOSS_MS);
+    [attempts, missed] = [0, true];
+    open();
+  }
+
+  addEventListener("online", () => !socket && showLossSoonAndOpen());
+  addEventListener("pagehide", hangUp);
+  addEventListener("pageshow", (event) => event.persisted && showLossSoonAndOpen());
+
+  if (declared().length) later("loss", showLoss, SHOW_LOSS_MS);
+  open();
+  later("poll", poll, POLL_MS);
+})();
