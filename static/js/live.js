@@ -30,8 +30,15 @@
   const roomsOf = (element) => element.dataset.liveRoom.split(" ").filter(Boolean);
   const wanted = () => new Set(declared().flatMap(roomsOf));
 
+  function stop(...names) {
+    names.forEach((name) => {
+      clearTimeout(timers[name]);
+      timers[name] = 0;
+    });
+  }
+
   function later(name, act, ms) {
-    clearTimeout(timers[name]);
+    stop(name);
     timers[name] = setTimeout(act, ms);
   }
 
@@ -75,15 +82,20 @@
   }
 
   function showLive() {
-    clearTimeout(timers.loss);
+    stop("loss");
     show("live", "Live", "Changes appear on this page as they happen");
   }
 
-  const showLoss = () => show("lost", "Reconnecting…", "The page looks for changes now and then");
+  // Counted from the first failure, however many follow; short ones are not worth a word.
+  function lossBegins() {
+    const text = "The page looks for changes now and then";
+    timers.loss ||= setTimeout(() => show("lost", "Reconnecting…", text), SHOW_LOSS_MS);
+  }
 
   function signedOut() {
     over = true;
     hangUp();
+    stop("loss");
     show("over", "Signed out", "Load the page again to sign in");
     document.getElementById("live-state").href = location.href;
   }
@@ -97,7 +109,7 @@
   function open() {
     const [first] = wanted();
     if (socket || over || document.hidden || first === undefined) return;
-    clearTimeout(timers.retry);
+    stop("retry");
     const opening = new WebSocket(address(first));
     socket = opening;
     asked = new Set([first]);
@@ -110,7 +122,7 @@
   }
 
   function heard(message, first) {
-    clearTimeout(timers.pong);
+    stop("pong");
     if (message.type === "joined" && message.room === first) opened();
     if (message.type === "event") tell(message);
     if (message.type === "resync") fetchAll();
@@ -142,6 +154,7 @@
     asked = now;
     if (now.size) return;
     hangUp();
+    stop("loss");
     document.getElementById("live-state").hidden = true;
   }
 
@@ -149,14 +162,14 @@
     const closing = socket;
     socket = null;
     missed = true;
-    ["ping", "pong", "steady", "retry", "loss"].forEach((name) => clearTimeout(timers[name]));
+    stop("ping", "pong", "steady", "retry");
     closing?.close();
   }
 
   function lost(code) {
     hangUp();
     if (document.hidden || over) return;
-    later("loss", showLoss, SHOW_LOSS_MS);
+    lossBegins();
     // Everyone comes back after a restart: not all in the same moment.
     const longest = code === RESTART ? 4000 : Math.min(LONGEST_WAIT_MS, 1000 * 2 ** attempts);
     attempts += 1;
@@ -193,22 +206,22 @@
       later("hidden", hangUp, HIDDEN_MS);
       return;
     }
-    clearTimeout(timers.hidden);
-    if (!socket) showLossSoonAndOpen();
+    stop("hidden");
+    if (!socket) comeBack();
   });
 
-  function showLossSoonAndOpen() {
+  function comeBack() {
     if (over) return;
-    later("loss", showLoss, SHOW_LOSS_MS);
+    lossBegins();
     [attempts, missed] = [0, true];
     open();
   }
 
-  addEventListener("online", () => !socket && showLossSoonAndOpen());
+  addEventListener("online", () => !socket && comeBack());
   addEventListener("pagehide", hangUp);
-  addEventListener("pageshow", (event) => event.persisted && showLossSoonAndOpen());
+  addEventListener("pageshow", (event) => event.persisted && comeBack());
 
-  if (declared().length) later("loss", showLoss, SHOW_LOSS_MS);
+  if (declared().length) lossBegins();
   open();
   later("poll", poll, POLL_MS);
 })();
