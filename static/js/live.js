@@ -1,9 +1,9 @@
 // Live pages: one socket a page tells what changed, and htmx fetches the fragments that show it.
 //
 // <section id="runs" data-live-room="executions" hx-get="/runs" hx-trigger="live" hx-target="this">
-// data-live-room   the rooms whose events mean that this element is out of date, space separated
+// data-live-room   the rooms whose events mean that this element is out of date, space separated;
+//                  "agents executions/10" fetches for runs only every ten seconds, else every one
 // data-live-on     only these events of theirs (default: all)
-// data-live-every  at most one fetch in so many seconds (default: 1)
 // data-live-first  fetch once when the socket opens: for what would stay wrong for long otherwise
 (() => {
   "use strict";
@@ -27,8 +27,12 @@
   const fetches = new Map(); // By the element's id, because swaps replace the element itself.
 
   const declared = () => [...document.querySelectorAll("[data-live-room]")];
-  const roomsOf = (element) => element.dataset.liveRoom.split(" ").filter(Boolean);
-  const wanted = () => new Set(declared().flatMap(roomsOf));
+  // Seconds between fetches, by room.
+  const roomsOf = (element) => {
+    const named = element.dataset.liveRoom.split(" ").filter(Boolean);
+    return new Map(named.map((each) => each.split("/")).map(([room, every = 1]) => [room, Number(every)]));
+  };
+  const wanted = () => new Set(declared().flatMap((element) => [...roomsOf(element).keys()]));
 
   function stop(...names) {
     names.forEach((name) => {
@@ -43,26 +47,28 @@
   }
 
   // --- Fetching ----------------------------------------------------------------------------
-  function fetchSoon(element) {
-    const known = fetches.get(element.id) ?? { at: -Infinity, timer: 0 };
+  function fetchSoon(element, every = 1) {
+    const now = performance.now();
+    const known = fetches.get(element.id) ?? { at: -Infinity, due: Infinity, timer: 0 };
     fetches.set(element.id, known);
-    if (known.timer || over) return;
-    const gap = 1000 * (element.dataset.liveEvery ?? 1);
-    const wait = Math.max(TOGETHER_MS * (1 + Math.random()), known.at + gap - performance.now());
+    const due = Math.max(now + TOGETHER_MS * (1 + Math.random()), known.at + 1000 * every);
+    if (over || known.due <= due) return;
+    clearTimeout(known.timer);
+    known.due = due;
     known.timer = setTimeout(() => {
-      known.timer = 0;
-      known.at = performance.now();
+      [known.at, known.due] = [performance.now(), Infinity];
       document.getElementById(element.id)?.dispatchEvent(new CustomEvent("live"));
-    }, wait);
+    }, due - now);
   }
 
-  const fetchAll = () => declared().forEach(fetchSoon);
+  const fetchAll = () => declared().forEach((element) => fetchSoon(element));
 
   function tell(message) {
     declared().forEach((element) => {
       const { liveOn } = element.dataset;
       const means = !liveOn || liveOn.split(" ").includes(message.event);
-      if (means && roomsOf(element).includes(message.room)) fetchSoon(element);
+      const every = roomsOf(element).get(message.room);
+      if (means && every !== undefined) fetchSoon(element, every);
     });
   }
 
@@ -134,7 +140,7 @@
     ping();
     later("steady", () => (attempts = 0), STEADY_MS);
     if (missed) fetchAll();
-    else declared().filter((element) => "liveFirst" in element.dataset).forEach(fetchSoon);
+    else declared().forEach((element) => "liveFirst" in element.dataset && fetchSoon(element));
     missed = false;
   }
 
