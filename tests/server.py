@@ -72,6 +72,13 @@ class ServerProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs. Raise ``RuntimeError`` when none does."""
+        if self._process is None:
+            raise RuntimeError("The server does not run.")
+        return self._process.pid
+
     def command(self) -> list[str]:
         return [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
 

@@ -73,6 +73,11 @@ class Memories:
     def __init__(self) -> None:
         self._by_name: dict[str, Remembered[Any, Any]] = {}  # each of its own types
         self._is_heard = False
+        self._told: list[Callable[[Collection[str]], None]] = []
+
+    def tell(self, told: Callable[[Collection[str]], None]) -> None:
+        """Call it with the tables of each change that is heard of."""
+        self._told.append(told)
 
     def of(
         self, name: str, follows_from: Collection[str], size: int = 10_000
@@ -87,6 +92,8 @@ class Memories:
     def changed(self, tables: Collection[str]) -> None:
         for memory in self._by_name.values():
             memory.changed(tables)
+        for told in self._told:
+            told(tables)
 
     def heard(self, *, is_heard: bool) -> None:
         self._is_heard = is_heard

@@ -30,9 +30,8 @@ async def list_jobs(request: Request, jobs: JobServiceDep) -> Response:
     context = {
         "query": query,
         "jobs": rows.items,
-        "is_moving": any(job.is_open for job in rows.items),
         "links": listing.pager_links(request, rows),
-        "here": listing.href("/jobs", listing.current_params(request) | {"cursor": query.cursor}),
+        "here": listing.here(request),
         "kinds": KINDS,
         "statuses": STATUSES,
         "schedules": await jobs.schedules(),

@@ -1,8 +1,12 @@
-"""What open sockets came in by, looked up again twice a second: for all of them at once."""
+"""What open sockets came in by, looked up again and again: for all of them at once.
+
+Twice a second, and as soon as a change of keys or people is heard of.
+"""
 
 import asyncio
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -17,6 +21,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from app.core.remembered import KEY_TABLES
 from app.core.rooms import Ending, Member
 from app.models import InstanceSettings, RefreshToken, StaffSession, User
 from app.services.api_keys import is_within, live_keys
@@ -24,6 +29,7 @@ from app.services.staff_sessions import is_alive
 
 log = structlog.get_logger("greenroom.credentials")
 LOOK_EVERY_S = 0.5
+TOGETHER_S = 0.02
 TRUSTED_FOR_S = 5.0
 OVER = Ending(4401, "The login or key of this socket is over, or may do something else now.")
 UNSURE = Ending(1013, "Nobody can tell whether your login is still good. Try again.")
@@ -129,7 +135,13 @@ class CredentialWatch:
         self._database = database
         self._settings = settings
         self._watched: dict[Member, tuple[Credential, Rights]] = {}
+        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        database.memories.tell(self._changed)
+
+    def _changed(self, tables: Collection[str]) -> None:
+        if not KEY_TABLES.isdisjoint(tables):
+            self._wake.set()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._work())
@@ -148,7 +160,10 @@ class CredentialWatch:
     async def _work(self) -> None:
         sure_at = time.monotonic()
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(TOGETHER_S)
+            self._wake.clear()
             try:
                 async with asyncio.timeout(TRUSTED_FOR_S):
                     await self._look()

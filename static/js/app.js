@@ -161,10 +161,15 @@
     row.scrollIntoView({ block: "nearest" });
   }
 
-  function findIn(input) {
+  function filterRows(input) {
     const query = input.value.trim().toLowerCase();
     const rows = $$("tbody tr", $(input.dataset.findIn) ?? document.createElement("table"));
     rows.forEach((row) => (row.hidden = !row.textContent.toLowerCase().includes(query)));
+    return rows;
+  }
+
+  function findIn(input) {
+    const rows = filterRows(input);
     announce(`${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`);
   }
 
@@ -321,6 +326,7 @@
 
   document.addEventListener("htmx:after:swap", (event) => {
     refreshTimes();
+    $$("[data-find-in]").forEach(filterRows);
     if (event.detail.ctx?.target?.id === "dialog-body") $("#dialog")?.showModal();
   });
 

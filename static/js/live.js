@@ -1,9 +1,9 @@
 // Live pages: one socket a page tells what changed, and htmx fetches the fragments that show it.
 //
 // <section id="runs" data-live-room="executions" hx-get="/runs" hx-trigger="live" hx-target="this">
-// data-live-room   the rooms whose events mean that this element is out of date, space separated
+// data-live-room   the rooms whose events mean that this element is out of date, space separated;
+//                  "agents executions/10" fetches for runs only every ten seconds, else every one
 // data-live-on     only these events of theirs (default: all)
-// data-live-every  at most one fetch in so many seconds (default: 1)
 // data-live-first  fetch once when the socket opens: for what would stay wrong for long otherwise
 (() => {
   "use strict";
@@ -27,35 +27,48 @@
   const fetches = new Map(); // By the element's id, because swaps replace the element itself.
 
   const declared = () => [...document.querySelectorAll("[data-live-room]")];
-  const roomsOf = (element) => element.dataset.liveRoom.split(" ").filter(Boolean);
-  const wanted = () => new Set(declared().flatMap(roomsOf));
+  // Seconds between fetches, by room.
+  const roomsOf = (element) => {
+    const named = element.dataset.liveRoom.split(" ").filter(Boolean);
+    return new Map(named.map((each) => each.split("/")).map(([room, every = 1]) => [room, Number(every)]));
+  };
+  const wanted = () => new Set(declared().flatMap((element) => [...roomsOf(element).keys()]));
+
+  function stop(...names) {
+    names.forEach((name) => {
+      clearTimeout(timers[name]);
+      timers[name] = 0;
+    });
+  }
 
   function later(name, act, ms) {
-    clearTimeout(timers[name]);
+    stop(name);
     timers[name] = setTimeout(act, ms);
   }
 
   // --- Fetching ----------------------------------------------------------------------------
-  function fetchSoon(element) {
-    const known = fetches.get(element.id) ?? { at: -Infinity, timer: 0 };
+  function fetchSoon(element, every = 1) {
+    const now = performance.now();
+    const known = fetches.get(element.id) ?? { at: -Infinity, due: Infinity, timer: 0 };
     fetches.set(element.id, known);
-    if (known.timer || over) return;
-    const gap = 1000 * (element.dataset.liveEvery ?? 1);
-    const wait = Math.max(TOGETHER_MS * (1 + Math.random()), known.at + gap - performance.now());
+    const due = Math.max(now + TOGETHER_MS * (1 + Math.random()), known.at + 1000 * every);
+    if (over || known.due <= due) return;
+    clearTimeout(known.timer);
+    known.due = due;
     known.timer = setTimeout(() => {
-      known.timer = 0;
-      known.at = performance.now();
+      [known.at, known.due] = [performance.now(), Infinity];
       document.getElementById(element.id)?.dispatchEvent(new CustomEvent("live"));
-    }, wait);
+    }, due - now);
   }
 
-  const fetchAll = () => declared().forEach(fetchSoon);
+  const fetchAll = () => declared().forEach((element) => fetchSoon(element));
 
   function tell(message) {
     declared().forEach((element) => {
       const { liveOn } = element.dataset;
       const means = !liveOn || liveOn.split(" ").includes(message.event);
-      if (means && roomsOf(element).includes(message.room)) fetchSoon(element);
+      const every = roomsOf(element).get(message.room);
+      if (means && every !== undefined) fetchSoon(element, every);
     });
   }
 
@@ -75,15 +88,20 @@
   }
 
   function showLive() {
-    clearTimeout(timers.loss);
+    stop("loss");
     show("live", "Live", "Changes appear on this page as they happen");
   }
 
-  const showLoss = () => show("lost", "Reconnecting…", "The page looks for changes now and then");
+  // Counted from the first failure, however many follow; short ones are not worth a word.
+  function lossBegins() {
+    const text = "The page looks for changes now and then";
+    timers.loss ||= setTimeout(() => show("lost", "Reconnecting…", text), SHOW_LOSS_MS);
+  }
 
   function signedOut() {
     over = true;
     hangUp();
+    stop("loss");
     show("over", "Signed out", "Load the page again to sign in");
     document.getElementById("live-state").href = location.href;
   }
@@ -97,7 +115,7 @@
   function open() {
     const [first] = wanted();
     if (socket || over || document.hidden || first === undefined) return;
-    clearTimeout(timers.retry);
+    stop("retry");
     const opening = new WebSocket(address(first));
     socket = opening;
     asked = new Set([first]);
@@ -110,7 +128,7 @@
   }
 
   function heard(message, first) {
-    clearTimeout(timers.pong);
+    stop("pong");
     if (message.type === "joined" && message.room === first) opened();
     if (message.type === "event") tell(message);
     if (message.type === "resync") fetchAll();
@@ -122,7 +140,7 @@
     ping();
     later("steady", () => (attempts = 0), STEADY_MS);
     if (missed) fetchAll();
-    else declared().filter((element) => "liveFirst" in element.dataset).forEach(fetchSoon);
+    else declared().forEach((element) => "liveFirst" in element.dataset && fetchSoon(element));
     missed = false;
   }
 
@@ -142,6 +160,7 @@
     asked = now;
     if (now.size) return;
     hangUp();
+    stop("loss");
     document.getElementById("live-state").hidden = true;
   }
 
@@ -149,14 +168,14 @@
     const closing = socket;
     socket = null;
     missed = true;
-    ["ping", "pong", "steady", "retry", "loss"].forEach((name) => clearTimeout(timers[name]));
+    stop("ping", "pong", "steady", "retry");
     closing?.close();
   }
 
   function lost(code) {
     hangUp();
     if (document.hidden || over) return;
-    later("loss", showLoss, SHOW_LOSS_MS);
+    lossBegins();
     // Everyone comes back after a restart: not all in the same moment.
     const longest = code === RESTART ? 4000 : Math.min(LONGEST_WAIT_MS, 1000 * 2 ** attempts);
     attempts += 1;
@@ -193,22 +212,22 @@
       later("hidden", hangUp, HIDDEN_MS);
       return;
     }
-    clearTimeout(timers.hidden);
-    if (!socket) showLossSoonAndOpen();
+    stop("hidden");
+    if (!socket) comeBack();
   });
 
-  function showLossSoonAndOpen() {
+  function comeBack() {
     if (over) return;
-    later("loss", showLoss, SHOW_LOSS_MS);
+    lossBegins();
     [attempts, missed] = [0, true];
     open();
   }
 
-  addEventListener("online", () => !socket && showLossSoonAndOpen());
+  addEventListener("online", () => !socket && comeBack());
   addEventListener("pagehide", hangUp);
-  addEventListener("pageshow", (event) => event.persisted && showLossSoonAndOpen());
+  addEventListener("pageshow", (event) => event.persisted && comeBack());
 
-  if (declared().length) later("loss", showLoss, SHOW_LOSS_MS);
+  if (declared().length) lossBegins();
   open();
   later("poll", poll, POLL_MS);
 })();

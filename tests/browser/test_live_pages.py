@@ -56,14 +56,18 @@ def test_list_of_runs_says_how_many_are_new_without_polling(page: Page, site: Si
 
 
 def test_run_that_is_open_grows_on_its_page_until_it_ends(page: Page, site: Site) -> None:
-    run_id = report(site, status="running", ended_at=None, spans=[], output=None)
+    run_id = report(site, status="running", ended_at=None, output=None)
     page.goto(f"/executions/{run_id}")
     wait_until_live(page)
     expect(page.locator("#run")).to_contain_text("Running")
+    result = page.locator("#conversation details").first
+    result.locator("summary").click()
+    page.get_by_label("Find in trace").fill("look")
     with site.api() as api:
         step = {"name": "look it up", "kind": "tool", "tool_name": "find_bag"}
         api.patch(f"/executions/{run_id}", json={"spans": [step]})
-        expect(page.locator("#trace")).to_contain_text("look it up")
+        expect(page.locator("#trace tbody tr:visible")).to_have_text(re.compile("look it up"))
+        expect(result, "what was unfolded stays so").to_have_attribute("open", "")
         api.patch(f"/executions/{run_id}", json={"status": "succeeded", "output": "Found."})
     expect(page.locator("#run .st").first).to_contain_text("Succeeded")
     expect(page.locator("#live-state")).to_be_hidden()

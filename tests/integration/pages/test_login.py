@@ -167,6 +167,20 @@ async def test_session_ends_when_idle_or_old_or_revoked(
     assert api.status_code == (200 if alive else 401)
 
 
+async def test_page_that_is_only_watched_lets_its_session_go_idle(
+    client: httpx2.AsyncClient, session: AsyncSession, settings: Settings, staff: User
+) -> None:
+    token = await log_in(client, session, settings, staff)
+    before = datetime.now(UTC) - timedelta(minutes=30)
+    await shift(session, token, last_seen_at=before)
+    seen = select(StaffSession.last_seen_at).where(StaffSession.token_sha256 == sha256(token))
+    watching = await client.get("/agents", headers={"X-Background": "true"})
+    assert watching.status_code == 200
+    assert await session.scalar(seen) == before
+    await client.get("/agents")
+    assert await session.scalar(seen) != before
+
+
 @pytest.mark.parametrize(
     "change",
     [{"is_active": False}, {"deleted_at": datetime(2026, 1, 1, tzinfo=UTC)}, {"role": Role.MEMBER}],
