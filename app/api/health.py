@@ -6,12 +6,15 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
+from app.core.actor import Actor, Via
 from app.core.database import Database
 from app.core.database_errors import as_app_error
 from app.core.migrations import is_at_head
 from app.core.rate_limits import RateLimits
+from app.services.jobs import JobService
 
 router = APIRouter(tags=["health"])
+LONG_WAIT_S = 120
 
 
 class Liveness(BaseModel):
@@ -29,6 +32,15 @@ NOT_READY: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def said_of_jobs(database: Database) -> dict[str, str]:
+    """Requests are served all the same, so this makes nothing unready."""
+    async with database.looking() as session:
+        waited_s = await JobService(session, Actor.system(Via.API)).longest_wait_s()
+    if waited_s < LONG_WAIT_S:
+        return {"jobs": "ok"}
+    return {"jobs": f"the oldest one has waited for {waited_s:.0f} seconds; is a worker running?"}
+
+
 @router.get("/health/live")
 async def live() -> Liveness:
     """The process answers."""
@@ -38,16 +50,18 @@ async def live() -> Liveness:
 @router.get("/health", response_model=Readiness, responses=NOT_READY, operation_id="health")
 @router.get("/health/ready", response_model=Readiness, responses=NOT_READY)
 async def ready(request: Request) -> JSONResponse:
-    """The database answers and is migrated to this version."""
+    """The database answers and is migrated to this version; `jobs` says when they wait long."""
     checks = {"database": "ok", "migrations": "ok"}
     database: Database = request.app.state.database
     try:
         if not await is_at_head(database.engine):
             checks["migrations"] = "not at head: run the migrate command"
+        else:
+            checks |= await said_of_jobs(database)
     except Exception as error:  # noqa: BLE001  (any failure to ask means: not ready)
         known = as_app_error(error)
         checks = {"database": known.message if known else "not reachable"}
-    healthy = set(checks.values()) == {"ok"}
+    healthy = {checks["database"], checks.get("migrations", "ok")} == {"ok"}
     limits: RateLimits = request.app.state.rate_limits
     if limits.is_degraded:
         # Still ready: every process counts by itself until Redis is back.

@@ -43,6 +43,10 @@ class Chore:
     is_late: bool
 
 
+LONGEST_WAIT = text(
+    "SELECT extract(epoch FROM clock_timestamp() - min(execute_after)) FROM pgqueuer.queue "
+    "WHERE status = 'queued' AND execute_after < clock_timestamp()"
+)
 # Those that a worker of any recent version still does.
 CHORES = text(
     "SELECT entrypoint, last_run, next_run < now() - interval '2 minutes' FROM pgqueuer.schedules "
@@ -91,6 +95,10 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         return await read_slice(
             self.session, statement, self.sorting(None), query.cursor, query.limit
         )
+
+    async def longest_wait_s(self) -> float:
+        """Seconds for which the oldest job that is due has waited for a worker; 0 for none."""
+        return float(await self.session.scalar(LONGEST_WAIT) or 0)
 
     async def schedules(self) -> list[Chore]:
         """What workers do by the clock."""
