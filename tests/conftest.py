@@ -104,7 +104,8 @@ class TransactionDatabase(Database):
             sync_session_class=LookingSession,
             **SESSION_OPTIONS,
         )
-        self._reader = connection.engine
+        self._reader = self._claimer = connection.engine
+        self._claims = self._sessions
         self._batches = {}
         self.memories = Memories()
 

@@ -58,10 +58,9 @@ async def claim_attempt(
 ) -> list[int]:
     """Count a try, in a unit of work of its own: a request rolled back does not undo it.
 
-    The ids are given back in the request's session once the try has succeeded. Claim before that
-    session is first used, so that no request waits for a second connection while it holds one.
-    Raises ``TooManyRequests``.
+    The ids are given back in the request's session once the try has succeeded. Raises
+    ``TooManyRequests``.
     """
     database: Database = request.app.state.database
-    async with database.unit_of_work() as session:
+    async with database.beside() as session:
         return await LoginAttemptService(session, request.app.state.settings).claim(kind, subjects)

@@ -41,7 +41,7 @@ PINGED_AFTER_S = 1.0
 CONNECT_WITHIN_S = 2.0
 # Whoever waits so long for a row waits for something that is stuck.
 LOCK_TIMEOUT_MS = 2_000
-READERS = 2  # connections for shared reads
+READERS, CLAIMERS = 2, 2  # connections for shared reads, and for units of work beside others
 AfterCommit = Callable[[], None]
 AFTER_COMMIT, CHANGED_TABLES = "after_commit", "changed_tables"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
@@ -134,8 +134,15 @@ class Database:
     # Said by the watch of a web process; others wait for the database as long as it takes.
     is_down = False
 
-    def __init__(self, engine: AsyncEngine, reader: AsyncEngine | None = None) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        reader: AsyncEngine | None = None,
+        claimer: AsyncEngine | None = None,
+    ) -> None:
         self.engine = engine
+        self._claimer = claimer or engine
+        self._claims = async_sessionmaker(self._claimer, **SESSION_OPTIONS)
         self._sessions = async_sessionmaker(engine, **SESSION_OPTIONS)
         alone = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lookers = async_sessionmaker(
@@ -145,7 +152,7 @@ class Database:
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
         self.memories = Memories()
         self._connections: WeakSet[asyncpg.Connection] = WeakSet()
-        for pooled in {engine, reader or engine}:
+        for pooled in {engine, reader or engine, self._claimer}:
             event.listen(pooled.sync_engine, "do_connect", self._connect)
             event.listen(pooled.sync_engine, "connect", self._note_connection)
 
@@ -157,7 +164,8 @@ class Database:
         # A request that waits for a shared read may hold a connection of its own. Were both of
         # one pool, enough such requests would wait for themselves.
         reader = make_engine(url, settings, pool_size=READERS)
-        return cls(make_engine(url, settings), reader)
+        claimer = make_engine(url, settings, pool_size=CLAIMERS)
+        return cls(make_engine(url, settings), reader, claimer)
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -173,6 +181,16 @@ class Database:
             callback()
         if events := session.info.pop(PENDING, []):
             self.outbox(events)
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[AsyncSession]:
+        """A short unit of work of its own, while the request may hold a connection already.
+
+        On connections of its own, or requests could fill the pool and wait for each other.
+        """
+        self.require_up()
+        async with finishing(self._claims()) as session:
+            yield session
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[AsyncSession]:
@@ -252,6 +270,7 @@ class Database:
     async def dispose(self) -> None:
         await self.engine.dispose()
         await self._reader.dispose()
+        await self._claimer.dispose()
 
 
 @event.listens_for(Session, "after_flush")

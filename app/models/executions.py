@@ -111,6 +111,10 @@ class Execution(Usage, Editable, Base):
         ARRAY(String(64)), default=list, server_default=text("'{}'")
     )
     error_type: Mapped[str | None] = mapped_column(String(200))
+    # Fields of ``Usage`` that the sender said of the whole run: no later step changes them.
+    totals_reported: Mapped[list[str]] = mapped_column(
+        ARRAY(String(32)), default=list, server_default=text("'{}'")
+    )
     reported_by_user_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", ondelete="SET NULL")
     )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.api.attempts import claim_attempt, own_subjects
 from app.api.frame import ENROLMENT_PATH
-from app.exceptions import AppError
+from app.exceptions import AppError, TooManyRequests
 from app.models import AttemptKind
 from app.pages import forms
 from app.pages.cookies import current_token
@@ -67,6 +67,9 @@ async def change_password(
             attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
             await users.change_own_password(data, keep_token=current_token(request))
             await logins.give_back(attempts)
+        except TooManyRequests as error:
+            forms.refuse(form, error)
+            return await account_page(request, staff, sessions, form, 429)
         except AppError as error:
             forms.refuse(form, error)
         else:

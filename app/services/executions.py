@@ -29,6 +29,7 @@ from app.services.ingestion.reports import (
     external_id_of,
     latency_ms,
     preview_of,
+    reported_in,
     trace_id_for,
     usage_values,
 )
@@ -224,15 +225,18 @@ class ExecutionService(ExecutionReader):
         return changes | ({"spans": [None, len(data.spans)]} if data.spans else {})
 
     async def _recount(self, execution: Execution, data: ExecutionUpdate) -> None:
-        """What is sent counts; what is not follows from the spans, where they know it."""
+        """What was sent counts, now or before; the rest follows from the spans that know it."""
         sent = data.model_fields_set
         values = {field: getattr(data, field) for field in USAGE_FIELDS if field in sent}
+        before = set(execution.totals_reported) - values.keys()
+        execution.totals_reported = sorted(before | set(reported_in(data)))
         if "spans" in sent:
             spans = await SpanService(self.session, self.actor).of(execution)
             execution.span_count = len(spans)
             execution.error_count = count_errors(spans)
             totals = asdict(totals_of(spans))
-            values = {k: v for k, v in totals.items() if v is not None} | values
+            summed = {k: v for k, v in totals.items() if v is not None and k not in before}
+            values = summed | values
         for field, value in values.items():
             setattr(execution, field, value)
         if "cost" in values:

@@ -43,7 +43,9 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
         """The tools in the order of their names. Raise ``Invalid`` naming ids that are missing."""
         if not tool_ids:
             return []
-        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.name)
+        # Shared locks: a tool cannot go to the trash while it is being given to an agent.
+        wanted = self.visible().where(Tool.id.in_(tool_ids)).with_for_update(read=True, of=Tool)
+        statement = wanted.order_by(Tool.name)
         tools = list(await self.session.scalars(statement))
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
         if missing:
@@ -77,7 +79,7 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
     async def delete(self, row_id: int, version: int | None = None) -> None:
         """Raise ``Conflict`` while agents use the tool: they would silently lose it."""
         self.require(self.deletable)
-        tool = await self.get(row_id)
+        tool = await self.get(row_id, lock=True)
         users = await self._ids_of_agents(tool)
         if users:
             raise Conflict(

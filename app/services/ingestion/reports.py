@@ -55,7 +55,15 @@ def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
         for field in USAGE_FIELDS
     }
     known = values["cost"] is not None
-    return values | {"cost_source": CostSource.REPORTED if known else CostSource.UNPRICED}
+    return values | {
+        "cost_source": CostSource.REPORTED if known else CostSource.UNPRICED,
+        "totals_reported": reported_in(data),
+    }
+
+
+def reported_in(data: BaseModel) -> list[str]:
+    """The totals that are said of the whole run; an explicit null is to be summed."""
+    return sorted(field for field in USAGE_FIELDS if getattr(data, field, None) is not None)
 
 
 def external_id_of(item: ExecutionCreate | Problem) -> str | None:

@@ -376,3 +376,17 @@ async def test_run_that_names_its_end_alone_can_be_changed_later(
     assert (created["started_at"], created["latency_ms"]) == (end, 0)
     changed = await api.patch(f"{RUNS}/{created['id']}", json={"tags": ["late"]})
     assert changed.status_code == 200, changed.text
+
+
+async def test_totals_that_were_reported_outlive_later_steps(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor)
+    run = await make_execution(session, actor, agent, input_tokens=7, cost="0.5", status="running")
+    step = {"name": "chat", "kind": "llm", "input_tokens": 1000, "output_tokens": 9, "cost": "3"}
+    url = f"/api/v1/executions/{run.id}"
+    body = (await api.patch(url, json={"spans": [step]})).json()
+    assert (body["input_tokens"], float(body["cost"])) == (7, 0.5), "as reported"
+    assert body["output_tokens"] == 29, "summed"
+    body = (await api.patch(url, json={"input_tokens": None, "spans": [step]})).json()
+    assert body["input_tokens"] != 7, "an explicit null gives the sum its place back"
