@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.core.database import Database
 from app.main import create_app
+from app.services.refresh_tokens import RefreshTokenService
 from tests.conftest import actor_for, client_of, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers
@@ -102,3 +103,26 @@ async def test_one_of_many_changes_of_a_version_is_stored(
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 19}
     stored = next(answer.json()[field] for answer in answers if answer.status_code == 200)
     assert (await client.get(url)).json()[field] == stored
+
+
+async def test_password_changes_at_once_never_wait_for_each_others_connections(
+    own_database: Database,
+) -> None:
+    url = own_database.engine.url.render_as_string(hide_password=False)
+    settings = settings_for(url, database_pool_size=10, rate_limit_write_per_minute=10**6)
+    app = create_app(settings, own_database)
+    headers = []
+    async with own_database.unit_of_work() as session:
+        for _ in range(20):
+            user = await make_user(session)
+            pair = await RefreshTokenService(session, actor_for(user), settings).open(user, None)
+            headers.append({"Authorization": f"Bearer {pair.access_token}"})
+    wrong = {"current_password": "Wrong-Horse-1", "password": "New-Horse-1"}
+    body = wrong | {"confirm_password": "New-Horse-1"}
+    async with client_of(app) as client:
+        path = f"{API}/auth/password/change"
+        answers = await asyncio.gather(
+            *(client.post(path, json=body, headers=own) for own in headers)
+        )
+    refusals = {answer.json()["error"]["message"] for answer in answers}
+    assert refusals == {"The current password is not right."}
