@@ -124,6 +124,8 @@ async def serve(socket: WebSocket, room_name: str) -> None:
         pass  # gone before it was there
     finally:
         watch.remove(member)
+        if member.ending is not None:
+            log.info("socket ended", code=member.ending.code, reason=member.ending.reason)
         socket.app.state.presence.leave(member.id, rooms.disconnect(member))
 
 

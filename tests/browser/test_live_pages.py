@@ -170,6 +170,16 @@ def test_page_whose_socket_is_lost_says_so_fetches_again_and_recovers(
     expect(page.get_by_role("link", name=re.compile("new: show"))).to_be_visible()
 
 
+def test_page_without_a_socket_looks_now_and_then(page: Page, site: Site) -> None:
+    page.route_web_socket(re.compile("/api/v1/ws/"), lambda socket: socket.close(code=1013))
+    page.clock.install()
+    page.goto("/executions?source=api")
+    report(site)
+    page.clock.run_for(18_000)
+    expect(page.get_by_role("link", name="1 new: show")).to_be_visible()
+    expect(page.locator("#live-state")).to_have_text("Reconnecting…")
+
+
 def test_hidden_page_hangs_up_and_fetches_when_it_is_shown(page: Page, site: Site) -> None:
     page.clock.install()
     page.goto("/executions?source=api")
