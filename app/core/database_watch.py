@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from app.core.background import Background
 from app.core.database import Database
 from app.exceptions import Unavailable
 
@@ -20,7 +21,7 @@ GRACE_S = 0.2
 CONNECT_WITHIN_S = 1.0
 
 
-class DatabaseWatch:
+class DatabaseWatch(Background):
     """Asks one connection of its own a few times a second; one for each web process.
 
     While the database does not answer, units of work are refused at once, and those that wait for
@@ -29,15 +30,6 @@ class DatabaseWatch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def _work(self) -> None:
         while True:

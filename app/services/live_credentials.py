@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.actor import Actor
+from app.core.background import Background
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import ROLE_PERMISSIONS, Permission, Role
@@ -128,7 +129,7 @@ async def rights_of(
     }
 
 
-class CredentialWatch:
+class CredentialWatch(Background):
     """Hangs up on sockets whose credential is over, or gives other rights than it did."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -136,20 +137,11 @@ class CredentialWatch:
         self._settings = settings
         self._watched: dict[Member, tuple[Credential, Rights]] = {}
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         database.memories.tell(self._changed)
 
     def _changed(self, tables: Collection[str]) -> None:
         if not KEY_TABLES.isdisjoint(tables):
             self._wake.set()
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     def add(self, member: Member, credential: Credential, actor: Actor) -> None:
         self._watched[member] = (credential, Rights.of(actor))

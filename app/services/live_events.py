@@ -13,6 +13,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.background import Background
 from app.core.database import Database
 from app.core.events import RESYNC, Event
 from app.core.remembered import CHANNEL as FORGET
@@ -65,7 +66,7 @@ class LiveEventService:
         await self.session.execute(delete(LiveEvent).where(old))
 
 
-class EventSender:
+class EventSender(Background):
     """Takes events without waiting, and stores them a few times a second in one statement.
 
     Never part of a writing transaction: NOTIFY takes a lock of the whole database at commit.
@@ -75,10 +76,6 @@ class EventSender:
         self._database = database
         self._waiting: list[Event] = []
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
 
     def send(self, events: Sequence[Event]) -> None:
         """Queue them; when far too many wait, who listens is told to fetch everything instead."""
@@ -90,10 +87,7 @@ class EventSender:
 
     async def stop(self) -> None:
         """Send what waits, if the database takes it at once."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await super().stop()
         with suppress(Exception):  # a hint that is lost at the end heals at the next look
             await asyncio.wait_for(self.flush(), 2)
 
@@ -141,7 +135,7 @@ def as_json(event: Event) -> str:
     return json.dumps(fields, sort_keys=True)
 
 
-class EventListener:
+class EventListener(Background):
     """Hears the events of every process over one connection, and hands them on in order.
 
     After a lost connection it reads on from the last event it has handed on; when that is too
@@ -153,20 +147,11 @@ class EventListener:
         self._subscribers: list[Subscriber] = []
         self._last_id: int | None = None
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self.is_connected = False
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call it with each event; it must not wait, and what it raises is logged."""
         self._subscribers.append(subscriber)
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def _work(self) -> None:
         failures = 0

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.background import Background
 from app.core.database import Database
 from app.core.events import Event, publish
 from app.models import Presence, User
@@ -61,7 +62,7 @@ class PresenceService:
         return (await self.session.scalars(statement)).all()
 
 
-class PresenceKeeper:
+class PresenceKeeper(Background):
     """Tells the database who is in the rooms of this process, again and again.
 
     When the process ends without a word, others take its people out after ``OVER_AFTER``.
@@ -73,10 +74,6 @@ class PresenceKeeper:
         self._here: dict[Place, int] = {}
         self._gone: set[Place] = set()
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._work())
 
     def enter(self, socket_id: str, room: str, user_id: int) -> None:
         self._here[socket_id, room] = user_id
@@ -91,10 +88,7 @@ class PresenceKeeper:
 
     async def stop(self) -> None:
         """Take out everyone of this process, if the database is there."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await super().stop()
         with suppress(Exception):  # the others will notice
             async with asyncio.timeout(2), self._database.unit_of_work() as session:
                 own = PRESENCE.c.process_id == self._process_id
