@@ -8,9 +8,11 @@ from app.jobs.chores import (
     requeue_lost_jobs,
     seal_audit_log,
 )
+from app.jobs.mails import send_mail
 from app.jobs.registry import Handled, Schedule
+from app.models import JobKind
 
-HANDLED: tuple[Handled, ...] = ()
+HANDLED: tuple[Handled, ...] = (Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),)
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("seal the audit log", "* * * * * */5", seal_audit_log),
