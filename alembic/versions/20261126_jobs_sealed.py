@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "a41d7c09be35"
-down_revision: str | Sequence[str] | None = "5e0c7b2f9d14"
+down_revision: str | Sequence[str] | None = "8d40f6b1e257"
 branch_labels = None
 depends_on = None
 

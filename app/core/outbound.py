@@ -48,7 +48,11 @@ class OutboundTimeout(OutboundFailed):
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """``headers`` may hold secrets: they are sent to the origin of ``url`` and no other."""
+    """``headers`` may hold secrets: they are sent to the origin of ``url`` and no other.
+
+    ``is_excerpt`` takes the first ``max_bytes`` of the answer and leaves the rest, where only the
+    status counts.
+    """
 
     method: str
     url: str
@@ -57,6 +61,7 @@ class OutboundRequest:
     redirects: int = 0
     timeout_s: float = 30.0
     max_bytes: int = 1024 * 1024
+    is_excerpt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +199,8 @@ class Outbound:
             for _ in range(asked.redirects + 1):
                 response = await client.send(request, stream=True)
                 if response.next_request is None or not asked.redirects:
-                    return await read(response, asked.max_bytes)
+                    take = read_excerpt if asked.is_excerpt else read
+                    return await take(response, asked.max_bytes)
                 await response.aclose()
                 request = redirected(response.next_request, url, asked.headers)
         raise OutboundFailed(f"{url.host} redirects too often.")
@@ -209,6 +215,20 @@ def redirected(
         for name in secrets:
             request.headers.pop(name, None)
     return request
+
+
+async def read_excerpt(response: httpx2.Response, max_bytes: int) -> OutboundAnswer:
+    """The first bytes of the body; none of one that is compressed."""
+    body = bytearray()
+    try:
+        if response.headers.get("content-encoding", "identity").lower() == "identity":
+            async for chunk in response.aiter_raw():
+                body += chunk[: max_bytes - len(body)]
+                if len(body) >= max_bytes:
+                    break
+    finally:
+        await response.aclose()
+    return OutboundAnswer(response.status_code, dict(response.headers), bytes(body))
 
 
 async def read(response: httpx2.Response, max_bytes: int) -> OutboundAnswer:

@@ -204,4 +204,5 @@ class JobAttemptService:
         changes = {"status": [JobStatus.RUNNING.value, status.value]}
         self.jobs.audit.record("end", self.resource, job, changes, job.error)
         await self.session.flush()  # the outcome and its event belong together
+        await self.jobs.tell("end", job, changes)
         self.jobs.announce("progress", job)
