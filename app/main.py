@@ -132,7 +132,6 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.events.subscribe(state.rooms.deliver)
     state.credential_watch = CredentialWatch(state.database, settings)
     state.presence = PresenceKeeper(state.database)
-    state.background_tasks = set()
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)
     state.rendered_configs = Recent(MAX_RENDERED)

@@ -17,6 +17,8 @@ from app.admin.spans import SpanView
 from app.admin.staff_sessions import StaffSessionView
 from app.admin.tools import ToolView
 from app.admin.users import UserView
+from app.admin.webhook_deliveries import WebhookDeliveryView
+from app.admin.webhook_endpoints import WebhookEndpointView
 
 VIEWS: tuple[type[ServiceView], ...] = (
     AgentView,
@@ -29,6 +31,8 @@ VIEWS: tuple[type[ServiceView], ...] = (
     UserView,
     StaffSessionView,
     RefreshTokenView,
+    WebhookEndpointView,
+    WebhookDeliveryView,
     AuditEventView,
     AuditSealView,
     IdempotencyKeyView,

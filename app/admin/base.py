@@ -26,7 +26,17 @@ from app.services.base import BaseService
 
 BASE_URL = "/admin"
 MAX_BULK = 200
-SECRETS = frozenset({"hashed_password", "secret_sha256", "token_sha256", "search"})
+SECRETS = frozenset(
+    {
+        "hashed_password",
+        "secret_sha256",
+        "token_sha256",
+        "sealed",
+        "sealed_secret",
+        "sealed_old_secret",
+        "search",
+    }
+)
 Row = Any  # a row of the view's model; SQLAdmin's views are not generic
 
 

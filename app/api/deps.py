@@ -29,6 +29,8 @@ from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
+from app.services.webhook_deliveries import WebhookDeliveryService
+from app.services.webhook_endpoints import WebhookEndpointService
 
 SECURE_COOKIE, PLAIN_COOKIE = "__Host-greenroom", "greenroom"
 MAX_TOKEN_LENGTH = 512
@@ -301,6 +303,12 @@ RefreshTokenServiceDep = Annotated[
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 StatisticsServiceDep = Annotated[StatisticsService, Depends(service(StatisticsService))]
+WebhookEndpointServiceDep = Annotated[
+    WebhookEndpointService, Depends(personal(WebhookEndpointService))
+]
+WebhookDeliveryServiceDep = Annotated[
+    WebhookDeliveryService, Depends(service(WebhookDeliveryService))
+]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 

@@ -60,6 +60,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
             NavItem("users", "Users", "/users", "users", P.USERS_READ),
             NavItem("keys", "API keys", "/keys", "key", P.KEYS_READ),
             NavItem("audit", "Audit", "/audit", "history", P.AUDIT_READ),
+            NavItem("webhooks", "Webhooks", "/webhooks", "webhook", P.WEBHOOKS_READ),
         ),
     ),
     (
@@ -111,13 +112,16 @@ NOTICES: Mapping[str, str] = {
     "revoked": "The key is revoked.",
     "cancelling": "The job is being stopped.",
     "queued": "The job will be tried again.",
+    "on_its_way": "The message is on its way.",
     "password": "Your password is changed; your other sessions are ended.",
     "ended": "The session is ended.",
     "sessions_ended": "Every session and token of this person is ended.",
     "factor_reset": "The second factor of this person is removed; their sessions are ended.",
     "factor_removed": "Your second factor is removed; your other sessions are ended.",
 }
-UNDO_PATHS = ("agents", "tools", "executions", "users")
+UNDO_PATHS = ("agents", "tools", "executions", "users", "webhook_endpoints")
+# These come back through doors of their own, because that is a sensitive change.
+OWN_DOORS = {"users": "/users", "webhook_endpoints": "/webhooks"}
 
 
 def initials(name: str) -> str:
@@ -160,9 +164,7 @@ def toasts_for(request: Request) -> list[Toast]:
 
 
 def restore_href(resource: str, row_id: str | int) -> str:
-    return (
-        f"/users/{row_id}/restore" if resource == "users" else f"/trash/{resource}/{row_id}/restore"
-    )
+    return f"{OWN_DOORS.get(resource, f'/trash/{resource}')}/{row_id}/restore"
 
 
 def with_notice(url: str, notice: str, undo: str | None = None) -> str:

@@ -38,6 +38,7 @@ TAGS = {
     "jobs": "Work in the background: watch it, cancel it, try it again.",
     "api keys": "Make, rotate and revoke keys; for people, never for keys.",
     "users": "People, for superusers.",
+    "webhooks": "Tell other systems what happens here; signed as Standard Webhooks 1.0 says.",
     "audit": "Who changed what, for superusers.",
     "health": "Whether the server lives and can serve.",
 }
@@ -70,6 +71,9 @@ EXAMPLES: dict[str, Json] = {
     "ToolUpdate": {"description": "Looks an order of the shop up."},
     "UserInvite": {"email": "ada@example.com", "full_name": "Ada Lovelace", "role": "staff"},
     "UserUpdate": {"role": "viewer"},
+    "WebhookEndpointCreate": {"url": "https://example.com/hooks", "events": ["execution.failed"]},
+    "WebhookEndpointRotate": {"overlap_hours": 24},
+    "WebhookEndpointUpdate": {"events": ["execution.failed", "agent.paused"]},
     "Bulk_AgentCreate_": {"items": [AGENT]},
     "Bulk_ToolCreate_": {"items": [TOOL]},
     "Bulk_RowVersion_": {"items": [{"id": 1, "row_version": 3}]},

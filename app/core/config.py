@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import app
@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     execution_stalled_minutes: int = Field(60, ge=1)
     job_lease_s: float = Field(30, ge=1)
 
+    outbound_allowed_networks: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
+        default_factory=list
+    )
+    webhook_deliveries_kept_days: int = Field(30, ge=1)
+
     redis_url: SecretStr | None = None
     rate_limit_read_per_minute: int = Field(1200, ge=1)
     rate_limit_write_per_minute: int = Field(300, ge=1)
@@ -107,7 +112,12 @@ class Settings(BaseSettings):
     log_json: bool | None = None
 
     @field_validator(
-        "allowed_hosts", "allowed_origins", "old_secret_keys", "trusted_proxies", mode="before"
+        "allowed_hosts",
+        "allowed_origins",
+        "old_secret_keys",
+        "outbound_allowed_networks",
+        "trusted_proxies",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

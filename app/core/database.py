@@ -42,8 +42,10 @@ CONNECT_WITHIN_S = 2.0
 # Whoever waits so long for a row waits for something that is stuck.
 LOCK_TIMEOUT_MS = 2_000
 READERS, CLAIMERS = 2, 2  # connections for shared reads, and for units of work beside others
+BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 AfterCommit = Callable[[], None]
-AFTER_COMMIT, CHANGED_TABLES = "after_commit", "changed_tables"
+BEFORE_COMMIT, AFTER_COMMIT = "before_commit", "after_commit"
+CHANGED_TABLES, MEMORIES = "changed_tables", "memories"
 # Without autoflush a row reaches the database only where a service says so, after it has noted
 # for the audit what changes; a read in between would otherwise flush it unrecorded.
 SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "autoflush": False}
@@ -171,11 +173,15 @@ class Database:
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
         """A session that commits when the block ends well and rolls back when it raises.
 
-        Callables registered with ``after_commit`` run only once the commit has succeeded.
+        Callables registered with ``before_commit`` are part of it; those registered with
+        ``after_commit`` run only once the commit has succeeded.
         """
         self.require_up()
         async with finishing(self._sessions()) as session:
+            session.info[MEMORIES] = self.memories
             yield session
+            for finish in session.info.pop(BEFORE_COMMIT, []):
+                await finish(session)
         self.memories.changed(session.info.pop(CHANGED_TABLES, ()))
         for callback in session.info.pop(AFTER_COMMIT, []):
             callback()
@@ -278,6 +284,17 @@ def note_changed_tables(session: Session, _: object) -> None:
     """This process forgets before it answers; it does not wait for the database to tell it."""
     changed = {row.__tablename__ for row in (*session.new, *session.dirty, *session.deleted)}
     session.info.setdefault(CHANGED_TABLES, set()).update(changed)
+
+
+def before_commit(session: AsyncSession, callback: BeforeCommit) -> None:
+    """Do what is better done for all changes of the unit of work together, at its end."""
+    session.info.setdefault(BEFORE_COMMIT, []).append(callback)
+
+
+def memories_of(session: AsyncSession) -> Memories:
+    """What the process that this session belongs to remembers."""
+    memories: Memories = session.info.setdefault(MEMORIES, Memories())
+    return memories
 
 
 def after_commit(session: AsyncSession, callback: AfterCommit) -> None:

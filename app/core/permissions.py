@@ -32,6 +32,9 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     USERS_MANAGE = "users:manage"
     SESSIONS_MANAGE = "sessions:manage"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_RUN = "webhooks:run"
+    WEBHOOKS_MANAGE = "webhooks:manage"
     AUDIT_READ = "audit:read"
     SETTINGS_MANAGE = "settings:manage"
     BACK_OFFICE = "back_office:read"
@@ -55,8 +58,9 @@ WRITE = frozenset(
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.MEMBER: READ | WRITE,
-    Role.VIEWER: READ | {P.BACK_OFFICE},
-    Role.STAFF: READ | WRITE | {P.BACK_OFFICE},
+    Role.VIEWER: READ | {P.BACK_OFFICE, P.WEBHOOKS_READ},
+    # Sending again and trying out is theirs; where the messages go is for superusers to say.
+    Role.STAFF: READ | WRITE | {P.BACK_OFFICE, P.WEBHOOKS_READ, P.WEBHOOKS_RUN},
     Role.SUPERUSER: frozenset(Permission),
 }
 

@@ -76,6 +76,11 @@ def new_token(prefix: str) -> str:
     return body + token_checksum(body)
 
 
+def new_message_id() -> str:
+    """``msg_`` and 22 base62 characters of 128 random bits."""
+    return f"msg_{base62(int.from_bytes(secrets.token_bytes(16)), 22)}"
+
+
 def token_checksum(body: str) -> str:
     return base62(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
 

@@ -4,13 +4,21 @@ from app.jobs.chores import (
     make_partitions,
     mark_stalled_runs,
     prune_live_events,
+    prune_webhooks,
     remove_expired,
     requeue_lost_jobs,
     seal_audit_log,
+    settle_webhooks,
 )
+from app.jobs.mails import send_mail
 from app.jobs.registry import Handled, Schedule
+from app.jobs.webhook_deliveries import deliver_webhook
+from app.models import JobKind
 
-HANDLED: tuple[Handled, ...] = ()
+HANDLED: tuple[Handled, ...] = (
+    Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
+    Handled(JobKind.DELIVER_WEBHOOK, deliver_webhook, concurrency=8),
+)
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("seal the audit log", "* * * * * */5", seal_audit_log),
@@ -18,5 +26,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("mark stalled runs", "* * * * *", mark_stalled_runs),
     Schedule("remove what has expired", "7 * * * *", remove_expired),
     Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),
+    Schedule("settle webhook deliveries", "* * * * *", settle_webhooks),
+    Schedule("remove old webhook deliveries", "37 * * * *", prune_webhooks),
     Schedule("forget delivered events", "*/5 * * * *", prune_live_events),
 )

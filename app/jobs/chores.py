@@ -7,6 +7,7 @@ from app.services.audit_seals import AuditSealService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.upkeep import UpkeepService
+from app.services.webhook_attempts import WebhookUpkeepService
 
 
 async def seal_audit_log(resources: Resources) -> None:
@@ -40,3 +41,14 @@ async def mark_stalled_runs(resources: Resources) -> None:
 async def prune_live_events(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await LiveEventService(session, SYSTEM).prune()
+
+
+async def settle_webhooks(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await WebhookUpkeepService(session, SYSTEM).settle()
+
+
+async def prune_webhooks(resources: Resources) -> None:
+    kept_for = timedelta(days=resources.settings.webhook_deliveries_kept_days)
+    async with resources.database.unit_of_work() as session:
+        await WebhookUpkeepService(session, SYSTEM).prune(kept_for)

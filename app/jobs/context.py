@@ -4,17 +4,59 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.database_errors import as_app_error
 from app.core.templating import Templates
-from app.services.job_attempts import Attempt, JobAttemptService, actor_of_job
+from app.exceptions import AppError
+from app.services.job_attempts import Attempt, AttemptEnded, JobAttemptService, actor_of_job
+from app.services.job_queue import box_of_jobs
 
 SYSTEM = Actor.system(Via.JOB)
 PROGRESS_EVERY_S = 0.3
+UNEXPECTED = "Something unexpected went wrong. The server's log has it under this job's number."
+
+
+class TryAgain(AppError):
+    """It did not work this time; the next try comes after ``wait`` at the earliest."""
+
+    status = 503
+    code = "TRY_AGAIN"
+
+    def __init__(self, message: str, wait: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class GiveUp(AppError):
+    """It will not work at the next try either."""
+
+    status = 422
+    code = "GIVEN_UP"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to make of an error: what to say of it, and whether there is a next try, and when."""
+
+    message: str
+    is_final: bool
+    wait: timedelta | None = None
+    is_known: bool = True
+
+
+def verdict_on(error: Exception) -> Verdict:
+    """What a user may read will not read differently at the next try, unless it passes."""
+    known = error if isinstance(error, AppError) else as_app_error(error)
+    if known is None:
+        return Verdict(UNEXPECTED, is_final=False, is_known=False)
+    wait = known.wait if isinstance(known, TryAgain) else None
+    return Verdict(known.message, known.status < 500 and known.status != 429, wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +74,13 @@ class Step:
 
     session: AsyncSession
     actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class FailedStep(Step):
+    """``pause`` is how long until the next attempt; ``None`` when this was the last."""
+
+    pause: timedelta | None
 
 
 @dataclass(slots=True)
@@ -80,6 +129,25 @@ class JobContext:
             yield Step(session, await actor_of_job(session, job))
             await attempts.succeed(job, result)
         self.is_done = True
+
+    @asynccontextmanager
+    async def failed_step(self, error: Exception) -> AsyncIterator[FailedStep]:
+        """The step that puts on record why this attempt failed, and what the handler adds to it.
+
+        Raise ``AttemptEnded`` once it is committed.
+        """
+        verdict = verdict_on(error)
+        async with self.resources.database.unit_of_work() as session:
+            pause = await JobAttemptService(session, SYSTEM).fail(
+                self.attempt, verdict.message, final=verdict.is_final, wait=verdict.wait
+            )
+            yield FailedStep(session, SYSTEM, pause)
+        raise AttemptEnded(pause)
+
+    def secret(self) -> str | None:
+        """What was sealed for the work, ``None`` when its key is gone or there was nothing."""
+        sealed = self.attempt.sealed
+        return None if sealed is None else box_of_jobs(self.resources.settings).open(sealed)
 
 
 Handler = Callable[[JobContext], Awaitable[object]]

@@ -17,20 +17,23 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Schedule
 from pgqueuer.domain.models import Job as QueuedJob
 
-from app.core.database_errors import as_app_error
 from app.core.queue import QUEUE, queries_over
-from app.exceptions import AppError
-from app.jobs.context import SYSTEM, JobContext, Resources
+from app.jobs.context import SYSTEM, JobContext, Resources, verdict_on
 from app.jobs.registry import Handled
 from app.jobs.registry import Schedule as Chore
-from app.services.job_attempts import Attempt, CancelRequested, JobAttemptService, Superseded
+from app.services.job_attempts import (
+    Attempt,
+    AttemptEnded,
+    CancelRequested,
+    JobAttemptService,
+    Superseded,
+)
 
 log = structlog.get_logger("greenroom.worker")
 LOOK_FOR_CANCELS_EVERY_S = 1.0
 RECONNECT_AFTER_S = 1.0
 PUT_BACK_FOR = timedelta(seconds=2)
 BATCH = 5
-UNEXPECTED = "Something unexpected went wrong. The server's log has it under this job's number."
 
 
 class JobRunner:
@@ -61,6 +64,9 @@ class JobRunner:
         with structlog.contextvars.bound_contextvars(job=job_id, kind=attempt.kind):
             try:
                 await self._finish(context, await self._handle(context))
+            except AttemptEnded as ended:
+                if ended.pause is not None:
+                    raise RetryRequested(ended.pause) from None
             except Superseded:
                 log.warning("another worker has taken the job over")
                 # It may be gone too, and its place in the queue be ours again: look once more.
@@ -81,10 +87,10 @@ class JobRunner:
             await self._end_cancelled(attempt)
         except asyncio.CancelledError:
             await self._stopped(attempt)
-        except (Superseded, RetryRequested):
+        except (AttemptEnded, Superseded, RetryRequested):
             raise
         except Exception as error:  # noqa: BLE001  (each is told to who asked)
-            await self._failed(attempt, error)
+            await self._failed(context, error)
         finally:
             self._running.pop(attempt.job_id, None)
             self._cancelled.discard(attempt.job_id)
@@ -96,17 +102,13 @@ class JobRunner:
             async with context.last_step(result):
                 pass
 
-    async def _failed(self, attempt: Attempt, error: Exception) -> None:
-        known = error if isinstance(error, AppError) else as_app_error(error)
-        # What a user may read will not read differently at the next try, unless it passes.
-        final = known is not None and known.status < 500 and known.status != 429
-        log.warning("job failed", exc_info=None if known else error, attempt=attempt.number)
-        message = known.message if known else UNEXPECTED
-        async with self._resources.database.unit_of_work() as session:
-            attempts = JobAttemptService(session, SYSTEM)
-            delay = await attempts.fail(attempt, message, final=final)
-        if delay is not None:
-            raise RetryRequested(delay)
+    async def _failed(self, context: JobContext, error: Exception) -> None:
+        """Raise ``AttemptEnded``."""
+        known = verdict_on(error).is_known
+        number = context.attempt.number
+        log.warning("job failed", exc_info=None if known else error, attempt=number)
+        async with context.failed_step(error):
+            pass
 
     async def _end_cancelled(self, attempt: Attempt) -> None:
         async with self._resources.database.unit_of_work() as session:

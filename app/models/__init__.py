@@ -21,6 +21,8 @@ from app.models.staff_sessions import StaffSession
 from app.models.tools import Tool
 from app.models.user_tokens import TokenPurpose, UserToken
 from app.models.users import User
+from app.models.webhook_deliveries import DeliveryStatus, WebhookDelivery
+from app.models.webhook_endpoints import WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Agent",
@@ -30,6 +32,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Base",
+    "DeliveryStatus",
     "Execution",
     "ExecutionBody",
     "Feedback",
@@ -50,5 +53,8 @@ __all__ = [
     "Tool",
     "User",
     "UserToken",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "agent_tools",
 ]

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -59,6 +59,8 @@ class Job(Identified, Base):
     progress: Mapped[int] = mapped_column(default=0, server_default="0")
     message: Mapped[str | None] = mapped_column(String(500))
     params: Mapped[JsonObject]
+    # Encrypted parameters that only the work itself may read, until it has succeeded.
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # any JSON value
     error: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -18,6 +18,7 @@ from app.pages import (
     tools,
     trash,
     users,
+    webhook_endpoints,
 )
 from app.pages.render import render_error
 
@@ -35,6 +36,7 @@ ROUTERS = (
     users.router,
     api_keys.router,
     audit_events.router,
+    webhook_endpoints.router,
     trash.router,
     search.router,
 )

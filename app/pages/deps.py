@@ -35,6 +35,8 @@ from app.services.staff_sessions import StaffSessionService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
+from app.services.webhook_deliveries import WebhookDeliveryService
+from app.services.webhook_endpoints import WebhookEndpointService
 
 S = TypeVar("S")
 
@@ -154,6 +156,12 @@ InstanceSettingsServiceDep = Annotated[
     InstanceSettingsService, Depends(service(InstanceSettingsService))
 ]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
+WebhookEndpointServiceDep = Annotated[
+    WebhookEndpointService, Depends(personal(WebhookEndpointService))
+]
+WebhookDeliveryServiceDep = Annotated[
+    WebhookDeliveryService, Depends(service(WebhookDeliveryService))
+]
 LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService, Via.PAGE))]
 OpenUserTokenServiceDep = Annotated[
     UserTokenService, Depends(open_to_all(UserTokenService, Via.PAGE))

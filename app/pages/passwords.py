@@ -6,9 +6,8 @@ from fastapi import APIRouter, Form, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
+from app.api import mails
 from app.api.attempts import claim_attempt, reset_subjects
-from app.api.deps import SettingsDep
-from app.api.mails import link_to, send_link
 from app.exceptions import AppError, TooManyRequests
 from app.models import AttemptKind, TokenPurpose
 from app.pages import forms
@@ -39,7 +38,6 @@ async def show_forgot(request: Request) -> Response:
 async def request_reset(
     request: Request,
     tokens: OpenUserTokenServiceDep,
-    settings: SettingsDep,
     email: Annotated[Typed, Form()] = "",
 ) -> Response:
     """The same answer whether or not there is such an account."""
@@ -48,11 +46,7 @@ async def request_reset(
         await claim_attempt(request, AttemptKind.RESET, reset_subjects(request, email))
     except TooManyRequests as error:
         return forgot_page(request, error)
-    found = await tokens.request_reset(email)
-    if found is not None:
-        user, token = found
-        link = link_to(request, settings, token)
-        send_link(request, tokens.session, TokenPurpose.PASSWORD_RESET, user, link)
+    await mails.request_reset(request, tokens, email)
     return forgot_page(request, sent=True)
 
 

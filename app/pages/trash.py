@@ -16,22 +16,25 @@ from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.tools import ToolService
 from app.services.users import UserService
+from app.services.webhook_endpoints import WebhookEndpointService
 
 router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
-Resource = Literal["agents", "tools", "executions", "users"]
-# People come back through a door of their own, because that is a sensitive change.
+Resource = Literal["agents", "tools", "executions", "users", "webhook_endpoints"]
+# The others come back through doors of their own, because that is a sensitive change.
 Restorable = Literal["agents", "tools", "executions"]
 SERVICES: dict[str, Any] = {  # services of different models
     "agents": AgentService,
     "tools": ToolService,
     "executions": ExecutionService,
     "users": UserService,
+    "webhook_endpoints": WebhookEndpointService,
 }
 TABS = [
     ("agents", "Agents"),
     ("tools", "Tools"),
     ("executions", "Executions"),
     ("users", "Users"),
+    ("webhook_endpoints", "Webhooks"),
 ]
 PAGE_SIZE = 50
 

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.api.deps import SettingsDep
-from app.api.mails import link_to, send_link
+from app.api.mails import issue_link
 from app.core.permissions import Permission, Role
 from app.exceptions import AppError
 from app.models import TokenPurpose, User
@@ -89,7 +88,7 @@ async def show_invite(request: Request) -> Response:
 
 @router.post("/invite", dependencies=MANAGE)
 async def invite_user(
-    request: Request, users: UserServiceDep, tokens: UserTokenServiceDep, settings: SettingsDep
+    request: Request, users: UserServiceDep, tokens: UserTokenServiceDep
 ) -> Response:
     data, form = forms.parse(UserInvite, forms.typed(await request.form()))
     if data is None:
@@ -99,20 +98,18 @@ async def invite_user(
             user = await users.create(UserCreate(**data.model_dump()))
     except AppError as error:
         return invite_page(request, forms.refuse(form, error), 422)
-    return await link_page(request, tokens, settings, user, TokenPurpose.INVITATION)
+    return await link_page(request, tokens, user, TokenPurpose.INVITATION)
 
 
 async def link_page(
     request: Request,
     tokens: UserTokenService,
-    settings: SettingsDep,
     user: User,
     purpose: TokenPurpose,
 ) -> Response:
     """Says that a mail is on its way; without a mail server shows the link, once."""
-    link = link_to(request, settings, await tokens.issue(user, purpose))
-    mailed = send_link(request, tokens.session, purpose, user, link)
-    context = {"user": user, "purpose": purpose.value, "link": None if mailed else link}
+    link = await issue_link(request, tokens, user, purpose)
+    context = {"user": user, "purpose": purpose.value, "link": link}
     headers = {"Cache-Control": "no-store"}
     return render(request, "pages/users/link.html", context, 201, headers)
 
@@ -172,12 +169,11 @@ async def send_password_link(
     user_id: UserId,
     users: UserServiceDep,
     tokens: UserTokenServiceDep,
-    settings: SettingsDep,
 ) -> Response:
     """A reset, or the invitation again for who has not accepted it yet."""
     user = await users.get_for_link(user_id)
     purpose = TokenPurpose.PASSWORD_RESET if user.hashed_password else TokenPurpose.INVITATION
-    return await link_page(request, tokens, settings, user, purpose)
+    return await link_page(request, tokens, user, purpose)
 
 
 @router.post("/{user_id}/disable", dependencies=MANAGE)

@@ -14,6 +14,8 @@ from app.core.permissions import Permission
 from app.exceptions import NotFound
 from app.models import Agent, AgentRevision
 from app.services.audit_events import AuditEventService
+from app.services.webhook_events import Change
+from app.services.webhook_outbox import note_change
 
 Snapshot = dict[str, Any]  # JSON
 RESTORED_FIELDS = ("model_name", "system_prompt", "max_tokens", "config")
@@ -113,6 +115,8 @@ class AgentRevisionService:
         set_committed_value(agent, "live_revision", revision)
         changes = {"live_revision": [old.number if old else None, revision.number]}
         self.audit.record("go_live", "agents", agent, changes, revision.note)
+        change = Change("agents", "go_live", agent, changes)
+        await note_change(self.session, self.actor, change)
 
     async def _next_number(self, agent_id: int) -> int:
         newest = (

@@ -27,6 +27,8 @@ from app.services.audit_events import (
 )
 from app.services.paging import Slice, Sort, SortColumn, parse_sort, read_slice
 from app.services.search import matches
+from app.services.webhook_events import Change
+from app.services.webhook_outbox import note_change
 
 M = TypeVar("M", bound=Base)
 C = TypeVar("C", bound=BaseModel)
@@ -205,6 +207,7 @@ class BaseService(Generic[M, C, U]):
         await self.flush(row)  # the audit event and what hangs on the row need its id
         self.audit.record("create", self.resource, row, initial_values(row) | extra, note)
         self.announce("create", row)
+        await self.tell("create", row, {})
         await self.written(row, initial_values(row) | extra, note)
         return await self.get(row.id)  # type: ignore[attr-defined]  # every M has one
 
@@ -239,6 +242,7 @@ class BaseService(Generic[M, C, U]):
             changes["row_version"] = [before, row.row_version]  # type: ignore[attr-defined]  # same
         self.audit.record(action, self.resource, row, changes, note)
         self.announce(action, row)
+        await self.tell(action, row, changes)
         await self.written(row, changes, note)
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
@@ -271,6 +275,10 @@ class BaseService(Generic[M, C, U]):
         agent_id = getattr(row, "agent_id", None)
         if agent_id is not None:
             publish(self.session, Event(f"agent:{agent_id}", self.noun, {"id": agent_id}))
+
+    async def tell(self, action: str, row: M, changes: Changes) -> None:
+        """Store what webhooks are to be told of this, with the change itself."""
+        await note_change(self.session, self.actor, Change(self.resource, action, row, changes))
 
     async def flush(self, row: M) -> None:
         """Send the row to the database, with unique violations put in the user's words."""

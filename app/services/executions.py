@@ -106,6 +106,7 @@ class ExecutionService(ExecutionReader):
         await FeedbackService(self.session, self.actor).add(execution, data.feedback)
         await self.session.flush()  # a refused value must be this item's error, not the batch's
         self.announce("create", execution)
+        await self.tell("create", execution, {})
         return Recorded(execution, is_new=True)
 
     async def _agent_of(self, data: ExecutionCreate) -> NamedAgent:

@@ -1,6 +1,6 @@
 """One try at a job, seen from the worker: claimed under a number that fences all others off."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import func, select, text
@@ -13,7 +13,8 @@ from app.exceptions import Forbidden
 from app.models import ApiKey, Job, JobStatus, User
 from app.models.base import JsonObject
 from app.models.jobs import OPEN_JOBS
-from app.services.jobs import JobService, policy_of
+from app.services.job_queue import policy_of
+from app.services.jobs import JobService
 
 # Younger ones may be just about to be acknowledged.
 LOST = (
@@ -40,6 +41,14 @@ class CancelRequested(Exception):
     """Someone asked this job to stop."""
 
 
+class AttemptEnded(Exception):
+    """This attempt failed and that is on record; the next one begins after ``pause``, if any."""
+
+    def __init__(self, pause: timedelta | None) -> None:
+        super().__init__("the attempt has ended")
+        self.pause = pause
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What a handler needs to know. ``number`` counts from 1 over the job's whole life."""
@@ -49,6 +58,7 @@ class Attempt:
     kind: str
     params: JsonObject
     agent_id: int | None
+    sealed: bytes | None = field(default=None, repr=False)
 
 
 async def actor_of_job(session: AsyncSession, job: Job) -> Actor:
@@ -106,7 +116,7 @@ class JobAttemptService:
         job.started_at = job.started_at or await database_now(self.session)
         await self.session.flush()  # nothing but this attempt may write from here on
         self.jobs.announce("progress", job)
-        return Attempt(job.id, job.attempts, job.kind, job.params, job.agent_id)
+        return Attempt(job.id, job.attempts, job.kind, job.params, job.agent_id, job.sealed)
 
     async def held(self, attempt: Attempt) -> Job:
         """The job, locked for this attempt's next step.
@@ -130,8 +140,13 @@ class JobAttemptService:
         job.result, job.error, job.message = result, None, None
         await self._end(job, JobStatus.SUCCEEDED)
 
-    async def fail(self, attempt: Attempt, error: str, *, final: bool) -> timedelta | None:
-        """End the attempt: the pause before the next one, or ``None`` when it was the last."""
+    async def fail(
+        self, attempt: Attempt, error: str, *, final: bool, wait: timedelta | None = None
+    ) -> timedelta | None:
+        """End the attempt: the pause before the next one, or ``None`` when it was the last.
+
+        The pause is ``wait`` at least.
+        """
         job = await self.held_or_cancelled(attempt)
         if job.cancel_requested:
             await self._end(job, JobStatus.CANCELLED)
@@ -140,6 +155,7 @@ class JobAttemptService:
             await self._end(job, JobStatus.FAILED, error)
             return None
         delay = policy_of(job.kind).delay_after(self._in_a_row(job))
+        delay = delay if wait is None else max(delay, wait)
         job.status, job.error = JobStatus.QUEUED, error
         job.next_at = await database_now(self.session) + delay
         await self.session.flush()  # the pause is seen on the job's page
@@ -188,4 +204,5 @@ class JobAttemptService:
         changes = {"status": [JobStatus.RUNNING.value, status.value]}
         self.jobs.audit.record("end", self.resource, job, changes, job.error)
         await self.session.flush()  # the outcome and its event belong together
+        await self.jobs.tell("end", job, changes)
         self.jobs.announce("progress", job)

@@ -10,28 +10,14 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.database import database_now
-from app.core.events import Event, publish
 from app.core.permissions import Permission
-from app.core.queue import queries_of
 from app.exceptions import Conflict
 from app.models import Agent, Job, JobKind, JobStatus, User
 from app.models.base import JsonObject
 from app.schemas.jobs import JobQuery
 from app.services.base import BaseService
+from app.services.job_queue import JobQueue, JobRequest, announce_job, policy_of
 from app.services.paging import Slice, read_slice
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How often a kind of job is tried, and how long it waits in between (doubling)."""
-
-    attempts: int = 3
-    first_delay: timedelta = timedelta(seconds=5)
-    longest_delay: timedelta = timedelta(hours=1)
-
-    def delay_after(self, attempt: int) -> timedelta:
-        """The pause after the ``attempt``-th failure in a row, from 1."""
-        return min(self.longest_delay, self.first_delay * float(2 ** (attempt - 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +38,6 @@ CHORES = text(
     "SELECT entrypoint, last_run, next_run < now() - interval '2 minutes' FROM pgqueuer.schedules "
     "WHERE updated > now() - interval '7 days' ORDER BY entrypoint LIMIT 100"
 )
-POLICIES: dict[str, Policy] = {
-    JobKind.ANALYZE_AGENT: Policy(attempts=3),
-    # A run that began may have had effects outside: it is not begun again by itself.
-    JobKind.RUN_AGENT: Policy(attempts=2),
-    JobKind.SEND_MAIL: Policy(attempts=8),
-    JobKind.DELIVER_WEBHOOK: Policy(attempts=10, longest_delay=timedelta(hours=12)),
-}
-
-
-def policy_of(kind: str) -> Policy:
-    return POLICIES.get(kind, Policy())
 
 
 class JobService(BaseService[Job, BaseModel, BaseModel]):
@@ -119,40 +94,16 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         Whether the actor may ask is for the caller to decide; the work may do no more than the
         actor may.
         """
-        job = Job(
-            kind=kind.value,
-            status=JobStatus.QUEUED,
-            params=params,
-            agent_id=agent_id,
-            user_id=self.actor.user_id,
-            api_key_id=self.actor.api_key_id,
-            scopes=sorted(self.actor.permissions),
-            attempts_allowed=policy_of(kind).attempts,
-        )
-        self.session.add(job)
-        await self.session.flush()  # the queue and the audit event need its id
-        await self.queue(job, delay)
-        self.audit.record("create", self.resource, job, {"kind": [None, kind.value]})
-        self.announce("create", job)
+        request = JobRequest(kind, params, agent_id)
+        [job] = await JobQueue(self.session, self.actor).add([request], delay)
         return job
 
     def announce(self, action: str, row: Job) -> None:
-        data = {"id": row.id, "status": row.status.value, "progress": row.progress}
-        rooms = (self.resource, f"{self.noun}:{row.id}")
-        publish(self.session, *(Event(room, action, data) for room in rooms))
+        announce_job(self.session, action, row)
 
-    async def queue(self, job: Job, delay: timedelta | None = None) -> None:
+    async def queue(self, job: Job) -> None:
         """Give the job a place in the queue, unless it has one."""
-        queries = await queries_of(self.session)
-        # Asking twice is asking once; the place of an attempt that just ended may still be there.
-        await queries.enqueue(
-            [job.kind],
-            [str(job.id).encode()],
-            [0],
-            execute_after=[delay],
-            dedupe_key=[f"{job.id}:{job.attempts}"],
-            on_conflict="skip",
-        )
+        await JobQueue(self.session, self.actor).place([job])
 
     async def cancel(self, job_id: int) -> Job:
         """End a job that waits; tell one that runs to stop. Raise ``Conflict`` for an ended one."""
@@ -183,4 +134,4 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
     def end(job: Job, status: JobStatus, at: datetime) -> None:
         job.status, job.finished_at, job.next_at = status, at, None
         if status is JobStatus.SUCCEEDED:
-            job.progress = 100
+            job.progress, job.sealed = 100, None

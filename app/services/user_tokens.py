@@ -53,16 +53,15 @@ class UserTokenService:
         self.audit.record(f"send_{purpose.value}", self.resource, user, {})
         return token
 
-    async def request_reset(self, email: str) -> tuple[User, str] | None:
-        """A reset for the person of this address, ``None`` where there is nobody to tell."""
+    async def person_to_reset(self, email: str) -> User | None:
+        """Who may get a reset at this address, ``None`` where there is nobody to tell."""
         user = await self.session.scalar(
             select(User).where(func.lower(User.email) == email.lower(), User.deleted_at.is_(None))
         )
         if user is None or not may_enter(user):
             return None
-        if user.hashed_password is None:
-            return None  # a stranger must not shorten the time of an invitation
-        return user, await self.issue(user, TokenPurpose.PASSWORD_RESET)
+        # A stranger must not shorten the time of an invitation.
+        return user if user.hashed_password is not None else None
 
     def _live(self, token: str) -> Select[UserToken]:
         return (

@@ -16,6 +16,7 @@ from app.services.logins import LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
 from app.services.user_tokens import UserTokenService
+from app.services.webhook_endpoints import WebhookEndpointService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
@@ -28,6 +29,7 @@ from tests.factories.users import (
     make_session_token,
     make_user,
 )
+from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 
 API = "/api/v1"
 NEW_PASSWORD = "Better-Horse-8"
@@ -57,6 +59,26 @@ class World:
 
     async def job(self, status: JobStatus = JobStatus.QUEUED) -> int:
         return (await make_job(self.session, self.actor, status=status)).id
+
+    async def hook(self, **values: Any) -> int:
+        given = {"events": ["job.failed"]} | values
+        return (await make_webhook_endpoint(self.session, self.actor, **given)).endpoint.id
+
+    async def disabled_hook(self) -> int:
+        hook_id = await self.hook()
+        await WebhookEndpointService(self.session, self.actor).disable(hook_id, "For a test.")
+        return hook_id
+
+    async def trashed_hook(self) -> int:
+        hook_id = await self.hook()
+        await WebhookEndpointService(self.session, self.actor).delete(hook_id)
+        return hook_id
+
+    async def delivery(self) -> str:
+        """The path of a message below that of its endpoint."""
+        issued = await make_webhook_endpoint(self.session, self.actor, events=["job.failed"])
+        sent = await make_webhook_delivery(self.session, self.actor, issued.endpoint)
+        return f"{issued.endpoint.id}/deliveries/{sent.id}"
 
     async def report(self) -> dict[str, Any]:
         return execution_data(await make_agent(self.session, self.actor))
@@ -90,6 +112,7 @@ AGENT_FORM = {
 }
 TOOL_FORM = {"name": "formed", "kind": "function", "parameters": "{}", "is_active": "true"}
 MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"row_version": "1"}
+HOOK = {"url": "https://hooks.example.com/x", "events": ["job.failed"]}
 KEY = {"name": "ci", "scopes": ["agents:read"]}
 PASSWORDS = {
     "current_password": PASSWORD,
@@ -240,6 +263,7 @@ async def reset_at_api(world: World) -> tuple[str, dict[str, Any]]:
     return f"{API}/auth/password/reset", {"json": options["data"]}
 
 
+DELIVERY = "/webhooks/{webhook_id}/deliveries/{delivery_id}"
 REVISION = "/agents/{agent_id}/revisions/{number}/restore"
 API_CASES: dict[str, Case] = {
     "POST /auth/login": log_in_at_api,
@@ -288,6 +312,13 @@ API_CASES: dict[str, Case] = {
     "DELETE /users/{user_id}": person(f"{API}/users/{{}}"),
     "POST /users/{user_id}/restore": trashed_person,
     "POST /users/{user_id}/password-link": person(f"{API}/users/{{}}/password-link"),
+    "POST /webhooks": to(f"{API}/webhooks", json=HOOK),
+    "PATCH /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook", json={"description": "x"}),
+    "DELETE /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook"),
+    "POST /webhooks/{webhook_id}/restore": at(f"{API}/webhooks/{{}}/restore", "trashed_hook"),
+    "POST /webhooks/{webhook_id}/rotate": at(f"{API}/webhooks/{{}}/rotate", "hook"),
+    "POST /webhooks/{webhook_id}/test": at(f"{API}/webhooks/{{}}/test", "hook"),
+    f"POST {DELIVERY}/redeliver": at(f"{API}/webhooks/{{}}/redeliver", "delivery"),
     "POST /api-keys/{key_id}/rotate": at(f"{API}/api-keys/{{}}/rotate", "key"),
     "PATCH /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key", json={"name": "new"}),
     "DELETE /api-keys/{key_id}": at(f"{API}/api-keys/{{}}", "key"),
@@ -332,6 +363,17 @@ PAGE_CASES: dict[str, Case] = {
     "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),
     "POST /keys/{key_id}/rotate": at("/keys/{}/rotate", "key", data={"overlap_hours": "1"}),
     "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
+    "POST /webhooks/new": to("/webhooks/new", data=HOOK),
+    "POST /webhooks/{webhook_id}/edit": at(
+        "/webhooks/{}/edit", "hook", data=HOOK | {"row_version": "1"}
+    ),
+    "POST /webhooks/{webhook_id}/rotate": at("/webhooks/{}/rotate", "hook"),
+    "POST /webhooks/{webhook_id}/disable": at("/webhooks/{}/disable", "hook"),
+    "POST /webhooks/{webhook_id}/enable": at("/webhooks/{}/enable", "disabled_hook"),
+    "POST /webhooks/{webhook_id}/delete": at("/webhooks/{}/delete", "hook"),
+    "POST /webhooks/{webhook_id}/restore": at("/webhooks/{}/restore", "trashed_hook"),
+    "POST /webhooks/{webhook_id}/test": at("/webhooks/{}/test", "hook"),
+    f"POST {DELIVERY}/redeliver": at("/webhooks/{}/redeliver", "delivery"),
     "POST /users/invite": to("/users/invite", data={"email": "n@example.com", "full_name": "N"}),
     "POST /users/require-second-factor": to(
         "/users/require-second-factor", data={"row_version": "1", "required": "true"}

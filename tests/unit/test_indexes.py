@@ -14,6 +14,7 @@ from app.services.executions import ExecutionService
 from app.services.jobs import JobService
 from app.services.tools import ToolService
 from app.services.users import UserService
+from app.services.webhook_endpoints import WebhookEndpointService
 
 # Two values or three: an index on them alone would not be used.
 FEW_VALUES = {"is_active", "kind", "role"}
@@ -42,7 +43,15 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
 
 @pytest.mark.parametrize(
     "service",
-    [AgentService, ToolService, ExecutionService, JobService, ApiKeyService, UserService],
+    [
+        AgentService,
+        ToolService,
+        ExecutionService,
+        JobService,
+        ApiKeyService,
+        UserService,
+        WebhookEndpointService,
+    ],
     ids=lambda s: s.resource,
 )
 def test_every_sort_and_filter_has_an_index(service: type[BaseService[Any, Any, Any]]) -> None:

@@ -13,6 +13,7 @@ from app.api.v1 import (
     statistics,
     tools,
     users,
+    webhook_endpoints,
 )
 
 # A request is compared with one after the other: those that machines use come first.
@@ -26,5 +27,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     users.router,
     audit_events.router,
+    webhook_endpoints.router,
     rooms.router,
 )

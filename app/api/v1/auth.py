@@ -16,18 +16,17 @@ from app.api.deps import (
     OpenLoginServiceDep,
     OpenUserTokenServiceDep,
     RefreshTokenServiceDep,
-    SettingsDep,
     UserServiceDep,
     presented_token,
     session_token,
 )
 from app.api.errors import UnsupportedMediaType, json_answer
 from app.api.limits import count_address
-from app.api.mails import link_to, send_link
+from app.api.mails import request_reset
 from app.api.openapi import responses
 from app.api.strict_json import StrictRoute, parse
 from app.exceptions import BadRequest, Forbidden, SecondFactorRequired, Unauthorized, WrongCode
-from app.models import AttemptKind, TokenPurpose
+from app.models import AttemptKind
 from app.schemas.auth import (
     LoginRequest,
     LogoutRequest,
@@ -175,17 +174,12 @@ async def who_am_i(actor: ActorDep) -> Me:
 async def forget_password(
     data: PasswordForgotten,
     tokens: OpenUserTokenServiceDep,
-    settings: SettingsDep,
     request: Request,
 ) -> None:
     """Send a link to choose a new password, if there is such an account; it never says."""
     email = data.email.replace("\x00", "").strip()
     await claim_attempt(request, AttemptKind.RESET, reset_subjects(request, email))
-    found = await tokens.request_reset(email)
-    if found is not None:
-        user, token = found
-        link = link_to(request, settings, token)
-        send_link(request, tokens.session, TokenPurpose.PASSWORD_RESET, user, link)
+    await request_reset(request, tokens, email)
 
 
 @router.post("/password/reset", status_code=204, responses=responses(404, 413, 415))

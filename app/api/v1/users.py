@@ -6,7 +6,6 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.deps import (
     IfMatchDep,
-    SettingsDep,
     UserServiceDep,
     UserTokenServiceDep,
     etag,
@@ -14,7 +13,7 @@ from app.api.deps import (
     requires,
 )
 from app.api.idempotency import OnceDep
-from app.api.mails import link_to, send_link
+from app.api.mails import issue_link
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
@@ -49,19 +48,17 @@ async def invite_user(
     data: UserInvite,
     users: UserServiceDep,
     tokens: UserTokenServiceDep,
-    settings: SettingsDep,
     request: Request,
     response: Response,
     once: OnceDep,
 ) -> UserInvited:
     """Invite someone: they choose their password by the link."""
     user = await users.create(UserCreate(**data.model_dump()))
-    link = link_to(request, settings, await tokens.issue(user, TokenPurpose.INVITATION))
-    mailed = send_link(request, users.session, TokenPurpose.INVITATION, user, link)
+    link = await issue_link(request, tokens, user, TokenPurpose.INVITATION)
     response.headers["Location"] = f"{request.url.path}/{user.id}"
     response.headers.update(NEVER_STORED | {"ETag": etag(user.row_version)})
     read = UserRead.model_validate(user).model_dump()
-    invited = UserInvited(**read, mail_sent=mailed, link=None if mailed else link)
+    invited = UserInvited(**read, mail_sent=link is None, link=link)
     return await once.keep(invited, response, 201, shown_once="link")
 
 
@@ -117,14 +114,12 @@ async def send_password_link(
     user_id: UserId,
     users: UserServiceDep,
     tokens: UserTokenServiceDep,
-    settings: SettingsDep,
     request: Request,
     response: Response,
 ) -> LinkSent:
     """A link to set a new password, or the invitation again."""
     user = await users.get_for_link(user_id)
     purpose = TokenPurpose.PASSWORD_RESET if user.hashed_password else TokenPurpose.INVITATION
-    link = link_to(request, settings, await tokens.issue(user, purpose))
-    mailed = send_link(request, users.session, purpose, user, link)
+    link = await issue_link(request, tokens, user, purpose)
     response.headers.update(NEVER_STORED)
-    return LinkSent(mail_sent=mailed, link=None if mailed else link)
+    return LinkSent(mail_sent=link is None, link=link)

@@ -19,9 +19,10 @@ from app.jobs.context import JobContext, Resources
 from app.jobs.registry import Handled, Schedule
 from app.jobs.worker import Worker
 from app.models import AuditEvent, AuditSeal, Job, JobKind, JobStatus
-from app.services import jobs as job_rules
+from app.services import job_queue
 from app.services.job_attempts import JobAttemptService
-from app.services.jobs import JobService, Policy
+from app.services.job_queue import Policy
+from app.services.jobs import JobService
 from tests.conftest import settings_for
 
 SYSTEM = Actor.system(Via.JOB)
@@ -30,7 +31,7 @@ KIND = JobKind.SEND_MAIL
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(job_rules.POLICIES, KIND, Policy(3, timedelta(0), timedelta(0)))
+    monkeypatch.setitem(job_queue.POLICIES, KIND, Policy(3, timedelta(0), timedelta(0)))
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
+from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 
 MANY = 12
 
@@ -25,6 +26,8 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         await make_execution(session, actor, agent)
         await make_api_key(session, user, agent=agent)
         await make_user(session)
+        hook = await make_webhook_endpoint(session, events=["job.failed"])
+        await make_webhook_delivery(session, actor, hook.endpoint)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +40,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/keys",
         "/keys?everyone=1",
         "/users",
+        "/webhooks",
         "/audit",
         "/search?q=agent",
     ],

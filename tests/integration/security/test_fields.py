@@ -21,6 +21,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
+from tests.factories.webhook_endpoints import make_webhook_endpoint
 from tests.integration.doors import Door, doors_of
 from tests.integration.security.principals import Principal, client_as
 from tests.integration.security.test_matrix import rows_of, url_of
@@ -33,6 +34,7 @@ WRITES = {
     "executions": ("POST /api/v1/executions", "PATCH /api/v1/executions/{execution_id}"),
     "users": ("POST /api/v1/users", "PATCH /api/v1/users/{user_id}"),
     "api_keys": ("POST /api/v1/api-keys", "PATCH /api/v1/api-keys/{key_id}"),
+    "webhook_endpoints": ("POST /api/v1/webhooks", "PATCH /api/v1/webhooks/{webhook_id}"),
 }
 
 
@@ -80,6 +82,8 @@ async def secrets_of(session: AsyncSession, user: User, settings: Settings) -> l
     stored += [row.token_sha256 for row in await session.scalars(select(RefreshToken))]
     shown = [user.hashed_password or "", "argon2id", totp.secret, token, pair.refresh_token]
     shown += [digest.hex() for digest in (*stored, key.secret_sha256, sha256(token))]
+    hook = await make_webhook_endpoint(session, events=["job.failed"])
+    shown += [hook.secret, hook.endpoint.sealed_secret.decode()[:40]]
     return [*shown, successor.decode()[:40], (user.totp_secret or b"").decode()[:40]]
 
 

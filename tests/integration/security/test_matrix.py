@@ -22,13 +22,24 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token, make_user
+from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 from tests.integration.doors import Door, doors_of
 from tests.integration.security.principals import PRINCIPALS, Principal, client_as
 from tests.integration.test_policy import OWN, PUBLIC, needed
 
 MISSING = 987_654_321
 PARAMETER = re.compile(r"{(\w+)}")
-KINDS = ("agent_id", "tool_id", "execution_id", "key_id", "user_id", "session_id", "row_id")
+KINDS = (
+    "agent_id",
+    "tool_id",
+    "execution_id",
+    "key_id",
+    "user_id",
+    "session_id",
+    "webhook_id",
+    "delivery_id",
+    "row_id",
+)
 FIXED = {"number": "1", "name": "no-such-agent", "resource": "agents", "form": "csv"}
 # These answer 401 or 303 to those who are let in, too.
 TALKS_BACK = {"POST /logout", "POST /reauthenticate"}
@@ -66,12 +77,17 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "user_id": user.id,
         "session_id": await session_of(session, user),
     }
+    hook = (await make_webhook_endpoint(session, events=["job.failed"])).endpoint
+    root = actor_for(await make_user(session, Role.SUPERUSER))
+    live["webhook_id"] = hook.id
+    live["delivery_id"] = (await make_webhook_delivery(session, root, hook)).id
     other = await make_user(session)
     trashed = {
         "agent_id": (await make_agent(session, actor)).id,
         "tool_id": (await make_tool(session, actor)).id,
         "execution_id": (await make_execution(session, actor, agent)).id,
         "user_id": other.id,
+        "webhook_id": (await make_webhook_endpoint(session, events=["job.failed"])).endpoint.id,
     }
     trashed["row_id"] = trashed["agent_id"]
     for kind, table in (
@@ -79,6 +95,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         ("tool_id", "tools"),
         ("execution_id", "executions"),
         ("user_id", "users"),
+        ("webhook_id", "webhook_endpoints"),
     ):
         sql = text(f"UPDATE {table} SET deleted_at = now() WHERE id = :id")
         await session.execute(sql, {"id": trashed[kind]})

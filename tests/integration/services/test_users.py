@@ -152,6 +152,6 @@ async def test_forgotten_password_leaves_an_invitation_as_it_is(
     await session.flush()
     tokens = UserTokenService(session, actor_for(superuser), settings)
     await tokens.issue(invited, TokenPurpose.INVITATION)
-    assert await tokens.request_reset(invited.email) is None
+    assert await tokens.person_to_reset(invited.email) is None
     kept = (await session.scalars(select(UserToken))).one()
     assert kept.purpose is TokenPurpose.INVITATION
