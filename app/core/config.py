@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import app
@@ -90,6 +90,16 @@ class Settings(BaseSettings):
     execution_stalled_minutes: int = Field(60, ge=1)
     job_lease_s: float = Field(30, ge=1)
 
+    openai_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    provider_name: str | None = None
+    provider_timeout_s: float = Field(120, gt=0)
+    provider_concurrency: int = Field(8, ge=1, le=1000)
+    provider_retries: int = Field(2, ge=0, le=10)
+    outbound_allowed_networks: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
+        default_factory=list
+    )
+
     redis_url: SecretStr | None = None
     rate_limit_read_per_minute: int = Field(1200, ge=1)
     rate_limit_write_per_minute: int = Field(300, ge=1)
@@ -107,11 +117,24 @@ class Settings(BaseSettings):
     log_json: bool | None = None
 
     @field_validator(
-        "allowed_hosts", "allowed_origins", "old_secret_keys", "trusted_proxies", mode="before"
+        "allowed_hosts",
+        "allowed_origins",
+        "old_secret_keys",
+        "outbound_allowed_networks",
+        "trusted_proxies",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be an address such as https://api.openai.com/v1")
+        return value or None
 
     @field_validator("public_origin")
     @classmethod
