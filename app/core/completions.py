@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-MAX_ANSWER_CHARACTERS = 2_000_000
+MAX_ANSWER_BYTES = 3_000_000  # as JSON; more cannot be stored
 
 
 class Malformed(Exception):
@@ -169,7 +169,7 @@ class Completion:
         before = len(self.first.content)
         for given in items(piece.get("choices")):
             self._add_choice(mapping(given))
-        if self.size > MAX_ANSWER_CHARACTERS:
+        if self.size > MAX_ANSWER_BYTES:
             raise Malformed
         return self.first.content[before:]
 
@@ -182,4 +182,4 @@ class Completion:
         for call in items(delta.get("tool_calls")):
             choice.add_call(call)
         choice.finish_reason = text(given.get("finish_reason")) or choice.finish_reason
-        self.size += len(json.dumps(delta))
+        self.size += len(json.dumps([delta.get("content"), delta.get("tool_calls")])) - 12

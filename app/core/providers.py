@@ -38,13 +38,12 @@ class ProviderNotConfigured(Conflict):
 class ProviderError(AppError):
     """The provider could not be reached, refused, or sent what is no answer.
 
-    ``kind`` is a word for statistics; ``partial`` is what had come until then.
+    ``kind`` is a word for statistics.
     """
 
     status = 502
     code = "PROVIDER_ERROR"
     kind = "provider_failed"
-    partial: Completion | None = None
 
     def __init__(self, message: str, kind: str | None = None) -> None:
         super().__init__(message)
@@ -113,30 +112,26 @@ class ModelProvider:
         if not self.is_configured:
             raise ProviderNotConfigured
 
-    async def complete(self, call: ModelCall, on_text: OnText) -> Completion:
+    async def complete(
+        self, call: ModelCall, on_text: OnText, into: Completion | None = None
+    ) -> Completion:
         """The whole answer; ``on_text`` is told the text of it as it comes.
 
+        It is put together in ``into``, so that a caller has what came before a failure.
         Calls that fail by 429, 5xx or the connection are tried again before anything has come.
         Raise ``ProviderNotConfigured`` and ``ProviderError``.
         """
         self.require()
-        completion = Completion()
+        completion = Completion() if into is None else into
         try:
             async with self._turn(), self._stream(call) as chunks:
                 async for chunk in chunks:
                     if said := completion.add(chunk):
                         on_text(said)
-        except ProviderError as error:
-            error.partial = completion
-            raise
         except FAILURES as error:
-            known = self._in_words(error, call.model)
-            known.partial = completion
-            raise known from error
+            raise self._in_words(error, call.model) from error
         if not completion.is_whole:
-            broken = ProviderError("The model's answer broke off.", "provider_broke_off")
-            broken.partial = completion
-            raise broken
+            raise ProviderError("The model's answer broke off.", "provider_broke_off")
         return completion
 
     @asynccontextmanager

@@ -16,7 +16,9 @@ from app.models import ApiKey, AuditEvent, Base, User
 from app.schemas.audit_events import AuditFilters, AuditQuery
 from app.services.paging import Slice, parse_sort, read_slice
 
-SECRET_FIELDS = frozenset({"hashed_password", "secret_sha256", "token_sha256", "totp_secret"})
+SECRET_FIELDS = frozenset(
+    {"hashed_password", "secret_sha256", "sealed_headers", "token_sha256", "totp_secret"}
+)
 # Bookkeeping of the row itself, and what is computed from the other columns.
 UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})
 MAX_VALUE_CHARACTERS = 200_000
