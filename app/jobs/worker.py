@@ -61,6 +61,8 @@ class JobRunner:
         with structlog.contextvars.bound_contextvars(job=job_id, kind=attempt.kind):
             try:
                 await self._finish(context, await self._handle(context))
+            except CancelRequested:
+                await self._end_cancelled(attempt)  # just when it had done its work
             except Superseded:
                 log.warning("another worker has taken the job over")
                 # It may be gone too, and its place in the queue be ours again: look once more.

@@ -173,7 +173,7 @@ async def test_provider_that_asks_to_wait_is_waited_for(stage: Stage, provider: 
     assert (await stage.stream())[-1][1]["status"] == "succeeded"
 
 
-async def test_unknown_model_is_unpriced_never_free(stage: Stage, provider: Provider) -> None:
+async def test_unknown_model_is_unpriced_never_free(stage: Stage) -> None:
     await stage.new_agent(model="qwen3:8b")
     last = (await stage.stream())[-1][1]
     assert (last["cost"], last["cost_source"]) == (None, "unpriced")
@@ -225,9 +225,7 @@ async def test_tool_results_go_on_in_the_background_too(stage: Stage, provider: 
     assert (tool["status"], tool["output"], tool["input"]) == ("error", "belt 7", {"city": "Rome"})
 
 
-@pytest.mark.parametrize(
-    "ids", [["call_2"], ["call_1", "call_2"], ["call_1", "call_1"]], ids=str
-)
+@pytest.mark.parametrize("ids", [["call_2"], ["call_1", "call_2"], ["call_1", "call_1"]], ids=str)
 async def test_results_must_be_those_of_the_calls(
     stage: Stage, provider: Provider, ids: list[str]
 ) -> None:
@@ -282,9 +280,7 @@ async def test_without_a_provider_the_answer_says_what_to_set(stage: Stage) -> N
     assert "OPENAI_BASE_URL" in response.json()["error"]["message"]
 
 
-async def test_run_is_asked_for_once_under_an_idempotency_key(
-    stage: Stage, provider: Provider
-) -> None:
+async def test_run_is_asked_for_once_under_an_idempotency_key(stage: Stage) -> None:
     path, body = f"/api/v1/agents/{stage.agent.id}/run", {"input": "Hi"}
     headers = {"Idempotency-Key": "k1"}
     answers = await asyncio.gather(
