@@ -203,12 +203,14 @@ async def work_until_stopped(settings: Settings) -> None:
     sender = EventSender(database)
     database.outbox = sender.send
     sender.start()
-    working = Worker(Resources(database, settings, Templates()), HANDLED, SCHEDULES)
+    resources = Resources(database, settings, Templates())
+    working = Worker(resources, HANDLED, SCHEDULES)
     loop = asyncio.get_running_loop()
     for caught in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(caught, lambda: tasks.append(loop.create_task(working.stop())))
     tasks: list[asyncio.Task[None]] = []
     await working.run()
+    await resources.close()
     await sender.stop()
     await database.dispose()
 

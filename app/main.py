@@ -21,6 +21,7 @@ from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
+from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.rooms import RESTARTING, Rooms
 from app.core.templating import STATIC, Templates
@@ -36,6 +37,8 @@ from app.services.live_configs import MAX_RENDERED
 from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
 from app.services.presences import PresenceKeeper
+from app.services.running.live import LiveRuns
+from app.services.running.runner import Running
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -74,6 +77,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.worker.stop()
         await asyncio.wait([working])
     await watch.stop()
+    await app.state.live_runs.stop()
+    await app.state.live_runs.running.provider.aclose()
     # The server has hung up by now, unless it is one that leaves that to us.
     app.state.rooms.end_all(RESTARTING)
     await app.state.credential_watch.stop()
@@ -135,11 +140,14 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)
     state.rendered_configs = Recent(MAX_RENDERED)
+    provider = ModelProvider(settings)
+    state.live_runs = LiveRuns(Running.over(state.database, settings, provider))
 
 
 def make_worker(app: FastAPI) -> Worker:
     state = app.state
-    return Worker(Resources(state.database, state.settings, state.templates), HANDLED, SCHEDULES)
+    resources = Resources(state.database, state.settings, state.templates, state.live_runs.running)
+    return Worker(resources, HANDLED, SCHEDULES)
 
 
 def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middleware]:

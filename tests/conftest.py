@@ -20,10 +20,13 @@ from app.core.database import SESSION_OPTIONS, Database, LookingSession, make_en
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import ROLE_PERMISSIONS, Role
+from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.remembered import Memories
 from app.main import create_app
 from app.models import User
+from app.services.running.live import LiveRuns
+from app.services.running.runner import Running
 from tests.factories.users import make_user
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
@@ -162,6 +165,8 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     # What processes remember, no test inherits.
     built_app.state.rate_limits = RateLimits(settings)
     built_app.state.denials = Denials()
+    running = Running.over(database, settings, ModelProvider(settings))
+    built_app.state.live_runs = LiveRuns(running)
     return built_app
 
 

@@ -34,6 +34,7 @@ TAGS = {
     "agents": "Configure agents; read their revisions; pull what is live.",
     "tools": "What agents can call, with arguments described by JSON Schema.",
     "executions": "Report runs with their spans; list, read and complete them.",
+    "runs": "Run agents through the model provider.",
     "statistics": "Sums over runs.",
     "jobs": "Work in the background: watch it, cancel it, try it again.",
     "api keys": "Make, rotate and revoke keys; for people, never for keys.",
@@ -49,6 +50,7 @@ TOOL = {
     "description": "Looks an order up.",
     "parameters": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
 }
+ENDPOINT = {"url": "https://shop.example.com/orders/{id}", "method": "GET"}
 RUN = {"agent": "support-bot", "external_id": "run-1", "input": "Where is my order?"}
 NEW_PASSWORD = {"password": "Better-Horse-8", "confirm_password": "Better-Horse-8"}
 # Bodies to begin with; a test holds each against its schema.
@@ -67,8 +69,11 @@ EXAMPLES: dict[str, Json] = {
     "PasswordForgotten": {"email": "ada@example.com"},
     "PasswordReset": NEW_PASSWORD | {"token": "…"},
     "RefreshRequest": {"refresh_token": "…"},
-    "ToolCreate": TOOL,
+    "RunCreate": {"input": "Where is my order?", "variables": {"customer": "Ada"}},
+    "ToolCreate": TOOL | {"kind": "http", "endpoint": ENDPOINT},
+    "ToolResults": {"results": [{"tool_call_id": "call_1", "content": {"status": "sent"}}]},
     "ToolUpdate": {"description": "Looks an order of the shop up."},
+    "ToolHeaders": {"headers": {"Authorization": "Bearer 0123abc"}},
     "UserInvite": {"email": "ada@example.com", "full_name": "Ada Lovelace", "role": "staff"},
     "UserUpdate": {"role": "viewer"},
     "WebhookEndpointCreate": {"url": "https://example.com/hooks", "events": ["execution.failed"]},

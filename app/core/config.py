@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         default_factory=list
     )
     webhook_deliveries_kept_days: int = Field(30, ge=1)
+    openai_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    provider_name: str | None = None
+    provider_timeout_s: float = Field(120, gt=0)
+    provider_concurrency: int = Field(8, ge=1, le=1000)
+    provider_retries: int = Field(2, ge=0, le=10)
 
     redis_url: SecretStr | None = None
     rate_limit_read_per_minute: int = Field(1200, ge=1)
@@ -122,6 +128,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _base_url(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be an address such as https://api.openai.com/v1")
+        return value or None
 
     @field_validator("public_origin")
     @classmethod

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     AGENTS_READ = "agents:read"
     AGENTS_WRITE = "agents:write"
     AGENTS_DELETE = "agents:delete"
+    AGENTS_RUN = "agents:run"
     TOOLS_READ = "tools:read"
     TOOLS_WRITE = "tools:write"
     TOOLS_DELETE = "tools:delete"
@@ -47,6 +48,7 @@ WRITE = frozenset(
     {
         P.AGENTS_WRITE,
         P.AGENTS_DELETE,
+        P.AGENTS_RUN,
         P.TOOLS_WRITE,
         P.TOOLS_DELETE,
         P.EXECUTIONS_WRITE,
@@ -69,6 +71,7 @@ KEY_SCOPES: tuple[Permission, ...] = (
     P.AGENTS_READ,
     P.AGENTS_WRITE,
     P.AGENTS_DELETE,
+    P.AGENTS_RUN,
     P.TOOLS_READ,
     P.TOOLS_WRITE,
     P.TOOLS_DELETE,

@@ -12,10 +12,12 @@ from app.jobs.chores import (
 )
 from app.jobs.mails import send_mail
 from app.jobs.registry import Handled, Schedule
+from app.jobs.runs import end_lost_runs, run_agent
 from app.jobs.webhook_deliveries import deliver_webhook
 from app.models import JobKind
 
 HANDLED: tuple[Handled, ...] = (
+    Handled(JobKind.RUN_AGENT, run_agent),
     Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
     Handled(JobKind.DELIVER_WEBHOOK, deliver_webhook, concurrency=8),
 )
@@ -23,6 +25,7 @@ HANDLED: tuple[Handled, ...] = (
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("seal the audit log", "* * * * * */5", seal_audit_log),
     Schedule("find lost jobs", "* * * * *", requeue_lost_jobs),
+    Schedule("end interrupted runs", "* * * * * */10", end_lost_runs),
     Schedule("mark stalled runs", "* * * * *", mark_stalled_runs),
     Schedule("remove what has expired", "7 * * * *", remove_expired),
     Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),

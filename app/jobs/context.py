@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,10 +13,12 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.database_errors import as_app_error
+from app.core.providers import ModelProvider
 from app.core.templating import Templates
 from app.exceptions import AppError
 from app.services.job_attempts import Attempt, AttemptEnded, JobAttemptService, actor_of_job
 from app.services.job_queue import box_of_jobs
+from app.services.running.runner import Running
 
 SYSTEM = Actor.system(Via.JOB)
 PROGRESS_EVERY_S = 0.3
@@ -59,13 +62,23 @@ def verdict_on(error: Exception) -> Verdict:
     return Verdict(known.message, known.status < 500 and known.status != 429, wait)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resources:
     """What the worker's process has once, for all jobs."""
 
     database: Database
     settings: Settings
     templates: Templates
+    # Of the web server that the worker is part of: its limits are those of the process.
+    web_running: Running | None = None
+
+    @cached_property
+    def running(self) -> Running:
+        provider = ModelProvider(self.settings)
+        return self.web_running or Running.over(self.database, self.settings, provider)
+
+    async def close(self) -> None:
+        await self.running.provider.aclose()
 
 
 @dataclass(frozen=True, slots=True)

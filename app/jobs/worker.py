@@ -67,6 +67,8 @@ class JobRunner:
             except AttemptEnded as ended:
                 if ended.pause is not None:
                     raise RetryRequested(ended.pause) from None
+            except CancelRequested:
+                await self._end_cancelled(attempt)  # just when it had done its work
             except Superseded:
                 log.warning("another worker has taken the job over")
                 # It may be gone too, and its place in the queue be ours again: look once more.

@@ -1,6 +1,7 @@
 """Tables; importing this package registers them all."""
 
 from app.models.agent_revisions import AgentRevision
+from app.models.agent_runs import AgentRun, RunState
 from app.models.agents import Agent, agent_tools
 from app.models.api_keys import ApiKey
 from app.models.audit_events import AuditEvent
@@ -27,6 +28,7 @@ from app.models.webhook_endpoints import WebhookEndpoint, WebhookEvent
 __all__ = [
     "Agent",
     "AgentRevision",
+    "AgentRun",
     "ApiKey",
     "AttemptKind",
     "AuditEvent",
@@ -46,6 +48,7 @@ __all__ = [
     "Presence",
     "RecoveryCode",
     "RefreshToken",
+    "RunState",
     "Span",
     "SpanBody",
     "StaffSession",

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Computed, ForeignKey, Index, String, Text, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy import Computed, ForeignKey, Index, LargeBinary, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, Editable, JsonObject, text_enum
@@ -44,6 +44,13 @@ class Tool(Editable, Base):
     description: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[ToolKind] = mapped_column(text_enum(ToolKind, "kind"), default=ToolKind.FUNCTION)
     parameters: Mapped[JsonObject]
+    # Where a tool of kind http is called: {"url", "method"}. Without it the caller answers.
+    endpoint: Mapped[JsonObject | None]
+    # Headers to send there: the names are shown, the values are encrypted and never leave.
+    header_names: Mapped[list[str]] = mapped_column(
+        ARRAY(String(100)), default=list, server_default=text("'{}'")
+    )
+    sealed_headers: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(SEARCH_NAME_AND_DESCRIPTION, persisted=True), deferred=True

@@ -54,6 +54,7 @@ SCOPE_HINTS = {
     Permission.TOOLS_READ: "List tools.",
     Permission.TOOLS_WRITE: "Make and change tools.",
     Permission.TOOLS_DELETE: "Move tools to the trash and bring them back.",
+    Permission.AGENTS_RUN: "Run agents through the model provider, and cancel runs.",
     Permission.EXECUTIONS_READ: "Read runs, with what was said in them.",
     Permission.EXECUTIONS_WRITE: "Report runs and their feedback.",
     Permission.EXECUTIONS_DELETE: "Move runs to the trash and bring them back.",

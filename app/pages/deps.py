@@ -32,6 +32,7 @@ from app.services.jobs import JobService
 from app.services.logins import LoginService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
+from app.services.tool_headers import ToolHeaderService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
@@ -145,6 +146,7 @@ def personal(
 
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 JobServiceDep = Annotated[JobService, Depends(service(JobService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]

@@ -1,8 +1,9 @@
 """Tools on pages."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from app.core.permissions import Permission
@@ -10,10 +11,11 @@ from app.exceptions import AppError
 from app.models import Tool
 from app.models.tools import ToolKind
 from app.pages import forms, listing
-from app.pages.deps import ToolServiceDep, requires
+from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
-from app.schemas.tools import ToolCreate, ToolQuery, ToolUpdate
+from app.schemas.tools import HttpMethod, ToolCreate, ToolHeaders, ToolQuery, ToolUpdate
+from app.services.tool_headers import ToolHeaderService
 from app.services.tools import ToolService
 
 router = APIRouter(prefix="/tools")
@@ -24,7 +26,14 @@ DELETE = [requires(Permission.TOOLS_DELETE)]
 PAGE_SIZE = 50
 JSON_FIELDS = ("parameters",)
 KINDS = [(kind.value, kind.value.capitalize()) for kind in ToolKind]
+# Fields of the form that are no fields of a tool.
+FORM_ONLY = ("endpoint_url", "endpoint_method", "headers", "forget_headers")
+METHODS = [(method.value, method.value) for method in HttpMethod]
+T = TypeVar("T", bound=BaseModel)
 EMPTY = {
+    "endpoint_url": "",
+    "endpoint_method": "POST",
+    "headers": "",
     "name": "",
     "description": "",
     "kind": "function",
@@ -56,14 +65,45 @@ async def list_tools(
 def form_page(request: Request, form: forms.Form, tool: Tool | None, status: int = 200) -> Response:
     # A post that left fields out shows them empty.
     form.values = EMPTY | form.values
-    context = {"form": form, "tool": tool, "kinds": KINDS}
+    context = {"form": form, "tool": tool, "kinds": KINDS, "methods": METHODS}
     return render(request, "pages/tools/form.html", context, status)
 
 
 async def posted(request: Request) -> dict[str, Any]:
     values = forms.typed(await request.form())
     values["is_active"] = values.get("is_active", "false")
+    url = str(values.get("endpoint_url", "")).strip()
+    method = values.get("endpoint_method") or "POST"
+    values["endpoint"] = {"url": url, "method": method} if url else None
     return values
+
+
+def parse(
+    schema: type[T], values: dict[str, Any]
+) -> tuple[T | None, ToolHeaders | None, forms.Form]:
+    """The tool and its headers (``None``: as they are), or what is wrong with either."""
+    given = {name: value for name, value in values.items() if name not in FORM_ONLY}
+    data, form = forms.parse(schema, given, JSON_FIELDS)
+    form.values |= {name: values.get(name, "") for name in FORM_ONLY}
+    if form.values.pop("headers"):
+        # Secrets are not shown back, not even to who has just typed them.
+        form.errors.setdefault("headers", "are not kept while the form is. Enter them again.")
+    try:
+        headers = headers_in(values)
+    except ValidationError as error:
+        form.errors["headers"] = forms.in_words(error.errors(include_input=False)[0])
+        return None, None, form
+    return data, headers, form
+
+
+def headers_in(values: dict[str, Any]) -> ToolHeaders | None:
+    """``Name: value`` line by line. Raise ``ValidationError``, which names no value."""
+    if values.get("forget_headers"):
+        return ToolHeaders(headers={})
+    lines = [line for line in str(values.get("headers", "")).splitlines() if line.strip()]
+    pairs = [line.partition(":") for line in lines]
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    return ToolHeaders.model_validate({"headers": found}) if found else None
 
 
 @router.get("/new", dependencies=WRITE)
@@ -72,12 +112,16 @@ async def new_tool(request: Request) -> Response:
 
 
 @router.post("/new", dependencies=WRITE)
-async def create_tool(request: Request, tools: ToolServiceDep) -> Response:
-    data, form = forms.parse(ToolCreate, await posted(request), JSON_FIELDS)
+async def create_tool(
+    request: Request, tools: ToolServiceDep, headers: ToolHeaderServiceDep
+) -> Response:
+    data, given, form = parse(ToolCreate, await posted(request))
     if data is not None:
         try:
             async with tools.session.begin_nested():
                 tool = await tools.create(data)
+                if given is not None:
+                    await headers.replace(tool.id, given)
         except AppError as error:
             forms.refuse(form, error)
         else:
@@ -100,24 +144,35 @@ async def show_tool(request: Request, tool_id: ToolId, tools: ToolServiceDep) ->
 @router.get("/{tool_id}/edit", dependencies=WRITE)
 async def edit_tool(request: Request, tool_id: ToolId, tools: ToolServiceDep) -> Response:
     tool = await tools.get(tool_id)
-    values = forms.shown(tool, ToolUpdate, JSON_FIELDS) | {"row_version": tool.row_version}
+    endpoint = tool.endpoint or {}
+    values = forms.shown(tool, ToolUpdate, JSON_FIELDS) | {
+        "row_version": tool.row_version,
+        "endpoint_url": endpoint.get("url", ""),
+        "endpoint_method": endpoint.get("method", "POST"),
+    }
     return form_page(request, forms.Form(values), tool)
 
 
 @router.post("/{tool_id}/edit", dependencies=WRITE)
-async def update_tool(request: Request, tool_id: ToolId, tools: ToolServiceDep) -> Response:
-    return await save(request, tool_id, tools)
+async def update_tool(
+    request: Request, tool_id: ToolId, tools: ToolServiceDep, headers: ToolHeaderServiceDep
+) -> Response:
+    return await save(request, tool_id, tools, headers)
 
 
-async def save(request: Request, tool_id: int, tools: ToolService) -> Response:
+async def save(
+    request: Request, tool_id: int, tools: ToolService, headers: ToolHeaderService
+) -> Response:
     values = await posted(request)
     version = forms.version_in(values)
-    data, form = forms.parse(ToolUpdate, values, JSON_FIELDS)
+    data, given, form = parse(ToolUpdate, values)
     form.values["row_version"] = version
     if data is not None:
         try:
             async with tools.session.begin_nested():
                 saved = await tools.update(tool_id, data, version)
+                if given is not None:
+                    saved = await headers.replace(tool_id, given)
         except AppError as error:
             forms.refuse(form, error)
         else:

@@ -81,6 +81,10 @@ class SpanCreate(Input):
         return self
 
 
+class PricedSpan(SpanCreate):
+    """A step that Greenroom made itself: its cost follows from the price list."""
+
+
 class SpanRead(Output):
     """What is not known of a step is left out."""
 

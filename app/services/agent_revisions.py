@@ -30,6 +30,8 @@ def snapshot_of(agent: Agent) -> Snapshot:
             "description": tool.description,
             "kind": tool.kind.value,
             "parameters": tool.parameters,
+            # Left out where there is none, so that what has none keeps its hash.
+            **({"endpoint": tool.endpoint} if tool.endpoint else {}),
         }
         for tool in sorted(agent.tools, key=lambda tool: (tool.name, tool.id))
     ]

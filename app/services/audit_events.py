@@ -23,6 +23,7 @@ SECRET_FIELDS = frozenset(
         "token_sha256",
         "totp_secret",
         "sealed",
+        "sealed_headers",
         "sealed_secret",
         "sealed_old_secret",
     }

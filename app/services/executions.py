@@ -1,14 +1,16 @@
 """Runs: recorded once however often they are sent, completed later, listed and found."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.exceptions import AppError, Conflict, Invalid
-from app.models import AgentRevision, Execution, ExecutionBody
+from app.models import AgentRevision, Execution, ExecutionBody, Span
 from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, CostSource, ExecutionStatus
 from app.schemas.bulk import Problem
@@ -41,6 +43,14 @@ STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
     search=func.to_tsvector("simple", bindparam("words", type_=Text))
 )
+
+
+def source_of(cost: Decimal | None, steps: Sequence[Span]) -> CostSource:
+    """Where a run's cost is from; without steps it was sent."""
+    if cost is None:
+        return CostSource.UNPRICED
+    computed = any(step.cost_source is CostSource.COMPUTED for step in steps)
+    return CostSource.COMPUTED if computed else CostSource.REPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,18 +241,18 @@ class ExecutionService(ExecutionReader):
         values = {field: getattr(data, field) for field in USAGE_FIELDS if field in sent}
         before = set(execution.totals_reported) - values.keys()
         execution.totals_reported = sorted(before | set(reported_in(data)))
+        steps: list[Span] = []
         if "spans" in sent:
-            spans = await SpanService(self.session, self.actor).of(execution)
-            execution.span_count = len(spans)
-            execution.error_count = count_errors(spans)
-            totals = asdict(totals_of(spans))
+            steps = await SpanService(self.session, self.actor).of(execution)
+            execution.span_count = len(steps)
+            execution.error_count = count_errors(steps)
+            totals = asdict(totals_of(steps))
             summed = {k: v for k, v in totals.items() if v is not None and k not in before}
             values = summed | values
         for field, value in values.items():
             setattr(execution, field, value)
         if "cost" in values:
-            known = values["cost"] is not None
-            execution.cost_source = CostSource.REPORTED if known else CostSource.UNPRICED
+            execution.cost_source = source_of(values["cost"], [] if "cost" in sent else steps)
 
     async def _complete_body(self, execution: Execution, data: ExecutionUpdate) -> None:
         sent = data.model_fields_set & {"output", "error", "metadata", "spans"}

@@ -16,7 +16,7 @@ from app.models import Base, Execution, Span, SpanBody
 from app.models.base import table_of
 from app.models.executions import CostSource
 from app.schemas.executions import MAX_SPANS
-from app.schemas.spans import SpanCreate, nanoseconds
+from app.schemas.spans import PricedSpan, SpanCreate, nanoseconds
 
 KEY = ("trace_id", "span_id", "started_at")
 BODY_FIELDS = ("input", "output", "attributes", "events")
@@ -62,6 +62,12 @@ def distinct(spans: Sequence[SpanCreate]) -> list[SpanCreate]:
     return list({(s.span_id or i, s.start_ns): s for i, s in enumerate(spans)}.values())
 
 
+def cost_source_of(span: SpanCreate) -> CostSource:
+    if span.cost is None:
+        return CostSource.UNPRICED
+    return CostSource.COMPUTED if isinstance(span, PricedSpan) else CostSource.REPORTED
+
+
 def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
     start_ns = span.start_ns if span.start_ns is not None else nanoseconds(execution.started_at)
     given = bytes.fromhex(span.span_id) if span.span_id else None
@@ -83,7 +89,7 @@ def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
         "cached_tokens": span.cached_tokens,
         "reasoning_tokens": span.reasoning_tokens,
         "cost": span.cost,
-        "cost_source": CostSource.UNPRICED if span.cost is None else CostSource.REPORTED,
+        "cost_source": cost_source_of(span),
     }
 
 

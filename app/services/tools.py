@@ -2,18 +2,31 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, inspect, select
 
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Invalid
 from app.models import Agent, Tool, agent_tools
+from app.models.base import JsonObject
+from app.models.tools import ToolKind
 from app.schemas.tools import ToolCreate, ToolUpdate
 from app.services.agent_revisions import AgentRevisionService
 from app.services.audit_events import Changes
 from app.services.base import BaseService
 
-BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters"})
+BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters", "endpoint"})
+
+
+def origin_of(endpoint: JsonObject) -> tuple[str, str]:
+    """Scheme and server; neither has placeholders."""
+    parts = urlsplit(endpoint["url"])
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
+def same_origin(one: JsonObject | None, other: JsonObject | None) -> bool:
+    return one is not None and other is not None and origin_of(one) == origin_of(other)
 
 
 class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
@@ -30,6 +43,21 @@ class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_tools_user_id_name_live": ("name", "You already have a tool called {row.name}.")
     }
+
+    async def values_for(self, data: ToolCreate | ToolUpdate) -> dict[str, Any]:
+        values = await super().values_for(data)
+        if values.get("endpoint") is not None:
+            values["endpoint"] = values["endpoint"].model_dump(mode="json")
+        return values
+
+    async def check(self, row: Tool) -> None:
+        """Raise ``Invalid`` for an endpoint where nothing would be called."""
+        if row.endpoint is not None and row.kind is not ToolKind.HTTP:
+            raise Invalid("Only tools of kind http have an endpoint.", field="endpoint")
+        old = inspect(row).attrs.endpoint.history.deleted
+        if row.header_names and old and not same_origin(old[0], row.endpoint):
+            # Secrets go to the server that they were entered for, and to no other.
+            row.header_names, row.sealed_headers = [], None
 
     def limited_to_agent(self, statement: Select[Tool]) -> Select[Tool]:
         """A key of one agent reads the tools that this agent may call."""

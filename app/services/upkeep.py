@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.partitions import ensure_partitions
-from app.models import Execution, IdempotencyKey, RefreshToken, StaffSession, UserToken
+from app.models import AgentRun, Execution, IdempotencyKey, RefreshToken, StaffSession, UserToken
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.services.executions import ExecutionService
 
@@ -56,9 +56,16 @@ class UpkeepService:
     async def mark_stalled(self, after: timedelta) -> int:
         """Open runs without news for so long are stalled, until there are news: how many."""
         silent = Execution.updated_at < func.clock_timestamp() - after
+        # Those that are run here are looked after apart: they may wait for their caller for long.
+        is_ours = exists().where(AgentRun.execution_id == Execution.id)
         statement = (
             select(Execution)
-            .where(Execution.status.in_(OPEN_STATUSES), silent, Execution.deleted_at.is_(None))
+            .where(
+                Execution.status.in_(OPEN_STATUSES),
+                silent,
+                Execution.deleted_at.is_(None),
+                ~is_ours,
+            )
             .order_by(Execution.id)
             .limit(STALLED_AT_ONCE)
             .with_for_update(skip_locked=True)

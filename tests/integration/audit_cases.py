@@ -4,101 +4,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pyotp
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import Settings
 from app.core.security import LOGIN_STEP_SALT, Signer
-from app.models import JobStatus, StaffSession, TokenPurpose, User
-from app.schemas.agents import AgentUpdate
-from app.services.agents import AgentService
+from app.models import JobStatus, TokenPurpose, User
 from app.services.logins import LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
 from app.services.user_tokens import UserTokenService
-from app.services.webhook_endpoints import WebhookEndpointService
-from tests.conftest import actor_for
-from tests.factories.agents import make_agent
-from tests.factories.api_keys import make_api_key
-from tests.factories.executions import execution_data, make_execution
-from tests.factories.jobs import make_job
-from tests.factories.tools import make_tool
 from tests.factories.users import (
     PASSWORD,
     give_second_factor,
-    make_session_token,
     make_user,
 )
-from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
+from tests.integration.audit_world import World
 
 API = "/api/v1"
 NEW_PASSWORD = "Better-Horse-8"
-
-
-class World:
-    """Rows to write to; each case gets its own."""
-
-    def __init__(self, session: AsyncSession, user: User, settings: Settings) -> None:
-        self.session = session
-        self.settings = settings
-        self.user = user
-        self.actor = actor_for(user)
-
-    async def agent(self, **values: Any) -> int:
-        return (await make_agent(self.session, self.actor, **values)).id
-
-    async def tool(self) -> int:
-        return (await make_tool(self.session, self.actor)).id
-
-    async def run(self) -> int:
-        agent = await make_agent(self.session, self.actor)
-        return (await make_execution(self.session, self.actor, agent)).id
-
-    async def key(self) -> int:
-        return (await make_api_key(self.session, self.user))[0].id
-
-    async def job(self, status: JobStatus = JobStatus.QUEUED) -> int:
-        return (await make_job(self.session, self.actor, status=status)).id
-
-    async def hook(self, **values: Any) -> int:
-        given = {"events": ["job.failed"]} | values
-        return (await make_webhook_endpoint(self.session, self.actor, **given)).endpoint.id
-
-    async def disabled_hook(self) -> int:
-        hook_id = await self.hook()
-        await WebhookEndpointService(self.session, self.actor).disable(hook_id, "For a test.")
-        return hook_id
-
-    async def trashed_hook(self) -> int:
-        hook_id = await self.hook()
-        await WebhookEndpointService(self.session, self.actor).delete(hook_id)
-        return hook_id
-
-    async def delivery(self) -> str:
-        """The path of a message below that of its endpoint."""
-        issued = await make_webhook_endpoint(self.session, self.actor, events=["job.failed"])
-        sent = await make_webhook_delivery(self.session, self.actor, issued.endpoint)
-        return f"{issued.endpoint.id}/deliveries/{sent.id}"
-
-    async def report(self) -> dict[str, Any]:
-        return execution_data(await make_agent(self.session, self.actor))
-
-    async def trashed(self, kind: str) -> int:
-        row_id: int = await getattr(self, {"agents": "agent", "tools": "tool"}.get(kind, "run"))()
-        sql = text(f"UPDATE {kind} SET deleted_at = now() WHERE id = :id")
-        await self.session.execute(sql, {"id": row_id})
-        return row_id
-
-    async def with_old_revision(self) -> int:
-        row_id = await self.agent()
-        change = AgentUpdate(system_prompt="Be brief.")
-        await AgentService(self.session, self.actor).update(row_id, change)
-        return row_id
-
-    async def own_session(self) -> int:
-        await make_session_token(self.session, self.user)
-        newest = select(func.max(StaffSession.id))
-        return int(await self.session.scalar(newest) or 0)
 
 
 Case = Callable[[World], Awaitable[tuple[str, dict[str, Any]]]]
@@ -299,6 +220,10 @@ API_CASES: dict[str, Case] = {
     "PATCH /executions/{execution_id}": at(
         f"{API}/executions/{{}}", "run", json={"status": "failed"}
     ),
+    "POST /executions/{execution_id}/cancel": at(f"{API}/executions/{{}}/cancel", "open_run"),
+    "PUT /tools/{tool_id}/headers": at(
+        f"{API}/tools/{{}}/headers", "http_tool", json={"headers": {"X-Key": "k"}}
+    ),
     "POST /executions/{execution_id}/feedback": at(
         f"{API}/executions/{{}}/feedback", "run", json={"name": "rating", "value": 1}
     ),
@@ -392,4 +317,9 @@ PAGE_CASES: dict[str, Case] = {
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
 # A login that goes on is no event; its start, its end and misuse are.
 NO_EVENT = {f"POST {API}/auth/token/refresh"}
+# Asked in tests/integration/runs, where there is a provider.
+WITH_PROVIDER = {
+    f"POST {API}/agents/{{agent_id}}/run",
+    f"POST {API}/executions/{{execution_id}}/tool-results",
+}
 CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}

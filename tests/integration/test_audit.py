@@ -16,7 +16,15 @@ from app.models import Agent, AuditEvent
 from tests.factories.agents import make_agent
 from tests.factories.clients import log_in
 from tests.factories.users import PASSWORD, make_user
-from tests.integration.audit_cases import API, BY_NOBODY, CASES, NEW_PASSWORD, NO_EVENT, World
+from tests.integration.audit_cases import (
+    API,
+    BY_NOBODY,
+    CASES,
+    NEW_PASSWORD,
+    NO_EVENT,
+    WITH_PROVIDER,
+)
+from tests.integration.audit_world import World
 from tests.integration.doors import doors_of
 
 
@@ -31,7 +39,7 @@ async def last_id(session: AsyncSession) -> int:
 
 async def test_every_writing_route_has_a_case_here(app: FastAPI) -> None:
     writing = {door.name for door in doors_of(app) if door.writes}
-    assert writing == set(CASES) | NO_EVENT
+    assert writing == set(CASES) | NO_EVENT | WITH_PROVIDER
 
 
 @pytest.mark.parametrize("door", CASES)

@@ -10,6 +10,7 @@ from app.api.v1 import (
     executions,
     jobs,
     rooms,
+    runs,
     statistics,
     tools,
     users,
@@ -20,6 +21,7 @@ from app.api.v1 import (
 ROUTERS: tuple[APIRouter, ...] = (
     agents.router,
     executions.router,
+    runs.router,
     auth.router,
     tools.router,
     statistics.router,

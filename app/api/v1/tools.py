@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app.api.deps import IfMatchDep, ToolServiceDep, etag, requires
+from app.api.deps import IfMatchDep, ToolServiceDep, etag, personal, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
@@ -13,11 +13,14 @@ from app.core.permissions import Permission
 from app.models import Tool
 from app.schemas.base import MAX_BIGINT, Page
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
-from app.schemas.tools import ToolCreate, ToolQuery, ToolRead, ToolUpdate
+from app.schemas.tools import ToolCreate, ToolHeaders, ToolQuery, ToolRead, ToolUpdate
 from app.services.bulk import create_each, delete_each, update_each
+from app.services.tool_headers import ToolHeaderService
 
 router = APIRouter(prefix="/tools", tags=["tools"], route_class=StrictRoute)
 ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="Its id.")]
+
+ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 
 READ = [requires(Permission.TOOLS_READ)]
 WRITE = [requires(Permission.TOOLS_WRITE)]
@@ -87,6 +90,22 @@ async def update_tool(
 ) -> Tool:
     """Change what is sent; agents that use the tool get a new revision."""
     tool = await tools.update(tool_id, data, version)
+    response.headers["ETag"] = etag(tool.row_version)
+    return tool
+
+
+@router.put(
+    "/{tool_id}/headers", response_model=ToolRead, dependencies=WRITE, responses=CHANGE_ERRORS
+)
+async def set_tool_headers(
+    tool_id: ToolId,
+    data: ToolHeaders,
+    headers: ToolHeaderServiceDep,
+    version: IfMatchDep,
+    response: Response,
+) -> Tool:
+    """What is sent to the endpoint, such as Authorization. Replaces all; values are never shown."""
+    tool = await headers.replace(tool_id, data, version)
     response.headers["ETag"] = etag(tool.row_version)
     return tool
 

@@ -1,0 +1,1 @@
+"""Running agents through the model provider, as executions that are seen while they run."""
