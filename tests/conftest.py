@@ -24,6 +24,7 @@ from app.core.rate_limits import RateLimits
 from app.core.remembered import Memories
 from app.main import create_app
 from app.models import User
+from app.services.config_pulls import PullCounter
 from tests.factories.users import make_user
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
@@ -162,6 +163,7 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     # What processes remember, no test inherits.
     built_app.state.rate_limits = RateLimits(settings)
     built_app.state.denials = Denials()
+    built_app.state.config_pulls = PullCounter(database)
     return built_app
 
 

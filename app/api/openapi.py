@@ -66,6 +66,7 @@ EXAMPLES: dict[str, Json] = {
     "PasswordChange": NEW_PASSWORD | {"current_password": "Good-Horse-7"},
     "PasswordForgotten": {"email": "ada@example.com"},
     "PasswordReset": NEW_PASSWORD | {"token": "…"},
+    "Pause": {"reason": "It answers in the wrong language."},
     "RefreshRequest": {"refresh_token": "…"},
     "ToolCreate": TOOL,
     "ToolUpdate": {"description": "Looks an order of the shop up."},

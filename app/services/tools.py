@@ -11,12 +11,12 @@ from app.models import Agent, Tool, agent_tools
 from app.schemas.tools import ToolCreate, ToolUpdate
 from app.services.agent_revisions import AgentRevisionService
 from app.services.audit_events import Changes
-from app.services.base import BaseService
+from app.services.pausing import PausingService
 
 BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters"})
 
 
-class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
+class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
     model = Tool
     resource = "tools"
     is_live = True

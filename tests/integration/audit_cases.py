@@ -4,101 +4,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pyotp
-from sqlalchemy import func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import Settings
 from app.core.security import LOGIN_STEP_SALT, Signer
-from app.models import JobStatus, StaffSession, TokenPurpose, User
-from app.schemas.agents import AgentUpdate
-from app.services.agents import AgentService
+from app.models import JobStatus, TokenPurpose, User
 from app.services.logins import LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
 from app.services.user_tokens import UserTokenService
-from app.services.webhook_endpoints import WebhookEndpointService
-from tests.conftest import actor_for
-from tests.factories.agents import make_agent
-from tests.factories.api_keys import make_api_key
-from tests.factories.executions import execution_data, make_execution
-from tests.factories.jobs import make_job
-from tests.factories.tools import make_tool
 from tests.factories.users import (
     PASSWORD,
     give_second_factor,
-    make_session_token,
     make_user,
 )
-from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
+from tests.integration.audit_world import World
 
 API = "/api/v1"
 NEW_PASSWORD = "Better-Horse-8"
-
-
-class World:
-    """Rows to write to; each case gets its own."""
-
-    def __init__(self, session: AsyncSession, user: User, settings: Settings) -> None:
-        self.session = session
-        self.settings = settings
-        self.user = user
-        self.actor = actor_for(user)
-
-    async def agent(self, **values: Any) -> int:
-        return (await make_agent(self.session, self.actor, **values)).id
-
-    async def tool(self) -> int:
-        return (await make_tool(self.session, self.actor)).id
-
-    async def run(self) -> int:
-        agent = await make_agent(self.session, self.actor)
-        return (await make_execution(self.session, self.actor, agent)).id
-
-    async def key(self) -> int:
-        return (await make_api_key(self.session, self.user))[0].id
-
-    async def job(self, status: JobStatus = JobStatus.QUEUED) -> int:
-        return (await make_job(self.session, self.actor, status=status)).id
-
-    async def hook(self, **values: Any) -> int:
-        given = {"events": ["job.failed"]} | values
-        return (await make_webhook_endpoint(self.session, self.actor, **given)).endpoint.id
-
-    async def disabled_hook(self) -> int:
-        hook_id = await self.hook()
-        await WebhookEndpointService(self.session, self.actor).disable(hook_id, "For a test.")
-        return hook_id
-
-    async def trashed_hook(self) -> int:
-        hook_id = await self.hook()
-        await WebhookEndpointService(self.session, self.actor).delete(hook_id)
-        return hook_id
-
-    async def delivery(self) -> str:
-        """The path of a message below that of its endpoint."""
-        issued = await make_webhook_endpoint(self.session, self.actor, events=["job.failed"])
-        sent = await make_webhook_delivery(self.session, self.actor, issued.endpoint)
-        return f"{issued.endpoint.id}/deliveries/{sent.id}"
-
-    async def report(self) -> dict[str, Any]:
-        return execution_data(await make_agent(self.session, self.actor))
-
-    async def trashed(self, kind: str) -> int:
-        row_id: int = await getattr(self, {"agents": "agent", "tools": "tool"}.get(kind, "run"))()
-        sql = text(f"UPDATE {kind} SET deleted_at = now() WHERE id = :id")
-        await self.session.execute(sql, {"id": row_id})
-        return row_id
-
-    async def with_old_revision(self) -> int:
-        row_id = await self.agent()
-        change = AgentUpdate(system_prompt="Be brief.")
-        await AgentService(self.session, self.actor).update(row_id, change)
-        return row_id
-
-    async def own_session(self) -> int:
-        await make_session_token(self.session, self.user)
-        newest = select(func.max(StaffSession.id))
-        return int(await self.session.scalar(newest) or 0)
 
 
 Case = Callable[[World], Awaitable[tuple[str, dict[str, Any]]]]
@@ -168,10 +89,6 @@ def bulk(path: str, row: str, **item: Any) -> Case:
         return f"{API}/{path}", {"json": {"items": [{"id": row_id, **item}]}}
 
     return case
-
-
-async def resume(world: World) -> tuple[str, dict[str, Any]]:
-    return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
 
 
 async def log_in_with_code(world: World) -> tuple[str, dict[str, Any]]:
@@ -312,6 +229,11 @@ API_CASES: dict[str, Case] = {
     "DELETE /users/{user_id}": person(f"{API}/users/{{}}"),
     "POST /users/{user_id}/restore": trashed_person,
     "POST /users/{user_id}/password-link": person(f"{API}/users/{{}}/password-link"),
+    **{
+        f"POST /{path}/{{{kind}_id}}/{verb}": at(f"{API}/{path}/{{}}/{verb}", *row, json={})
+        for path, kind in (("agents", "agent"), ("tools", "tool"), ("api-keys", "key"))
+        for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
+    },
     "POST /webhooks": to(f"{API}/webhooks", json=HOOK),
     "PATCH /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook", json={"description": "x"}),
     "DELETE /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook"),
@@ -342,8 +264,13 @@ PAGE_CASES: dict[str, Case] = {
     ),
     "POST /agents/{agent_id}/merge": at("/agents/{}/merge", "agent", data=MERGE_FORM),
     "POST /agents/{agent_id}/delete": at("/agents/{}/delete", "agent"),
-    "POST /agents/{agent_id}/pause": at("/agents/{}/pause", "agent", data={"version": "1"}),
-    "POST /agents/{agent_id}/resume": resume,
+    **{
+        f"POST /{path}/{{{kind}_id}}/{verb}": at(
+            f"/{path}/{{}}/{verb}", *row, data={"version": "1", "reason": "To see."}
+        )
+        for path, kind in (("agents", "agent"), ("tools", "tool"), ("keys", "key"))
+        for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
+    },
     f"POST {REVISION}": at(
         "/agents/{}/revisions/1/restore", "with_old_revision", data={"version": "2"}
     ),

@@ -1,0 +1,94 @@
+"""Rows for requests to write to, made through the services."""
+
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.models import JobStatus, StaffSession, User
+from app.schemas.agents import AgentUpdate
+from app.services.agents import AgentService
+from app.services.webhook_endpoints import WebhookEndpointService
+from tests.conftest import actor_for
+from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
+from tests.factories.executions import execution_data, make_execution
+from tests.factories.jobs import make_job
+from tests.factories.tools import make_tool
+from tests.factories.users import make_session_token
+from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
+
+
+class World:
+    """Rows to write to; each case gets its own."""
+
+    def __init__(self, session: AsyncSession, user: User, settings: Settings) -> None:
+        self.session = session
+        self.settings = settings
+        self.user = user
+        self.actor = actor_for(user)
+
+    async def agent(self, **values: Any) -> int:
+        return (await make_agent(self.session, self.actor, **values)).id
+
+    async def tool(self, **values: Any) -> int:
+        return (await make_tool(self.session, self.actor, **values)).id
+
+    async def paused(self, kind: str) -> int:
+        """An agent or a tool, at version 1, or a key."""
+        if kind != "key":
+            return int(await getattr(self, kind)(is_active=False))
+        key_id = await self.key()
+        await self.session.execute(text("UPDATE api_keys SET paused_at = now()"))
+        return key_id
+
+    async def run(self) -> int:
+        agent = await make_agent(self.session, self.actor)
+        return (await make_execution(self.session, self.actor, agent)).id
+
+    async def key(self) -> int:
+        return (await make_api_key(self.session, self.user))[0].id
+
+    async def job(self, status: JobStatus = JobStatus.QUEUED) -> int:
+        return (await make_job(self.session, self.actor, status=status)).id
+
+    async def hook(self, **values: Any) -> int:
+        given = {"events": ["job.failed"]} | values
+        return (await make_webhook_endpoint(self.session, self.actor, **given)).endpoint.id
+
+    async def disabled_hook(self) -> int:
+        hook_id = await self.hook()
+        await WebhookEndpointService(self.session, self.actor).disable(hook_id, "For a test.")
+        return hook_id
+
+    async def trashed_hook(self) -> int:
+        hook_id = await self.hook()
+        await WebhookEndpointService(self.session, self.actor).delete(hook_id)
+        return hook_id
+
+    async def delivery(self) -> str:
+        """The path of a message below that of its endpoint."""
+        issued = await make_webhook_endpoint(self.session, self.actor, events=["job.failed"])
+        sent = await make_webhook_delivery(self.session, self.actor, issued.endpoint)
+        return f"{issued.endpoint.id}/deliveries/{sent.id}"
+
+    async def report(self) -> dict[str, Any]:
+        return execution_data(await make_agent(self.session, self.actor))
+
+    async def trashed(self, kind: str) -> int:
+        row_id: int = await getattr(self, {"agents": "agent", "tools": "tool"}.get(kind, "run"))()
+        sql = text(f"UPDATE {kind} SET deleted_at = now() WHERE id = :id")
+        await self.session.execute(sql, {"id": row_id})
+        return row_id
+
+    async def with_old_revision(self) -> int:
+        row_id = await self.agent()
+        change = AgentUpdate(system_prompt="Be brief.")
+        await AgentService(self.session, self.actor).update(row_id, change)
+        return row_id
+
+    async def own_session(self) -> int:
+        await make_session_token(self.session, self.user)
+        newest = select(func.max(StaffSession.id))
+        return int(await self.session.scalar(newest) or 0)
