@@ -77,6 +77,12 @@ class Forbidden(AppError):
     code = "FORBIDDEN"
 
 
+class KeyPaused(Forbidden):
+    """The key is right, and somebody stopped it for a while."""
+
+    code = "KEY_PAUSED"
+
+
 class ReauthenticationRequired(Forbidden):
     """A sensitive change, and the last proof of who is asking is too long ago."""
 

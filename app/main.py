@@ -33,6 +33,7 @@ from app.middleware.hosts import HostsMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.services.config_pulls import PullCounter
 from app.services.live_configs import MAX_RENDERED
 from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
@@ -69,6 +70,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch.start()
     app.state.credential_watch.start()
     app.state.presence.start()
+    app.state.config_pulls.start()
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()
@@ -83,6 +85,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.rooms.end_all(RESTARTING)
     await app.state.credential_watch.stop()
     await app.state.presence.stop()
+    await app.state.config_pulls.stop()
     await listener.stop()
     await sender.stop()
     await app.state.database.dispose()
@@ -142,6 +145,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.rendered_configs = Recent(MAX_RENDERED)
     provider = ModelProvider(settings)
     state.live_runs = LiveRuns(Running.over(state.database, settings, provider))
+    state.config_pulls = PullCounter(state.database)
 
 
 def make_worker(app: FastAPI) -> Worker:

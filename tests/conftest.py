@@ -25,6 +25,7 @@ from app.core.rate_limits import RateLimits
 from app.core.remembered import Memories
 from app.main import create_app
 from app.models import User
+from app.services.config_pulls import PullCounter
 from app.services.running.live import LiveRuns
 from app.services.running.runner import Running
 from tests.factories.users import make_user
@@ -167,6 +168,7 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     built_app.state.denials = Denials()
     running = Running.over(database, settings, ModelProvider(settings))
     built_app.state.live_runs = LiveRuns(running)
+    built_app.state.config_pulls = PullCounter(database)
     return built_app
 
 

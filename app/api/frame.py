@@ -110,6 +110,8 @@ NOTICES: Mapping[str, str] = {
     "trashed": "Moved to the trash.",
     "restored": "Restored.",
     "revoked": "The key is revoked.",
+    "paused": "Paused.",
+    "resumed": "Resumed.",
     "cancelling": "The job is being stopped.",
     "queued": "The job will be tried again.",
     "on_its_way": "The message is on its way.",

@@ -68,6 +68,7 @@ EXAMPLES: dict[str, Json] = {
     "PasswordChange": NEW_PASSWORD | {"current_password": "Good-Horse-7"},
     "PasswordForgotten": {"email": "ada@example.com"},
     "PasswordReset": NEW_PASSWORD | {"token": "…"},
+    "Pause": {"reason": "It answers in the wrong language."},
     "RefreshRequest": {"refresh_token": "…"},
     "RunCreate": {"input": "Where is my order?", "variables": {"customer": "Ada"}},
     "ToolCreate": TOOL | {"kind": "http", "endpoint": ENDPOINT},

@@ -14,6 +14,7 @@ from app.api import limits
 from app.api.deps import client_ip, live_configs_for, request_id_of
 from app.api.strict_json import StrictRoute
 from app.services.api_keys import known_actor
+from app.services.config_pulls import PullCounter
 from app.services.live_configs import LiveConfig
 
 HEADER = "x-api-key"
@@ -21,6 +22,8 @@ HEADER = "x-api-key"
 
 def config_answer(request: Request, live: LiveConfig) -> Response:
     """200, or 304 where ``If-None-Match`` has the tag."""
+    pulls: PullCounter = request.app.state.config_pulls
+    pulls.note(request.state.actor.api_key_id, live.agent_id, live.revision)
     headers = {"ETag": live.etag}
     if is_known(live.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)

@@ -17,7 +17,7 @@ KEPT_S = 5.0
 CHANNEL = "greenroom_forget"  # its payload is the name of the table that changed
 KEY_TABLES = frozenset({"api_keys", "users"})
 WEBHOOK_TABLES = frozenset({"webhook_endpoints"})
-CONFIG_TABLES = frozenset({"agents", "users"})
+CONFIG_TABLES = frozenset({"agents", "users", "tools"})
 
 
 class Remembered(Generic[K, V]):

@@ -3,6 +3,7 @@
 from app.jobs.chores import (
     make_partitions,
     mark_stalled_runs,
+    prune_config_pulls,
     prune_live_events,
     prune_webhooks,
     remove_expired,
@@ -31,5 +32,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),
     Schedule("settle webhook deliveries", "* * * * *", settle_webhooks),
     Schedule("remove old webhook deliveries", "37 * * * *", prune_webhooks),
+    Schedule("forget keys that pull no more", "27 4 * * *", prune_config_pulls),
     Schedule("forget delivered events", "*/5 * * * *", prune_live_events),
 )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from app.jobs.context import SYSTEM, Resources
 from app.services.audit_seals import AuditSealService
+from app.services.config_pulls import ConfigPullService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.upkeep import UpkeepService
@@ -52,3 +53,8 @@ async def prune_webhooks(resources: Resources) -> None:
     kept_for = timedelta(days=resources.settings.webhook_deliveries_kept_days)
     async with resources.database.unit_of_work() as session:
         await WebhookUpkeepService(session, SYSTEM).prune(kept_for)
+
+
+async def prune_config_pulls(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await ConfigPullService(session, SYSTEM).prune()

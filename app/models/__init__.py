@@ -7,6 +7,7 @@ from app.models.api_keys import ApiKey
 from app.models.audit_events import AuditEvent
 from app.models.audit_seals import AuditSeal
 from app.models.base import Base
+from app.models.config_pulls import ConfigPull
 from app.models.executions import Execution, ExecutionBody
 from app.models.feedback import Feedback
 from app.models.idempotency_keys import IdempotencyKey
@@ -34,6 +35,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Base",
+    "ConfigPull",
     "DeliveryStatus",
     "Execution",
     "ExecutionBody",

@@ -16,6 +16,7 @@ EXPIRES_SOON = timedelta(days=7)
 
 class KeyState(StrEnum):
     ACTIVE = "active"
+    PAUSED = "paused"
     EXPIRING = "expiring"
     REPLACED = "replaced"
     EXPIRED = "expired"
@@ -42,6 +43,8 @@ class ApiKey(Versioned, Base):
     last_used_at: Mapped[datetime | None]
     last_used_ip: Mapped[str | None] = mapped_column(String(64))
     revoked_at: Mapped[datetime | None]
+    # Since when it opens nothing for a while; unlike a revoked one it can be resumed.
+    paused_at: Mapped[datetime | None]
     replaced_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("api_keys.id", ondelete="SET NULL")
     )
@@ -55,6 +58,8 @@ class ApiKey(Versioned, Base):
             return KeyState.REVOKED
         if self.expires_at is not None and self.expires_at <= now:
             return KeyState.EXPIRED
+        if self.paused_at is not None:
+            return KeyState.PAUSED
         if self.replaced_by_id is not None:
             return KeyState.REPLACED
         soon = self.expires_at is not None and self.expires_at <= now + EXPIRES_SOON

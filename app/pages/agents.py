@@ -16,6 +16,7 @@ from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import ExecutionQuery
 from app.services.agents import AgentService
+from app.services.config_pulls import ConfigPullService
 from app.services.executions import ExecutionService
 from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
@@ -127,6 +128,9 @@ async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]
     recent = await runs.list_runs(ExecutionQuery(agent_id=[agent.id], limit=SHOWN_RUNS))
     return {
         "agent": agent,
+        "pulls": await ConfigPullService(agents.session, agents.actor).of_agents([agent.id]),
+        "sees_keys": agents.actor.may(Permission.KEYS_MANAGE),
+        "user_id": agents.actor.user_id,
         "tab": "overview",
         "figures": await statistics.figures(extent, agent.id) if extent else None,
         "recent": recent.items,
@@ -188,19 +192,3 @@ async def save(
 async def delete_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
     await agents.delete(agent_id)
     return redirect(request, "/agents", "trashed", f"agents:{agent_id}")
-
-
-@router.post("/{agent_id}/pause", dependencies=WRITE)
-async def pause_agent(
-    request: Request, agent_id: AgentId, version: Version, agents: AgentServiceDep
-) -> Response:
-    await agents.update(agent_id, AgentStaffUpdate(is_active=False), version)
-    return redirect(request, f"/agents/{agent_id}", "saved")
-
-
-@router.post("/{agent_id}/resume", dependencies=WRITE)
-async def resume_agent(
-    request: Request, agent_id: AgentId, version: Version, agents: AgentServiceDep
-) -> Response:
-    await agents.update(agent_id, AgentStaffUpdate(is_active=True), version)
-    return redirect(request, f"/agents/{agent_id}", "saved")

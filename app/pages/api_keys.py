@@ -20,6 +20,7 @@ from app.schemas.base import MAX_BIGINT
 from app.services.agents import AgentService
 from app.services.api_keys import RUNS_LOOKED_AT, ApiKeyService
 from app.services.audit_events import AuditEventService
+from app.services.config_pulls import ConfigPullService
 
 router = APIRouter(prefix="/keys")
 KeyId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -202,6 +203,7 @@ async def detail_page(
         "overlaps": OVERLAPS,
         "successor": next((k for k in relatives if k.id == key.replaced_by_id), None),
         "predecessor": next((k for k in relatives if k.replaced_by_id == key.id), None),
+        "pulls": await ConfigPullService(keys.session, keys.actor).of_key(key),
         "runs": runs,
         "runs_looked_at": runs_looked_at if runs_looked_at >= RUNS_LOOKED_AT else None,
         "reads_audit": keys.actor.may(Permission.AUDIT_READ),

@@ -15,6 +15,12 @@ VERBS: Mapping[str, str] = {
     "restore_revision": "restored a revision of",
     "go_live": "put a revision live of",
     "revoke": "revoked",
+    "pause": "paused",
+    "resume": "resumed",
+    "disable": "disabled",
+    "enable": "enabled",
+    "send_test": "sent a test message:",
+    "redeliver": "sent again",
     "login": "logged in",
     "logout": "logged out",
     "login_refused": "was refused a login",
@@ -43,6 +49,8 @@ NOUNS: Mapping[str, str] = {
     "executions": "execution",
     "api_keys": "API key",
     "users": "user",
+    "webhook_endpoints": "webhook endpoint",
+    "webhook_deliveries": "webhook message",
     "staff_sessions": "session",
     "refresh_tokens": "API login",
     "instance_settings": "settings",
@@ -55,6 +63,7 @@ LINKS: Mapping[str, str] = {
     "executions": "/executions/{}",
     "users": "/users/{}",
     "api_keys": "/keys/{}",
+    "webhook_endpoints": "/webhooks/{}",
 }
 QUIET_FIELDS = frozenset({"row_version", "deleted_at", "last_login_at"})
 LONGEST_INLINE = 60

@@ -1,6 +1,7 @@
 """Agents: what may be sent, and what leaves the back office."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -34,6 +35,17 @@ MaxTokens = Annotated[int, Field(ge=MIN_MAX_TOKENS, le=MAX_MAX_TOKENS)]
 ToolIds = Annotated[list[RowId], Field(max_length=200)]
 Reason = Annotated[Text, Field(max_length=500)]
 Note = Annotated[Reason | None, BeforeValidator(blank_to_none)]
+
+
+class Action(StrEnum):
+    """What a runtime is to do: go on, or stop while the agent is paused."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+def action_for(*, is_active: bool) -> Action:
+    return Action.CONTINUE if is_active else Action.STOP
 
 
 class AgentCreate(Input):
@@ -106,11 +118,13 @@ class AgentConfig(Output):
 
     agent_id: int
     name: str
-    action: Annotated[str, Field(description="`continue`, or `stop` while the agent is paused.")]
+    action: Action
     revision: int
     model_name: str = Field(alias="model")
     system_prompt: str
     max_tokens: int
     config: dict[str, Any]
     tools: list[dict[str, Any]]
+    paused_tools: list[str]
+    """Tools of the revision that are paused: left out of `tools` until they are resumed."""
     otel: dict[str, str]

@@ -104,6 +104,7 @@ class ApiKeyRead(Output):
     last_used_at: datetime | None
     last_used_ip: str | None
     replaced_by_id: int | None
+    paused_at: datetime | None
     revoked_at: datetime | None
     created_at: datetime
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from app.models.executions import CostSource, ExecutionSource, ExecutionStatus
-from app.schemas.agents import ModelName
+from app.schemas.agents import Action, ModelName
 from app.schemas.base import (
     Amount,
     Count,
@@ -130,6 +130,7 @@ class BatchItem(Output):
     id: Left[int] = None
     trace_id: Left[str] = None
     external_id: Left[str] = None
+    action: Left[Action] = None
     error: Left[ItemError] = None
 
 
@@ -211,6 +212,12 @@ class ExecutionRead(Output):
     tags: list[str]
     error_type: str | None
     row_version: int
+
+
+class ExecutionReported(ExecutionRead):
+    """The answer to a report, which also says whether the agent is to go on."""
+
+    action: Action
 
 
 class ExecutionDetail(ExecutionRead):

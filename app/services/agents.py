@@ -23,7 +23,8 @@ from app.services.agent_revisions import (
     snapshot_of,
 )
 from app.services.audit_events import Changes
-from app.services.base import BaseService, Columns
+from app.services.base import Columns
+from app.services.pausing import PausingService
 from app.services.tools import ToolService
 
 SMALL_CONTEXT_MODEL, SMALL_CONTEXT_LIMIT = "gpt-3.5", 4096
@@ -40,6 +41,8 @@ class NamedAgent:
     live_revision_id: int | None
     number: int | None
     content_sha256: bytes | None
+    # Ids of its paused tools, in order, where they were asked for.
+    paused_tools: tuple[int, ...] = ()
 
 
 # Columns of the tables: results of the ORM's attributes are matched anew each time.
@@ -62,6 +65,13 @@ TOOLS = (
     )
     .join(agent_tools, agent_tools.c.tool_id == TOOL.c.id)
     .where(agent_tools.c.agent_id == AGENT.c.id)
+    .correlate(AGENT)
+    .scalar_subquery()
+)
+PAUSED_TOOLS = (
+    select(func.array_agg(aggregate_order_by(TOOL.c.id, TOOL.c.id)))
+    .join(agent_tools, agent_tools.c.tool_id == TOOL.c.id)
+    .where(agent_tools.c.agent_id == AGENT.c.id, ~TOOL.c.is_active)
     .correlate(AGENT)
     .scalar_subquery()
 )
@@ -107,7 +117,7 @@ def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
     return agents[0]
 
 
-class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
+class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
     model = Agent
     resource = "agents"
     is_live = True
@@ -227,7 +237,7 @@ class AgentService(BaseService[Agent, AgentCreate, AgentUpdate]):
 
     def named(self, name: str) -> Columns:
         """The columns of ``NamedAgent`` for the visible agents of that name."""
-        return self._by_name(self.visible_in(NAMED), name)
+        return self._by_name(self.visible_in(NAMED.add_columns(PAUSED_TOOLS)), name)
 
     async def find_for_report(
         self, *, agent_id: int | None = None, name: str | None = None

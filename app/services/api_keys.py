@@ -30,14 +30,14 @@ from app.core.database import Database, database_now
 from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
 from app.core.remembered import KEY_TABLES, Remembered
 from app.core.security import new_token, sha256, token_is_well_formed
-from app.exceptions import Conflict, Forbidden, Invalid
+from app.exceptions import Conflict, Forbidden, Invalid, KeyPaused
 from app.models import Agent, ApiKey, Execution, User
 from app.models.api_keys import KeyState
 from app.models.base import table_of
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
-from app.services.base import BaseService
 from app.services.executions import ExecutionService
+from app.services.pausing import PausingService
 
 KEY_PREFIX = "gr"
 SHOWN_CHARACTERS = 10
@@ -47,10 +47,11 @@ LONGEST_LIFETIME = timedelta(days=36_500)
 # No index leads from a key to its runs, so they are counted among so many of the newest only.
 RUNS_LOOKED_AT = 10_000
 MAX_OWNERS = 500
+PAUSED = "This API key is paused. Stop, and ask again later: it may be resumed."
 log = structlog.get_logger("greenroom.api_keys")
 
 
-class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
+class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
     model = ApiKey
     resource = "api_keys"
     noun = "API key"
@@ -168,6 +169,18 @@ class ApiKeyService(BaseService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
             text = "expires_at must be within 100 years; null is never."
             raise Invalid(text, field="expires_at")
 
+    def is_paused(self, row: Any) -> bool:  # an ApiKey, as the base's
+        return row.paused_at is not None
+
+    async def set_paused(self, row: Any, *, paused: bool) -> None:  # an ApiKey, as the base's
+        """Raise ``Conflict`` for a key that opens nothing anyway."""
+        now = await database_now(self.session)
+        state = row.state(now)
+        if paused and state in (KeyState.REVOKED, KeyState.EXPIRED):
+            raise Conflict(f"This key is {state.value} already.")
+        if paused is (row.paused_at is None):
+            row.paused_at = now if paused else None
+
     async def revoke(self, key_id: int) -> ApiKey:
         """From this commit on the key opens nothing. Raise ``Conflict`` when it is over already."""
         self.actor.require(self.writable)
@@ -184,6 +197,8 @@ def refuse_rotation(key: ApiKey, now: datetime) -> None:
     match key.state(now):
         case KeyState.REPLACED:
             raise Conflict("This key has a successor already; rotate that one.")
+        case KeyState.PAUSED:
+            raise Conflict("This key is paused; resume it first.")
         case KeyState.REVOKED | KeyState.EXPIRED as state:
             raise Conflict(f"This key is {state.value}; make a new one.")
     if key.agent is not None and key.agent.deleted_at is not None:
@@ -241,6 +256,7 @@ class LiveKey:
     expires_in_s: float | None
     # Whether its use was noted longer than ``USED_EVERY`` ago.
     is_stale: bool
+    is_paused: bool
 
     @property
     def kept_s(self) -> float:
@@ -279,6 +295,7 @@ LIVE_KEYS = (
         KEY.c.allowed_cidrs,
         cast(func.extract("epoch", KEY.c.expires_at - NOW), Float),
         UNNOTED,
+        KEY.c.paused_at.is_not(None),
     )
     .join(OWNER, OWNER.c.id == KEY.c.user_id)
     .where(
@@ -318,7 +335,7 @@ def known_actor(
     if not token_is_well_formed(token, KEY_PREFIX):
         return None
     key = known_keys(database).get(sha256(token))
-    if key is None or not is_within(ip, key.allowed_cidrs):
+    if key is None or key.is_paused or not is_within(ip, key.allowed_cidrs):
         return None
     return key.actor(request_id, ip)
 
@@ -326,7 +343,10 @@ def known_actor(
 async def recognise_key(
     database: Database, session: AsyncSession, token: str, request_id: str | None, ip: str | None
 ) -> Actor | None:
-    """The actor of a live key of an active user, used from where it may be, or ``None``."""
+    """The actor of a live key of an active user, used from where it may be, or ``None``.
+
+    Raise ``KeyPaused`` for one that opens again when it is resumed.
+    """
     if not token_is_well_formed(token, KEY_PREFIX):
         return None
     key = await find_live_key(database, sha256(token))
@@ -335,6 +355,8 @@ async def recognise_key(
     if not is_within(ip, key.allowed_cidrs):
         log.warning("key used from outside its ranges", key_id=key.id, ip=ip)
         return None
+    if key.is_paused:
+        raise KeyPaused(PAUSED)
     if key.is_stale:
         await note_key_used(session, key.id, ip)
     return key.actor(request_id, ip)

@@ -52,7 +52,9 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
 
     def loads(self) -> Sequence[ExecutableOption]:
         return (
-            joinedload(Execution.agent).load_only(Agent.name, Agent.live_revision_id),
+            joinedload(Execution.agent).load_only(
+                Agent.name, Agent.is_active, Agent.live_revision_id
+            ),
             joinedload(Execution.agent_revision).load_only(AgentRevision.number),
         )
 

@@ -13,6 +13,7 @@ from app.exceptions import AppError, Conflict, Invalid
 from app.models import AgentRevision, Execution, ExecutionBody, Span
 from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, CostSource, ExecutionStatus
+from app.schemas.agents import Action, action_for
 from app.schemas.bulk import Problem
 from app.schemas.executions import (
     BatchItem,
@@ -55,10 +56,11 @@ def source_of(cost: Decimal | None, steps: Sequence[Span]) -> CostSource:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A stored run, and whether this request stored it."""
+    """A stored run, whether this request stored it, and what its agent is to do next."""
 
     execution: Execution
     is_new: bool
+    action: Action
 
 
 class ExecutionService(ExecutionReader):
@@ -101,6 +103,7 @@ class ExecutionService(ExecutionReader):
             id=found.execution.id,
             trace_id=found.execution.trace_hex,
             external_id=external_id,
+            action=found.action,
         )
 
     async def _store(self, data: ExecutionCreate) -> Recorded:
@@ -109,15 +112,16 @@ class ExecutionService(ExecutionReader):
         values = await self._row_values(data, agent) | {"content_sha256": digest}
         # A concurrent report of the same run waits here until the first is committed.
         execution = await self.session.scalar(STORE, values)
+        action = action_for(is_active=agent.is_active)
         if execution is None:
-            return await self._known(values, digest)
+            return Recorded(await self._known(values, digest), is_new=False, action=action)
         await SpanService(self.session, self.actor).store(execution, data.spans)
         await (await self.session.connection()).execute(STORE_BODY, self._body(execution, data))
         await FeedbackService(self.session, self.actor).add(execution, data.feedback)
         await self.session.flush()  # a refused value must be this item's error, not the batch's
         self.announce("create", execution)
         await self.tell("create", execution, {})
-        return Recorded(execution, is_new=True)
+        return Recorded(execution, is_new=True, action=action)
 
     async def _agent_of(self, data: ExecutionCreate) -> NamedAgent:
         agents = AgentService(self.session, self.actor)
@@ -130,7 +134,7 @@ class ExecutionService(ExecutionReader):
             raise Invalid("There is no such agent. Create it first.", field=field)
         return agent
 
-    async def _known(self, values: dict[str, Any], digest: bytes) -> Recorded:
+    async def _known(self, values: dict[str, Any], digest: bytes) -> Execution:
         same = Execution.trace_id == values["trace_id"]
         if values["external_id"] is not None:
             of_agent = Execution.agent_id == values["agent_id"]
@@ -143,7 +147,7 @@ class ExecutionService(ExecutionReader):
             )
         if found.deleted_at is not None:
             raise Conflict("This run is in the trash. Restore it, or send it under another id.")
-        return Recorded(found, is_new=False)
+        return found
 
     async def _row_values(self, data: ExecutionCreate, agent: NamedAgent) -> dict[str, Any]:
         spans = distinct(data.spans)

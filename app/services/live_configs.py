@@ -1,5 +1,6 @@
 """What runtimes pull, often and seldom changed: asked for together, rendered once."""
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ from app.core.database import Database
 from app.core.remembered import CONFIG_TABLES, Remembered, always
 from app.exceptions import NotFound
 from app.models import AgentRevision
-from app.schemas.agents import AgentConfig
+from app.schemas.agents import AgentConfig, action_for
 from app.services.agents import AgentService, NamedAgent, only_one
 
 MAX_RENDERED = 500
@@ -33,6 +34,8 @@ class LiveConfig:
 
     etag: str
     body: bytes
+    agent_id: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class LiveConfigService:
         agent = only_one(name, own or agents)
         if agent.live_revision_id is None:
             raise NotFound(f"The agent {agent.name} has no live revision.")
-        return LiveConfig(etag_of(agent), await self._body(agent))
+        return LiveConfig(etag_of(agent), await self._body(agent), agent.id, agent.number or 0)
 
     async def _body(self, agent: NamedAgent) -> bytes:
         shown = Shown(agent, self._origin)
@@ -107,20 +110,27 @@ def known_configs(database: Database) -> Remembered[tuple[Ask, str], LiveConfig]
 
 
 def etag_of(agent: NamedAgent) -> str:
+    """The revision, and what a pause lays over it."""
     state = "a" if agent.is_active else "p"
-    return f'"{(agent.content_sha256 or b"").hex()[:32]}-{agent.number}{state}"'
+    ids = ",".join(map(str, agent.paused_tools))
+    tools = f"-{hashlib.sha256(ids.encode()).hexdigest()[:12]}" if ids else ""
+    return f'"{(agent.content_sha256 or b"").hex()[:32]}-{agent.number}{state}{tools}"'
 
 
 def render(shown: Shown, snapshot: dict[str, Any]) -> bytes:
     agent = shown.agent
+    tools = snapshot["tools"]
     attributes = f"greenroom.agent.name={agent.name},greenroom.agent.revision={agent.number}"
     config = AgentConfig.model_validate(
         {
             "agent_id": agent.id,
             "name": agent.name,
-            "action": "continue" if agent.is_active else "stop",
+            "action": action_for(is_active=agent.is_active),
             "revision": agent.number,
             **snapshot,
+            # A pause changes no revision: it is laid over what is pulled.
+            "tools": [tool for tool in tools if tool["id"] not in agent.paused_tools],
+            "paused_tools": [tool["name"] for tool in tools if tool["id"] in agent.paused_tools],
             "otel": {
                 "OTEL_EXPORTER_OTLP_ENDPOINT": shown.origin,
                 "OTEL_RESOURCE_ATTRIBUTES": attributes,
@@ -142,6 +152,7 @@ async def live_agents(
     ]
     rows = await connection.execute(parts[0] if len(parts) == 1 else union_all(*parts))
     found: dict[Ask, list[NamedAgent]] = {ask: [] for ask in asks}
-    for *values, number in rows:
-        found[numbered[number]].append(NamedAgent(*values))
+    for *values, paused_tools, number in rows:
+        agent = (*values, tuple(paused_tools or ()))
+        found[numbered[number]].append(NamedAgent(*agent))
     return dict(found)

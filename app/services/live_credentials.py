@@ -115,7 +115,9 @@ async def rights_of(
     if by_kind[Kind.FAMILY]:
         found[Kind.FAMILY] = await families(connection, by_kind[Kind.FAMILY])
     keys = await live_keys(connection, by_kind[Kind.KEY]) if by_kind[Kind.KEY] else {}
-    found[Kind.KEY] = {mark: Rights.of(key.actor(None, None)) for mark, key in keys.items()}
+    found[Kind.KEY] = {
+        mark: Rights.of(key.actor(None, None)) for mark, key in keys.items() if not key.is_paused
+    }
     now = time.time()
     return {
         credential: rights

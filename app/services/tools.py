@@ -14,7 +14,7 @@ from app.models.tools import ToolKind
 from app.schemas.tools import ToolCreate, ToolUpdate
 from app.services.agent_revisions import AgentRevisionService
 from app.services.audit_events import Changes
-from app.services.base import BaseService
+from app.services.pausing import PausingService
 
 BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters", "endpoint"})
 
@@ -29,7 +29,7 @@ def same_origin(one: JsonObject | None, other: JsonObject | None) -> bool:
     return one is not None and other is not None and origin_of(one) == origin_of(other)
 
 
-class ToolService(BaseService[Tool, ToolCreate, ToolUpdate]):
+class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
     model = Tool
     resource = "tools"
     is_live = True

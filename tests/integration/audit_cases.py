@@ -91,10 +91,6 @@ def bulk(path: str, row: str, **item: Any) -> Case:
     return case
 
 
-async def resume(world: World) -> tuple[str, dict[str, Any]]:
-    return f"/agents/{await world.agent(is_active=False)}/resume", {"data": {"version": "1"}}
-
-
 async def log_in_with_code(world: World) -> tuple[str, dict[str, Any]]:
     logins = LoginService(world.session, world.actor, world.settings)
     secret = await give_second_factor(world.session, world.user, world.settings)
@@ -237,6 +233,11 @@ API_CASES: dict[str, Case] = {
     "DELETE /users/{user_id}": person(f"{API}/users/{{}}"),
     "POST /users/{user_id}/restore": trashed_person,
     "POST /users/{user_id}/password-link": person(f"{API}/users/{{}}/password-link"),
+    **{
+        f"POST /{path}/{{{kind}_id}}/{verb}": at(f"{API}/{path}/{{}}/{verb}", *row, json={})
+        for path, kind in (("agents", "agent"), ("tools", "tool"), ("api-keys", "key"))
+        for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
+    },
     "POST /webhooks": to(f"{API}/webhooks", json=HOOK),
     "PATCH /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook", json={"description": "x"}),
     "DELETE /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook"),
@@ -267,8 +268,13 @@ PAGE_CASES: dict[str, Case] = {
     ),
     "POST /agents/{agent_id}/merge": at("/agents/{}/merge", "agent", data=MERGE_FORM),
     "POST /agents/{agent_id}/delete": at("/agents/{}/delete", "agent"),
-    "POST /agents/{agent_id}/pause": at("/agents/{}/pause", "agent", data={"version": "1"}),
-    "POST /agents/{agent_id}/resume": resume,
+    **{
+        f"POST /{path}/{{{kind}_id}}/{verb}": at(
+            f"/{path}/{{}}/{verb}", *row, data={"version": "1", "reason": "To see."}
+        )
+        for path, kind in (("agents", "agent"), ("tools", "tool"), ("keys", "key"))
+        for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
+    },
     f"POST {REVISION}": at(
         "/agents/{}/revisions/1/restore", "with_old_revision", data={"version": "2"}
     ),

@@ -1,4 +1,4 @@
-"""Rows for the cases that walk every writing route."""
+"""Rows for requests to write to, made through the services."""
 
 from typing import Any
 
@@ -16,9 +16,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data, make_execution
 from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
-from tests.factories.users import (
-    make_session_token,
-)
+from tests.factories.users import make_session_token
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 
 
@@ -34,8 +32,16 @@ class World:
     async def agent(self, **values: Any) -> int:
         return (await make_agent(self.session, self.actor, **values)).id
 
-    async def tool(self) -> int:
-        return (await make_tool(self.session, self.actor)).id
+    async def tool(self, **values: Any) -> int:
+        return (await make_tool(self.session, self.actor, **values)).id
+
+    async def paused(self, kind: str) -> int:
+        """An agent or a tool, at version 1, or a key."""
+        if kind != "key":
+            return int(await getattr(self, kind)(is_active=False))
+        key_id = await self.key()
+        await self.session.execute(text("UPDATE api_keys SET paused_at = now()"))
+        return key_id
 
     async def run(self) -> int:
         agent = await make_agent(self.session, self.actor)

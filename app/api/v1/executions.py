@@ -18,6 +18,7 @@ from app.api.v1.pages import (
 )
 from app.core.permissions import Permission
 from app.models import Execution
+from app.schemas.agents import Action, action_for
 from app.schemas.base import MAX_BIGINT, CursorPage
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.schemas.executions import (
@@ -28,6 +29,7 @@ from app.schemas.executions import (
     ExecutionDetail,
     ExecutionQuery,
     ExecutionRead,
+    ExecutionReported,
     ExecutionUpdate,
     TraceRead,
 )
@@ -45,16 +47,20 @@ READ = [requires(Permission.EXECUTIONS_READ)]
 WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 DELETE = [requires(Permission.EXECUTIONS_DELETE)]
 KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"model": ExecutionRead, "description": "This run was stored before."}
+    200: {"model": ExecutionReported, "description": "This run was stored before."}
 }
+
+
+def reported(execution: Execution, action: Action) -> ExecutionReported:
+    return ExecutionReported(**ExecutionRead.model_validate(execution).model_dump(), action=action)
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=ExecutionRead,
+    response_model=ExecutionReported,
     dependencies=WRITE,
-    responses={**created(ExecutionRead), **CREATE_ERRORS, **KNOWN},
+    responses={**created(ExecutionReported), **CREATE_ERRORS, **KNOWN},
 )
 async def create_execution(
     data: ExecutionCreate,
@@ -62,13 +68,17 @@ async def create_execution(
     request: Request,
     response: Response,
     once: OnceDep,
-) -> ExecutionRead:
-    """Report a run with its spans. The same run sent again answers 200 and changes nothing."""
+) -> ExecutionReported:
+    """Report a run with its spans. The same run sent again answers 200 and changes nothing.
+
+    `action` is `stop` while the agent is paused: the run is stored, the next one is not to begin.
+    """
     recorded = await runs.record(data)
     response.status_code = 201 if recorded.is_new else 200
     response.headers["Location"] = f"{request.url.path}/{recorded.execution.id}"
     response.headers["ETag"] = etag(recorded.execution.row_version)
-    return await once.keep(ExecutionRead.model_validate(recorded.execution), response, 201)
+    answer = reported(recorded.execution, recorded.action)
+    return await once.keep(answer, response, 201)
 
 
 @router.post("/batch", response_model=BatchAnswer, dependencies=WRITE, responses=CREATE_ERRORS)
@@ -180,7 +190,10 @@ async def give_feedback(
 
 
 @router.patch(
-    "/{execution_id}", response_model=ExecutionRead, dependencies=WRITE, responses=CHANGE_ERRORS
+    "/{execution_id}",
+    response_model=ExecutionReported,
+    dependencies=WRITE,
+    responses=CHANGE_ERRORS,
 )
 async def update_execution(
     execution_id: ExecutionId,
@@ -188,11 +201,14 @@ async def update_execution(
     runs: ExecutionServiceDep,
     version: IfMatchDep,
     response: Response,
-) -> Execution:
-    """Complete a run: status, output, end, tokens; `spans` are added to those it has."""
+) -> ExecutionReported:
+    """Complete a run: status, output, end, tokens; `spans` are added to those it has.
+
+    `action` is `stop` while the agent is paused.
+    """
     execution = await runs.update(execution_id, data, version)
     response.headers["ETag"] = etag(execution.row_version)
-    return execution
+    return reported(execution, action_for(is_active=execution.agent.is_active))
 
 
 @router.delete("/{execution_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)

@@ -8,23 +8,25 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Database
 from app.core.permissions import Role
 from app.core.remembered import Remembered, always
 from app.main import create_app
-from app.models import Agent, ApiKey, User
+from app.models import Agent, ApiKey, Tool, User
 from app.schemas.agents import AgentUpdate
 from app.schemas.users import UserUpdate
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService, known_keys
 from app.services.live_events import EventListener
+from app.services.tools import ToolService
 from app.services.users import UserService
 from tests.conftest import actor_for, client_of, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
+from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.integration.services.test_live_events import CUT_OFF
 
@@ -64,7 +66,8 @@ async def process(database: Database) -> AsyncIterator[FastAPI]:
 async def home(own_database: Database) -> AsyncIterator[Home]:
     async with own_database.unit_of_work() as session:
         user = await make_user(session, Role.STAFF)
-        agent = await make_agent(session, actor_for(user), name="runner")
+        tool = await make_tool(session, actor_for(user))
+        agent = await make_agent(session, actor_for(user), name="runner", tool_ids=[tool.id])
         key, token = await make_api_key(session, user)
     async with process(own_database) as own, process(own_database) as other:
         found = Home(own, other, user, key, agent, {"X-API-Key": token})
@@ -103,6 +106,23 @@ async def pause(session: AsyncSession, home: Home) -> None:
     await agents.update(home.agent.id, AgentUpdate(is_active=False))
 
 
+async def pause_key(session: AsyncSession, home: Home) -> None:
+    await ApiKeyService(session, actor_for(home.user)).pause(home.key.id)
+
+
+async def pause_tool(session: AsyncSession, home: Home) -> None:
+    tool_id = await session.scalar(select(Tool.id))
+    await ToolService(session, actor_for(home.user)).pause(tool_id or 0)
+
+
+def says_paused(answer: httpx2.Response) -> bool:
+    return answer.status_code == 403 and answer.json()["error"]["code"] == "KEY_PAUSED"
+
+
+def goes_without(answer: httpx2.Response) -> bool:
+    return bool(answer.json()["paused_tools"])
+
+
 def is_refused(answer: httpx2.Response) -> bool:
     return answer.status_code == 401
 
@@ -117,6 +137,8 @@ CHANGES: dict[str, tuple[Change, Callable[[httpx2.Response], bool]]] = {
     "disabled": (disable, is_refused),
     "rewritten": (rewrite, is_new),
     "paused": (pause, is_new),
+    "key paused": (pause_key, says_paused),
+    "tool paused": (pause_tool, goes_without),
 }
 
 

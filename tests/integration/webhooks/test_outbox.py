@@ -15,13 +15,17 @@ from app.schemas.agents import AgentUpdate
 from app.schemas.executions import ExecutionUpdate
 from app.schemas.webhook_endpoints import WebhookEndpointUpdate
 from app.services.agents import AgentService
+from app.services.api_keys import ApiKeyService
 from app.services.executions import ExecutionService
 from app.services.live_events import EventListener
+from app.services.tools import ToolService
 from app.services.webhook_endpoints import WebhookEndpointService
 from app.services.webhook_events import DESCRIPTIONS, Change, events_of
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
+from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.factories.webhook_endpoints import SETTINGS, make_webhook_endpoint
 
@@ -105,6 +109,33 @@ async def test_each_change_is_told_once_by_its_name(own_database: Database) -> N
         "agent.updated",
         "execution.finished",
         "execution.failed",
+    ]
+
+
+async def test_pauses_are_told_of(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        actor = actor_for(user := await make_user(session, Role.SUPERUSER))
+        agent, tool = await make_agent(session, actor), await make_tool(session, actor)
+        key, _ = await make_api_key(session, user)
+        await make_webhook_endpoint(session, actor)
+    async with own_database.unit_of_work() as session:
+        for service, row_id in (
+            (AgentService(session, actor), agent.id),
+            (ToolService(session, actor), tool.id),
+            (ApiKeyService(session, actor), key.id),
+        ):
+            await service.pause(row_id)
+            await service.pause(row_id)  # which changes nothing
+            await service.resume(row_id)
+        await ApiKeyService(session, actor).revoke(key.id)
+    assert await types_of(own_database) == [
+        "agent.paused",
+        "agent.resumed",
+        "tool.paused",
+        "tool.resumed",
+        "key.paused",
+        "key.resumed",
+        "key.revoked",
     ]
 
 
