@@ -54,7 +54,7 @@ def use(home: Installation) -> None:
     span = models.SpanCreate(name="chat", kind=models.SpanKind("llm"))
     report = models.ExecutionCreate(agent="generated", external_id="run-1", spans=[span])
     run = part("api.executions.create_execution").sync(client=client, body=report)
-    assert isinstance(run, models.ExecutionRead)
+    assert isinstance(run, models.ExecutionReported)
     assert run.agent_id == agent.id
     trace = part("api.executions.get_trace").sync(run.id, client=client)
     assert [span.name for span in trace.spans] == ["chat"]
