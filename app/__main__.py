@@ -1,6 +1,7 @@
 """``python -m app``: the command line."""
 
-from app.cli import cli
-
 if __name__ == "__main__":
+    # Worker processes load this module too, and need none of it.
+    from app.cli import cli
+
     cli()

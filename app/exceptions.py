@@ -146,6 +146,13 @@ class MisdirectedRequest(AppError):
     code = "BAD_HOST"
 
 
+class WorkInterrupted(AppError):
+    """Work in another process ended before it was done; at another try it may succeed."""
+
+    status = 503
+    code = "WORK_INTERRUPTED"
+
+
 class Unavailable(AppError):
     """The database cannot be reached, or is too busy; the same request may succeed later."""
 

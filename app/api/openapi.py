@@ -33,6 +33,7 @@ TAGS = {
     "auth": "Log in as a person; runtimes use API keys instead.",
     "agents": "Configure agents; read their revisions; pull what is live.",
     "tools": "What agents can call, with arguments described by JSON Schema.",
+    "analyses": "Look through an agent's runs: loops, errors, times, costs, with evidence.",
     "executions": "Report runs with their spans; list, read and complete them.",
     "runs": "Run agents through the model provider.",
     "statistics": "Sums over runs.",
@@ -57,6 +58,7 @@ NEW_PASSWORD = {"password": "Better-Horse-8", "confirm_password": "Better-Horse-
 EXAMPLES: dict[str, Json] = {
     "AgentCreate": AGENT,
     "AgentUpdate": {"system_prompt": "Be brief.", "note": "Shorter answers."},
+    "AnalysisRequest": {"since": "2026-11-01T00:00:00Z", "limit": 500},
     "ApiKeyCreate": {"name": "ci", "scopes": ["agents:read", "executions:write"]},
     "ApiKeyRotate": {"overlap_hours": 24},
     "ApiKeyUpdate": {"name": "ci of the shop"},
@@ -115,6 +117,11 @@ def created(model: type[BaseModel], *, versioned: bool = True) -> dict[int | str
     """What a POST that creates answers with."""
     headers = LOCATION | (ETAG if versioned else {})
     return {201: {"model": model, "description": "Created.", "headers": headers}}
+
+
+def accepted(model: type[BaseModel]) -> dict[int | str, Json]:
+    """What a POST that asks for work in the background answers with."""
+    return {202: {"model": model, "description": "Will be done.", "headers": LOCATION}}
 
 
 def operation_id(route: APIRoute) -> str:

@@ -1,5 +1,6 @@
 """What the worker does: jobs by their kind, and chores by the clock. New ones get a line here."""
 
+from app.jobs.analyze_agent import analyze_agent
 from app.jobs.chores import (
     make_partitions,
     mark_stalled_runs,
@@ -17,7 +18,10 @@ from app.jobs.runs import end_lost_runs, run_agent
 from app.jobs.webhook_deliveries import deliver_webhook
 from app.models import JobKind
 
+ANALYSES_AT_ONCE = 2
+
 HANDLED: tuple[Handled, ...] = (
+    Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RUN_AGENT, run_agent),
     Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
     Handled(JobKind.DELIVER_WEBHOOK, deliver_webhook, concurrency=8),

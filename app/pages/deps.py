@@ -24,6 +24,7 @@ from app.models import AttemptKind
 from app.pages.cookies import current_token
 from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
 from app.services.agents import AgentService
+from app.services.analyses import AnalysisService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.executions import ExecutionService
@@ -145,6 +146,7 @@ def personal(
 
 
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
+AnalysisServiceDep = Annotated[AnalysisService, Depends(service(AnalysisService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 from sqlalchemy import Select, text
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import defer, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.database import database_now
@@ -63,7 +63,8 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
 
     async def list_jobs(self, query: JobQuery) -> Slice[Job]:
         """Newest first: one query and none per row."""
-        statement = self.visible().options(*self.loads())
+        # What came of a job may be large; it is on the job's own page.
+        statement = self.visible().options(*self.loads(), defer(Job.result))
         for field in self.filters:
             if (value := getattr(query, field)) is not None:
                 statement = statement.where(getattr(Job, field) == value)

@@ -13,7 +13,8 @@ async def make_job(
     session: AsyncSession, actor: Actor, kind: JobKind = JobKind.ANALYZE_AGENT, **values: Any
 ) -> Job:
     """A queued job; ``values`` are columns as a worker would have left them."""
-    job = await JobService(session, actor).enqueue(kind, values.pop("params", {"limit": 10}))
+    params, agent_id = values.pop("params", {"limit": 10}), values.pop("agent_id", None)
+    job = await JobService(session, actor).enqueue(kind, params, agent_id=agent_id)
     for name, value in values.items():
         setattr(job, name, value)
     await session.flush()  # as committed by the worker

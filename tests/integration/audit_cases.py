@@ -203,6 +203,7 @@ API_CASES: dict[str, Case] = {
     "POST /tools/batch": to(f"{API}/tools/batch", json={"items": [{"name": "new"}]}),
     "PATCH /tools/batch": bulk("tools/batch", "tool", changes={"description": "new"}),
     "POST /tools/batch/delete": bulk("tools/batch/delete", "tool"),
+    "POST /agents/{agent_id}/analyze": at(f"{API}/agents/{{}}/analyze", "agent", json={}),
     "POST /jobs/{job_id}/cancel": at(f"{API}/jobs/{{}}/cancel", "job"),
     "POST /jobs/{job_id}/retry": at(f"{API}/jobs/{{}}/retry", "job", JobStatus.FAILED),
     "PATCH /executions/batch": bulk("executions/batch", "run", changes={"status": "failed"}),
@@ -283,6 +284,7 @@ PAGE_CASES: dict[str, Case] = {
         "/tools/{}/edit", "tool", data=TOOL_FORM | {"row_version": "1"}
     ),
     "POST /tools/{tool_id}/delete": at("/tools/{}/delete", "tool"),
+    "POST /agents/{agent_id}/analyses": at("/agents/{}/analyses", "agent", data={"limit": "100"}),
     "POST /jobs/{job_id}/cancel": at("/jobs/{}/cancel", "job"),
     "POST /jobs/{job_id}/retry": at("/jobs/{}/retry", "job", JobStatus.FAILED),
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),

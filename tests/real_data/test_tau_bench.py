@@ -2,17 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from app.core.config import PROJECT_ROOT
-from app.core.database import Database
 from app.models.base import Base
-from tests.server import Installation, installed
+from tests.server import Installation
 
 FILE = PROJECT_ROOT.parent / "shared" / "data" / "tau-bench" / "gpt-4o-airline.json"
 RUNS, MESSAGES, TOOL_CALLS, TOOLS = 120, 3636, 810, 14
@@ -21,12 +19,6 @@ pytestmark = [
     pytest.mark.real_data,
     pytest.mark.skipif(not FILE.exists(), reason="the published runs are not here"),
 ]
-
-
-@pytest.fixture
-async def home(own_database: Database, tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(own_database, tmp_path) as home:
-        yield home
 
 
 async def rows(home: Installation, statement: str) -> list[tuple[Any, ...]]:

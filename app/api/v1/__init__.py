@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.api.v1 import (
     agents,
+    analyses,
     api_keys,
     audit_events,
     auth,
@@ -27,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tools.router,
     statistics.router,
     jobs.router,
+    analyses.router,
     api_keys.router,
     pauses.router,
     users.router,

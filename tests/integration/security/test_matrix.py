@@ -18,6 +18,7 @@ from app.schemas.agents import AgentUpdate
 from app.services.agents import AgentService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
+from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.tools import make_tool
@@ -33,6 +34,7 @@ KINDS = (
     "agent_id",
     "tool_id",
     "execution_id",
+    "job_id",
     "key_id",
     "user_id",
     "session_id",
@@ -73,6 +75,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "agent_id": agent.id,
         "tool_id": (await make_tool(session, actor)).id,
         "execution_id": (await make_execution(session, actor, agent)).id,
+        "job_id": (await make_analysis(session, actor, agent)).id,
         "key_id": (await make_api_key(session, user))[0].id,
         "user_id": user.id,
         "session_id": await session_of(session, user),

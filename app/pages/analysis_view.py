@@ -1,0 +1,260 @@
+"""A report as its page draws it: findings by severity, numbers scaled for the charts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from app.core.templating import duration, money, number
+from app.pages.charts import nice_top, path_of, points
+from app.pages.listing import href
+from app.schemas.analyses import (
+    AnalysisReport,
+    AnalysisRequest,
+    Bar,
+    ContextGrowth,
+    Distribution,
+    Finding,
+    FindingKind,
+    RevisionFigures,
+    Severity,
+)
+
+LABELS: Mapping[FindingKind, str] = {
+    FindingKind.FAILURES: "Failed runs",
+    FindingKind.UNFINISHED_RUNS: "Unfinished runs",
+    FindingKind.REPEATED_CALLS: "Repeated calls",
+    FindingKind.IGNORED_TOOL_ERRORS: "Ignored tool errors",
+    FindingKind.UNRESOLVED_TOOL_ERRORS: "Unresolved tool errors",
+    FindingKind.FAILING_TOOL: "Failing tool",
+    FindingKind.BROKEN_ARGUMENTS: "Broken arguments",
+    FindingKind.UNKNOWN_TOOL: "Unknown tool",
+    FindingKind.TRUNCATED_OUTPUTS: "Truncated answers",
+    FindingKind.BREAKING_OFF: "Answers that break off",
+    FindingKind.GROWING_CONTEXT: "Growing context",
+    FindingKind.REVISION_DIFFERENCE: "Revisions compared",
+    FindingKind.SLOW_RUNS: "Slow runs",
+    FindingKind.COSTLY_RUNS: "Costly runs",
+    FindingKind.UNUSED_TOOLS: "Unused tools",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFinding:
+    """A finding, the list that has all of it (if one does), and its detail unless just given."""
+
+    finding: Finding
+    label: str
+    all_href: str | None
+    detail: str | None
+
+    @property
+    def evidence_words(self) -> str:
+        """``See 20 of 35 cases``."""
+        shown, total = len(self.finding.evidence), self.finding.total
+        if shown < total:
+            return f"See {shown:,} of {total:,} cases"
+        return "See the case" if total == 1 else f"See {total:,} cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    severity: Severity
+    findings: list[ShownFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Bars in percent of the chart's height, and the same as rows of a table."""
+
+    series: list[dict[str, Any]]
+    y_labels: list[str]
+    rows: list[tuple[str, str]]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthChart:
+    """Lines in a box of 100 by 100; too few points make no line."""
+
+    unit: str
+    runs: int
+    lines: list[dict[str, str]]
+    y_labels: list[str]
+    x_labels: list[str]
+    rows: list[tuple[str, ...]]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    groups: list[Group]
+    latency: Histogram | None
+    cost: Histogram | None
+    contexts: list[GrowthChart]
+    outcomes: list[tuple[str, int, float]]  # status, runs, percent
+    revisions: list[tuple[RevisionFigures, str]]  # with the failure rate in words
+    notes: list[str]
+    period: str
+
+
+def view_of(report: AnalysisReport) -> ReportView:
+    runs = max(1, report.scope.runs)
+    return ReportView(
+        groups=groups_of(report),
+        latency=histogram(report.latency_ms, duration),
+        cost=histogram(report.cost_usd, lambda usd: money(Decimal(repr(usd)))),
+        contexts=[growth_chart(growth) for growth in report.contexts],
+        outcomes=[(row.status.value, row.runs, row.runs / runs * 100) for row in report.statuses],
+        revisions=[(row, rate_words(row)) for row in report.revisions],
+        notes=notes_on(report),
+        period=period_words(report),
+    )
+
+
+def groups_of(report: AnalysisReport) -> list[Group]:
+    """By severity. What finding after finding would repeat is said once."""
+    groups: list[Group] = []
+    said: str | None = None
+    for finding in report.findings:
+        if not groups or groups[-1].severity is not finding.severity:
+            groups.append(Group(finding.severity, []))
+            said = None
+        detail = None if finding.detail == said else finding.detail
+        said = finding.detail
+        where = None
+        if finding.kind is FindingKind.FAILURES:
+            where = href("/executions", {"agent_id": report.agent_id, "status": "failed"})
+        groups[-1].findings.append(ShownFinding(finding, LABELS[finding.kind], where, detail))
+    return groups
+
+
+def histogram(found: Distribution, written: Callable[[float], str]) -> Histogram | None:
+    if not found.known or found.p50 is None or found.p95 is None:
+        return None
+    top = nice_top(max(bar.count for bar in found.bars))
+    return Histogram(
+        series=[bar_of(bar, top, written) for bar in found.bars],
+        y_labels=[f"{top:g}", f"{top / 2:g}", "0"],
+        rows=[(range_words(bar, written), number(bar.count)) for bar in found.bars],
+        summary=f"{number(found.known)} runs, half of them up to {written(found.p50)}, "
+        f"95 % up to {written(found.p95)}",
+    )
+
+
+def bar_of(bar: Bar, top: float, written: Callable[[float], str]) -> dict[str, Any]:
+    return {
+        "label": written(bar.low),
+        "height_percent": round(bar.count / top * 100, 2),
+        "bad_percent": 0,
+        "title": f"{range_words(bar, written)}: {number(bar.count)} runs",
+    }
+
+
+def range_words(bar: Bar, written: Callable[[float], str]) -> str:
+    return written(0) if bar.high == 0 else f"{written(bar.low)} – {written(bar.high)}"
+
+
+def growth_chart(growth: ContextGrowth) -> GrowthChart:
+    top = nice_top(max(point.highest for point in growth.points))
+    series = {
+        "Largest": ("b", [point.highest for point in growth.points]),
+        "Median": ("", [point.p50 for point in growth.points]),
+    }
+    last = growth.points[-1]
+    return GrowthChart(
+        unit=growth.unit.value,
+        runs=growth.runs,
+        lines=[
+            {"label": name, "kind": kind, "d": path_of(points(values, 100, 100, top))}
+            for name, (kind, values) in series.items()
+        ]
+        if len(growth.points) > 1
+        else [],
+        y_labels=[number(round(top * step / 4)) for step in range(4, -1, -1)],
+        x_labels=["call 1", f"call {(last.call + 1) // 2}", f"call {last.call}"],
+        rows=[
+            (str(p.call), number(p.runs), number(round(p.p50)), number(round(p.highest)))
+            for p in growth.points
+        ],
+        summary=f"{growth.unit.value.capitalize()} of input by model call, over "
+        f"{number(growth.runs)} runs",
+    )
+
+
+def rate_words(row: RevisionFigures) -> str:
+    """With the range that the true rate is likely in; of a few runs, the count alone."""
+    counts = f"{row.failed:,} of {row.ended:,}"
+    if row.failure_rate is None or row.failure_low is None or row.failure_high is None:
+        return "none ended"
+    if row.few_runs:
+        return counts
+    rate, low, high = (
+        f"{v * 100:.0f}" for v in (row.failure_rate, row.failure_low, row.failure_high)
+    )
+    return f"{rate} % ({low} – {high} %), {counts}"
+
+
+def notes_on(report: AnalysisReport) -> list[str]:
+    """What a reader must know about the figures."""
+    scope, found = report.scope, []
+    if scope.more_runs:
+        found.append(f"Older runs match too: only the newest {scope.limit:,} were looked at.")
+    if scope.made_up_times:
+        found.append(
+            f"{all_or_some(scope.made_up_times, scope.runs)} come from a source without times: "
+            "latencies and slow steps leave them out."
+        )
+    if scope.without_steps:
+        found.append(
+            f"{all_or_some(scope.without_steps, scope.runs)} were reported without steps: what the "
+            "agent did in them cannot be seen."
+        )
+    if scope.read_in_part:
+        found.append(f"{scope.read_in_part:,} very large runs were read in part.")
+    return found
+
+
+def all_or_some(part: int, whole: int) -> str:
+    return f"All {whole:,} runs" if part == whole else f"{part:,} of {whole:,} runs"
+
+
+def period_words(report: AnalysisReport) -> str:
+    """From the first run that was looked at to the last."""
+    first, last = report.scope.first_started_at, report.scope.last_started_at
+    if first is None or last is None:
+        return ""
+    days = f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
+    return days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+
+
+def scope_words(request: AnalysisRequest) -> str:
+    """What was asked for, such as ``newest 500 runs of revision 3, from 2026-11-01``."""
+    words = f"newest {request.limit:,} runs"
+    if request.revision is not None:
+        words += f" of revision {request.revision}"
+    if request.since is not None:
+        words += f", from {request.since:%Y-%m-%d}"
+    if request.until is not None:
+        # Days are written as people mean them: the last one is part of it.
+        words += f", to {request.until - timedelta(microseconds=1):%Y-%m-%d}"
+    return words
+
+
+def request_values(values: Mapping[str, str]) -> dict[str, str]:
+    """The form's days as moments (UTC); the last day is meant to its end."""
+    given = {name: text for name, text in values.items() if text.strip()}
+    if "since" in given:
+        given["since"] = midnight(given["since"], 0)
+    if "until" in given:
+        given["until"] = midnight(given["until"], 1)
+    return given
+
+
+def midnight(text: str, days_later: int) -> str:
+    """What is no day is left for the schema to refuse."""
+    try:
+        return f"{date.fromisoformat(text.strip()) + timedelta(days=days_later)}T00:00:00Z"
+    except (ValueError, OverflowError):
+        return text

@@ -1,0 +1,184 @@
+"""Analyses on pages: asked for in a form, watched, read with their evidence."""
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.config import Settings
+from app.models import Agent, JobStatus, User
+from app.schemas.analyses import AnalysisRequest
+from app.services.analyses import AnalysisService, request_of
+from tests.conftest import QueryCounter, client_of
+from tests.factories.agents import make_agent
+from tests.factories.analyses import full_report, make_analysis, make_report
+from tests.factories.clients import log_in
+from tests.factories.jobs import make_job
+
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture
+async def agent(session: AsyncSession, actor: Actor) -> Agent:
+    return await make_agent(session, actor, name="shop-support")
+
+
+def text_of(page: httpx2.Response) -> str:
+    body = LexborHTMLParser(page.text).body
+    assert body is not None
+    return " ".join(body.text(separator=" ").split())
+
+
+async def test_form_asks_for_an_analysis_of_whole_days(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    form = {"since": "2026-11-01", "until": "2026-11-03", "revision": "1", "limit": "500"}
+    response = await web.post(f"/agents/{agent.id}/analyses", data=form)
+    assert response.status_code == 303
+    page = await web.get(response.headers["Location"])
+    assert "Newest 500 runs of revision 1, from 2026-11-01, to 2026-11-03" in text_of(page)
+    [listed] = await AnalysisService(session, actor).list_newest(agent)
+    assert request_of(listed.job.params) == AnalysisRequest.model_validate(
+        {
+            "since": "2026-11-01T00:00:00Z",
+            "until": "2026-11-04T00:00:00Z",
+            "revision": 1,
+            "limit": 500,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"limit": "0"}, "must be at least 1"),
+        ({"since": "tomorrow"}, "must be a date and time"),
+        ({"since": "9999-12-31", "until": "9999-12-31"}, "must be"),
+        ({"since": "2026-11-05", "until": "2026-11-03"}, "since must be before until"),
+        ({"revision": "9"}, "has no revision 9"),
+    ],
+)
+async def test_form_that_is_refused_keeps_what_was_typed(
+    typed: dict[str, str], said: str, web: httpx2.AsyncClient, agent: Agent
+) -> None:
+    response = await web.post(f"/agents/{agent.id}/analyses", data={"limit": "100"} | typed)
+    assert response.status_code == 422
+    assert said in text_of(response)
+    for name, value in typed.items():
+        field = LexborHTMLParser(response.text).css_first(f"#f-{name}")
+        assert field is not None
+        if field.tag == "input":
+            assert field.attributes["value"] == value
+
+
+async def test_second_one_is_refused_with_the_way_to_the_first(
+    web: httpx2.AsyncClient, agent: Agent
+) -> None:
+    await web.post(f"/agents/{agent.id}/analyses", data={"limit": "100"})
+    response = await web.post(f"/agents/{agent.id}/analyses", data={"limit": "100"})
+    assert response.status_code == 422
+    assert "is under way already" in text_of(response)
+
+
+async def test_report_shows_findings_with_links_to_their_steps(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_analysis(session, actor, agent)
+    page = await web.get(f"/agents/{agent.id}/analyses/{job.id}")
+    shown, links = text_of(page), [a.attributes.get("href") for a in tree(page).css("a")]
+    for finding in full_report().findings:
+        assert finding.title in shown
+        for place in finding.evidence:
+            span = f"?span={place.span_id}#span" if place.span_id else ""
+            assert f"/executions/{place.execution_id}{span}" in links
+    assert f"/api/v1/agents/{agent.id}/analyses/{job.id}" in links
+    assert "Numbers as a table" in shown
+
+
+def tree(page: httpx2.Response) -> LexborHTMLParser:
+    return LexborHTMLParser(page.text)
+
+
+async def test_every_chart_has_its_numbers_in_a_table(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_analysis(session, actor, agent)
+    found = tree(await web.get(f"/agents/{agent.id}/analyses/{job.id}"))
+    assert len(found.css("figure.chart")) == len(found.css("details.numbers")) == 3
+
+
+async def test_page_of_a_running_analysis_asks_again_until_there_is_a_report(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_job(
+        session, actor, agent_id=agent.id, status=JobStatus.RUNNING, progress=40, message="Reading"
+    )
+    path = f"/agents/{agent.id}/analyses/{job.id}"
+    page = await web.get(path)
+    assert "40 %: Reading" in text_of(page)
+    state = tree(page).css_first("#state")
+    assert state is not None
+    assert (state.attributes["hx-get"], state.attributes["hx-trigger"]) == (path, "every 1s")
+    part = await web.get(path, headers=PART)
+    assert "HX-Refresh" not in part.headers
+    job.status, job.result = JobStatus.SUCCEEDED, full_report().model_dump(mode="json")
+    await session.flush()
+    assert (await web.get(path, headers=PART)).headers["HX-Refresh"] == "true"
+
+
+async def test_analysis_that_failed_says_why_and_can_be_tried_again(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_job(
+        session, actor, agent_id=agent.id, status=JobStatus.FAILED, error="It took too long."
+    )
+    page = await web.get(f"/agents/{agent.id}/analyses/{job.id}")
+    assert "It took too long." in text_of(page)
+    assert tree(page).css_first(f'form[action="/jobs/{job.id}/retry"]') is not None
+
+
+async def test_report_about_nothing_says_so(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_analysis(session, actor, agent, make_report())
+    assert "No runs to look at" in text_of(await web.get(f"/agents/{agent.id}/analyses/{job.id}"))
+
+
+async def test_viewer_reads_reports_and_can_ask_for_none(
+    app: FastAPI,
+    session: AsyncSession,
+    settings: Settings,
+    viewer: User,
+    agent: Agent,
+    actor: Actor,
+) -> None:
+    job = await make_analysis(session, actor, agent)
+    async with client_of(app) as client:
+        await log_in(client, session, settings, viewer)
+        page = await client.get(f"/agents/{agent.id}/analyses")
+        assert "New analysis" not in page.text
+        assert (await client.get(f"/agents/{agent.id}/analyses/{job.id}")).status_code == 200
+        refused = await client.post(f"/agents/{agent.id}/analyses", data={"limit": "100"})
+        assert refused.status_code == 403
+
+
+async def test_list_needs_the_same_queries_for_one_report_and_for_many(
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    agent: Agent,
+    counted: QueryCounter,
+) -> None:
+    path, counts = f"/agents/{agent.id}/analyses", []
+    for reports in (1, 8):
+        for _ in range(reports):
+            await make_analysis(session, actor, agent)
+        await web.get(path)
+        counted.statements.clear()
+        with counted:
+            page = await web.get(path)
+        counts.append(counted.count)
+    assert counts[0] == counts[1]
+    assert len(tree(page).css("#results tbody tr")) == 9
