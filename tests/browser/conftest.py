@@ -27,6 +27,7 @@ from tests.factories.executions import execution_data
 from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
+from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 from tests.server import ServerProcess
 
 T = TypeVar("T")
@@ -92,6 +93,8 @@ async def seed(url: str) -> Seed:
         agent = await make_agent(session, actor, name="airline-support", tool_ids=[tool.id])
         await make_agent(session, actor, name="retail-support", description="Sells shoes")
         _, key = await make_api_key(session, boss)
+        hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
+        await make_webhook_delivery(session, actor, hook)
         await make_jobs(session, actor, agent)
         found = Seed(agent.id, tool.id, key)
     await database.dispose()
