@@ -17,6 +17,7 @@ PATHS = [
     "/agents",
     "/agents/{agent}",
     "/agents/{agent}/revisions",
+    "/agents/{agent}/analyses",
     "/agents/{agent}/edit",
     "/agents/new",
     "/tools",
