@@ -17,7 +17,6 @@ from app.models import Agent, AgentRevision, User
 from app.schemas.agents import DEFAULT_MAX_TOKENS, AgentStaffCreate, AgentStaffUpdate
 from app.services.agents import AgentService
 from app.services.search import matches
-from app.services.tools import ToolService
 
 
 class AgentForm(RowForm):
@@ -80,12 +79,11 @@ class AgentView(TrashView, model=Agent):
     async def fill_choices(
         self, session: AsyncSession, actor: Actor, form: RowForm, row: Row | None
     ) -> None:
-        """The tools this person may give, and those the agent has, which must not get lost."""
-        tools = {tool.id: tool.name for tool in await ToolService(session, actor).choices()}
+        """The tools the agent can be given, and those it has, which must not get lost."""
         if row is not None:
-            await session.refresh(row, ["tools"])
-            tools |= {tool.id: tool.name for tool in row.tools}
+            await session.refresh(row, ["tools", "user"])
+        tools = await AgentService(session, actor).tool_choices(row)
         field: Any = form["tool_ids"]  # WTForms does not type its choices
-        field.choices = sorted(tools.items(), key=lambda pair: pair[1])
+        field.choices = [(tool.id, tool.name) for tool in tools]
         if row is not None and field.raw_data is None:
             field.data = [tool.id for tool in row.tools]

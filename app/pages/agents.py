@@ -19,7 +19,6 @@ from app.services.agents import AgentService
 from app.services.config_pulls import ConfigPullService
 from app.services.executions import ExecutionService
 from app.services.statistics import StatisticsService
-from app.services.tools import ToolService
 
 router = APIRouter(prefix="/agents")
 AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -71,7 +70,7 @@ async def form_page(
 ) -> Response:
     # A post that left fields out shows them empty.
     form.values = EMPTY | form.values
-    tools = await ToolService(agents.session, agents.actor).choices()
+    tools = await agents.tool_choices(agent)
     context = {
         "form": form,
         "agent": agent,

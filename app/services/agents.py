@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
-from app.core.permissions import Permission
+from app.core.permissions import SEES_ALL_ROWS, Permission
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Tool
 from app.models.agents import agent_tools
@@ -103,6 +103,15 @@ def read_from(row: RowMapping) -> AgentRead:
     return AgentRead.model_validate(dict(row) | relations)
 
 
+def owner_of(agent: Agent) -> int | None:
+    """The id of its owner, where that person sees no rows but their own; a new one is the actor's,
+    who is asked what they see anyway.
+    """
+    if agent.id is None or agent.user.role in SEES_ALL_ROWS:
+        return None
+    return agent.user_id
+
+
 def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
     """Raise ``NotFound`` for none, ``Conflict`` for several."""
     if not agents:
@@ -164,9 +173,30 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
             return {}
         is_new = row.id is None
         old = [] if is_new else sorted(tool.name for tool in row.tools)
-        row.tools = await ToolService(self.session, self.actor).by_ids(tool_ids)
+        row.tools = await self._tools(row, tool_ids)
         new = sorted(tool.name for tool in row.tools)
         return {} if old == new else {"tools": [old, new]}
+
+    async def _tools(self, agent: Agent, tool_ids: Sequence[int]) -> list[Tool]:
+        """What the agent has may stay; what it gets must be there for its owner, too.
+
+        Or someone could not save their own agent, or change how another's behaves. Raises
+        ``Invalid``.
+        """
+        had = [] if agent.id is None else agent.tools
+        kept = [tool for tool in had if tool.id in tool_ids and tool.deleted_at is None]
+        new = set(tool_ids) - {tool.id for tool in kept}
+        tools = ToolService(self.session, self.actor)
+        return sorted(kept + await tools.to_give(new, owner_of(agent)), key=lambda t: t.name)
+
+    async def tool_choices(self, agent: Agent | None) -> list[Tool]:
+        """What the agent has or can be given, by name; of a new one what this person can give."""
+        tools = ToolService(self.session, self.actor)
+        if agent is None:
+            return await tools.choices()
+        found = {tool.id: tool for tool in await tools.choices(owner_of(agent))}
+        found |= {tool.id: tool for tool in agent.tools}
+        return sorted(found.values(), key=lambda tool: (tool.name, tool.id))
 
     async def written(self, row: Agent, changes: Changes, note: str | None) -> None:
         revision = await AgentRevisionService(self.session, self.actor).capture(row.id, note)
@@ -184,7 +214,8 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         """Raise ``Conflict`` also when a tool of it is in the trash, where no agent may use it."""
         self.require(self.deletable)
         agent = await self.get(row_id, trashed=True)
-        gone = ", ".join(tool.name for tool in agent.tools if tool.deleted_at is not None)
+        tools = await ToolService(self.session, self.actor).hold([t.id for t in agent.tools])
+        gone = ", ".join(tool.name for tool in tools if tool.deleted_at is not None)
         if gone:
             raise Conflict(f"It uses tools that are in the trash ({gone}). Restore them first.")
         return await super().restore(row_id)
@@ -209,14 +240,14 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         unchanged = content_hash(snapshot_of(agent)) == revision.content_sha256
         if unchanged and agent.live_revision_id != revision.id:
             # Going live first keeps the save below from making a revision of the same content.
-            await revisions.go_live(agent, revision)
+            await revisions.go_live([(agent, revision)])
         await self.save("restore_revision", agent, extra, note or f"Restored revision {number}")
         return agent
 
     async def _apply(self, agent: Agent, revision: AgentRevision) -> None:
         wanted = {tool["id"]: tool["name"] for tool in revision.snapshot["tools"]}
         try:
-            agent.tools = await ToolService(self.session, self.actor).by_ids(list(wanted))
+            agent.tools = await self._tools(agent, list(wanted))
         except Invalid as error:
             names = ", ".join(sorted(wanted.values()))
             raise Conflict(

@@ -1,6 +1,6 @@
 """Tools: their rules, and what a change of one means for the agents that use it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,12 @@ def origin_of(endpoint: JsonObject) -> tuple[str, str]:
 
 def same_origin(one: JsonObject | None, other: JsonObject | None) -> bool:
     return one is not None and other is not None and origin_of(one) == origin_of(other)
+
+
+def unchanged(statement: Select[Tool]) -> Select[Tool]:
+    """Nobody changes or trashes these rows before the transaction ends; they are read afresh."""
+    locked = statement.with_for_update(read=True, of=Tool)
+    return locked.execution_options(populate_existing=True)
 
 
 class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
@@ -71,18 +77,44 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         """The tools in the order of their names. Raise ``Invalid`` naming ids that are missing."""
         if not tool_ids:
             return []
-        # Shared locks: a tool cannot go to the trash while it is being given to an agent.
-        wanted = self.visible().where(Tool.id.in_(tool_ids)).with_for_update(read=True, of=Tool)
-        statement = wanted.order_by(Tool.name)
+        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.name)
         tools = list(await self.session.scalars(statement))
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
         if missing:
             raise Invalid(f"There are no tools with the ids {missing}.", field="tool_ids")
         return tools
 
-    async def choices(self, limit: int = 500) -> list[Tool]:
-        """The tools an agent can be given, by name."""
+    async def to_give(self, tool_ids: Collection[int], owner_id: int | None) -> list[Tool]:
+        """The tools an agent is to get, kept as they are until the transaction ends.
+
+        ``owner_id`` is the agent's owner, where that person sees no tools but their own. Raise
+        ``Invalid`` naming what is missing, for the actor or for the owner.
+        """
+        if not tool_ids:
+            return []
+        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.id)
+        tools = list(await self.session.scalars(unchanged(statement)))
+        missing = sorted(set(tool_ids) - {tool.id for tool in tools})
+        if missing:
+            raise Invalid(f"There are no tools with the ids {missing}.", field="tool_ids")
+        foreign = [t.name for t in tools if owner_id is not None and t.user_id != owner_id]
+        if foreign:
+            raise Invalid(
+                f"The owner of this agent has no such tools: {', '.join(sorted(foreign))}.",
+                field="tool_ids",
+            )
+        return tools
+
+    async def hold(self, tool_ids: Collection[int]) -> Sequence[Tool]:
+        """Tools that an agent has, kept as they are until the transaction ends."""
+        statement = select(Tool).where(Tool.id.in_(tool_ids)).order_by(Tool.id)
+        return (await self.session.scalars(unchanged(statement))).all()
+
+    async def choices(self, owner_id: int | None = None, limit: int = 500) -> list[Tool]:
+        """The tools an agent can be given, by name; ``owner_id`` as in ``to_give``."""
         statement = self.visible().order_by(Tool.name, Tool.id).limit(limit)
+        if owner_id is not None:
+            statement = statement.where(Tool.user_id == owner_id)
         return list(await self.session.scalars(statement))
 
     async def agents_using(self, tool: Tool, limit: int = 200) -> list[Agent]:
@@ -101,12 +133,13 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         if not BEHAVIOUR_FIELDS & changes.keys():
             return
         revisions = AgentRevisionService(self.session, self.actor)
-        for agent_id in await self._ids_of_agents(row):
-            await revisions.capture(agent_id, f"Tool {row.name} changed")
+        await revisions.capture_each(await self._ids_of_agents(row), f"Tool {row.name} changed")
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
         """Raise ``Conflict`` while agents use the tool: they would silently lose it."""
         self.require(self.deletable)
+        # Locked before it is asked who uses it: whoever gives it to an agent waits, and then
+        # finds it gone, or was first and is seen here.
         tool = await self.get(row_id, lock=True)
         users = await self._ids_of_agents(tool)
         if users:

@@ -29,11 +29,16 @@ async def note_change(session: AsyncSession, actor: Actor, change: Change) -> No
 
     Where none does, that is known without a look at the database.
     """
-    events = events_of(change)
-    if not events:
+    await note_changes(session, actor, [change])
+
+
+async def note_changes(session: AsyncSession, actor: Actor, changes: Sequence[Change]) -> None:
+    """As ``note_change``, looking once at who wants to know."""
+    told = [(event, change) for change in changes for event in events_of(change)]
+    if not told:
         return
     wanted = await wanted_by(session)
-    for event in events:
+    for event, change in told:
         if endpoint_ids := wanted.get(event.value):
             message = message_of(event.value, data_of(change))
             put(session, actor, [delivery(each, message) for each in endpoint_ids])
