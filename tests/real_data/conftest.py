@@ -1,4 +1,4 @@
-"""A running server to import published runs into."""
+"""What published runs are imported into, and where recorded exchanges are replayed."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,6 +7,9 @@ import pytest
 
 from app.core.database import Database
 from tests.server import Installation, installed
+from tests.stage import provider, run_settings, stage
+
+__all__ = ["home", "provider", "run_settings", "stage"]
 
 
 @pytest.fixture

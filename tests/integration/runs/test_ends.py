@@ -19,9 +19,9 @@ from app.services.upkeep import UpkeepService
 from tests.conftest import client_of
 from tests.factories.clients import key_headers
 from tests.factories.users import make_user
-from tests.integration.runs.conftest import Json, Stage
 from tests.provider import Provider, calls, drips, says
 from tests.server import ServerProcess
+from tests.stage import Json, Stage
 
 SYSTEM = Actor.system(Via.JOB)
 

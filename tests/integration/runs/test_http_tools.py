@@ -15,9 +15,9 @@ from app.core.outbound import Outbound
 from tests.conftest import client_of
 from tests.factories.clients import log_in
 from tests.factories.users import make_user
-from tests.integration.runs.conftest import Json, Stage
 from tests.loopback import LoopbackServer
 from tests.provider import Provider, calls, says
+from tests.stage import Json, Stage
 
 SECRET = "Bearer tool-secret-canary"
 heard: list[tuple[str, str, dict[str, str], str]] = []

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.integration.runs.conftest import KEY, Stage
 from tests.provider import (
     Answer,
     Provider,
@@ -17,6 +16,7 @@ from tests.provider import (
     sends,
     sleeps,
 )
+from tests.stage import KEY, Stage
 
 FUNCTION = {"name": "find_bag"}
 
