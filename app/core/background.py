@@ -12,9 +12,10 @@ class Background:
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
-        if self._task is not None:
+        # A cancellation can be lost, when what was waited for comes at the same moment.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=0.5)
 
     async def _work(self) -> None:
         raise NotImplementedError

@@ -155,7 +155,8 @@ class CredentialWatch(Background):
         sure_at = time.monotonic()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
                 await asyncio.sleep(TOGETHER_S)
             self._wake.clear()
             try:

@@ -182,7 +182,8 @@ class EventListener(Background):
             self._wake.clear()
             await self._catch_up(connection)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
 
     def _hears(self, *, now: bool) -> None:
         """What is remembered is only right while changes are heard."""

@@ -97,7 +97,8 @@ class PresenceKeeper(Background):
     async def _work(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), BEAT_EVERY_S)
+                async with asyncio.timeout(BEAT_EVERY_S):
+                    await self._wake.wait()
                 await asyncio.sleep(TOGETHER_S)
             self._wake.clear()
             try:
