@@ -107,6 +107,7 @@ NOTICES: Mapping[str, str] = {
     "created": "Created.",
     "saved": "Saved.",
     "unchanged": "Nothing had changed, so nothing was saved.",
+    "cancelled": "The run is stopped.",
     "trashed": "Moved to the trash.",
     "restored": "Restored.",
     "revoked": "The key is revoked.",

@@ -156,6 +156,7 @@ async def show_execution(
         "reporter": await runs.reporter(execution),
         "median_ms": await runs.median_latency_ms(execution.agent_id),
         "may_delete": runs.actor.may(Permission.EXECUTIONS_DELETE),
+        "may_run": runs.actor.may(Permission.AGENTS_RUN),
         "is_open": execution.status in OPEN_STATUSES,
         "here": listing.here(request),
     }

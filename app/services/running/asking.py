@@ -59,10 +59,11 @@ class Asked:
     source: ExecutionSource = ExecutionSource.API
     overrides: Overrides = field(default_factory=Overrides)
 
-    @property
-    def metadata(self) -> Json | None:
+    def metadata(self, revision: int) -> Json | None:
         """What the caller sent, and what decides the run beside its revision."""
-        ours = {"variables": self.data.variables, "overrides": self.overrides.changes}
+        tried = self.overrides.changes
+        of_revision = {"revision": revision} if tried else {}
+        ours: Json = {"variables": self.data.variables, "overrides": tried} | of_revision
         kept = {name: value for name, value in ours.items() if value}
         return ({"run": kept} if kept else {}) | (self.data.metadata or {}) or None
 
@@ -190,7 +191,7 @@ class RunService:
             input={"messages": asked.data.conversation},
             session_id=asked.data.session_id,
             tags=asked.data.tags,
-            metadata=asked.metadata,
+            metadata=asked.metadata(number),
         )
         return (await executions.record(data)).execution
 
