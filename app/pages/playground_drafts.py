@@ -127,7 +127,8 @@ def asked_of(draft: Draft, key: str, agent_id: int, snapshot: Json) -> Asked | N
                     for message in draft.messages
                     if message.content.strip()
                 ],
-                "variables": {n: v for n, v in draft.variables.items() if n in draft.wanted},
+                # A field that was left empty is a value that was forgotten.
+                "variables": {n: v for n, v in draft.variables.items() if v and n in draft.wanted},
                 "revision": side["revision"] or None,
             }
         )

@@ -28,6 +28,7 @@ from tests.factories.jobs import make_job
 from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
+from tests.provider import Provider
 from tests.server import ServerProcess
 
 T = TypeVar("T")
@@ -138,15 +139,25 @@ def report_runs(site: Site) -> int:
 
 
 @pytest.fixture(scope="session")
-def site(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory, provider: Provider
+) -> Iterator[Site]:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(postgres.ensure_database, "browser").result()
     made = in_thread(seed(postgres.url("browser")))
-    server = ServerProcess(postgres.url("browser"), tmp_path_factory.mktemp("browser"))
+    folder, provided = tmp_path_factory.mktemp("browser"), provider.base_url
+    server = ServerProcess(postgres.url("browser"), folder, OPENAI_BASE_URL=provided)
     with server:
         bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0)
         run_id = report_runs(bare)
         yield Site(server.url, made.api_key, made.agent_id, made.tool_id, run_id)
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    """The model provider of the site."""
+    with Provider() as provider:
+        yield provider
 
 
 @pytest.fixture(scope="session")

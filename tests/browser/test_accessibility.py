@@ -18,6 +18,7 @@ PATHS = [
     "/agents/{agent}",
     "/agents/{agent}/revisions",
     "/agents/{agent}/analyses",
+    "/agents/{agent}/playground",
     "/agents/{agent}/edit",
     "/agents/new",
     "/tools",

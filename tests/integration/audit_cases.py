@@ -181,6 +181,32 @@ async def reset_at_api(world: World) -> tuple[str, dict[str, Any]]:
 
 
 DELIVERY = "/webhooks/{webhook_id}/deliveries/{delivery_id}"
+
+
+async def run_agent(world: World) -> tuple[str, dict[str, Any]]:
+    world.with_provider()
+    return f"{API}/agents/{await world.agent()}/run", {"json": {"input": "Hi"}}
+
+
+async def hand_in_results(world: World) -> tuple[str, dict[str, Any]]:
+    results = [{"tool_call_id": "call_1", "content": "found"}]
+    path = f"{API}/executions/{(await world.waiting()).id}/tool-results"
+    return path, {"json": {"results": results}}
+
+
+async def try_out(world: World) -> tuple[str, dict[str, Any]]:
+    world.with_provider()
+    form = {"role": "user", "content": "Hi", "left.base": "1", "left.model_name": "gpt-4o"}
+    more = {"left.max_tokens": "1000", "left.system_prompt": "Be kind.", "left.params": "{}"}
+    return f"/agents/{await world.agent()}/playground", {"data": form | more}
+
+
+async def answer_on_playground(world: World) -> tuple[str, dict[str, Any]]:
+    run = await world.waiting()
+    path = f"/agents/{run.agent_id}/playground/runs/{run.id}"
+    return path, {"data": {"result.call_1": "found"}}
+
+
 REVISION = "/agents/{agent_id}/revisions/{number}/restore"
 API_CASES: dict[str, Case] = {
     "POST /auth/login": log_in_at_api,
@@ -218,6 +244,8 @@ API_CASES: dict[str, Case] = {
         f"{API}/executions/{{}}", "run", json={"status": "failed"}
     ),
     "POST /executions/{execution_id}/cancel": at(f"{API}/executions/{{}}/cancel", "open_run"),
+    "POST /executions/{execution_id}/tool-results": hand_in_results,
+    "POST /agents/{agent_id}/run": run_agent,
     "PUT /tools/{tool_id}/headers": at(
         f"{API}/tools/{{}}/headers", "http_tool", json={"headers": {"X-Key": "k"}}
     ),
@@ -287,6 +315,9 @@ PAGE_CASES: dict[str, Case] = {
     "POST /agents/{agent_id}/analyses": at("/agents/{}/analyses", "agent", data={"limit": "100"}),
     "POST /jobs/{job_id}/cancel": at("/jobs/{}/cancel", "job"),
     "POST /jobs/{job_id}/retry": at("/jobs/{}/retry", "job", JobStatus.FAILED),
+    "POST /executions/{execution_id}/cancel": at("/executions/{}/cancel", "open_run"),
+    "POST /agents/{agent_id}/playground": try_out,
+    "POST /agents/{agent_id}/playground/runs/{execution_id}": answer_on_playground,
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /executions/{execution_id}/feedback": at(
         "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}
@@ -325,9 +356,4 @@ PAGE_CASES: dict[str, Case] = {
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
 # A login that goes on is no event; its start, its end and misuse are.
 NO_EVENT = {f"POST {API}/auth/token/refresh"}
-# Asked in tests/integration/runs, where there is a provider.
-WITH_PROVIDER = {
-    f"POST {API}/agents/{{agent_id}}/run",
-    f"POST {API}/executions/{{execution_id}}/tool-results",
-}
 CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}

@@ -6,9 +6,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
-from app.models import JobStatus, StaffSession, User
+from app.core.providers import ModelProvider
+from app.models import Execution, JobStatus, StaffSession, User
 from app.schemas.agents import AgentUpdate
+from app.schemas.runs import RunCreate
 from app.services.agents import AgentService
+from app.services.running.asking import Asked, RunService
+from app.services.running.records import RunRecorder
 from app.services.webhook_endpoints import WebhookEndpointService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
@@ -77,6 +81,24 @@ class World:
         agent = await make_agent(self.session, self.actor)
         values = {"status": "running", "ended_at": None}
         return (await make_execution(self.session, self.actor, agent, **values)).id
+
+    def with_provider(self) -> None:
+        """One that nobody answers at: what is asked of it fails at once."""
+        self.settings.openai_base_url = "http://127.0.0.1:1/v1"
+        self.settings.provider_retries = 0
+
+    async def begun(self) -> Execution:
+        """A run of Greenroom's own that nobody works on yet."""
+        self.with_provider()
+        runs = RunService(self.session, self.actor, ModelProvider(self.settings))
+        return await runs.begin(Asked(await self.agent(), RunCreate(input="Where is my bag?")))
+
+    async def waiting(self) -> Execution:
+        """A run that waits for the result of its call ``call_1``."""
+        execution = await self.begun()
+        recorder = RunRecorder(self.session, self.actor)
+        call = {"id": "call_1", "name": "find", "arguments": "{}"}
+        return await recorder.pause(await recorder.claim(execution.id), [call])
 
     async def http_tool(self) -> int:
         endpoint = {"url": "https://tools.example.com/find"}

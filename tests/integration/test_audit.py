@@ -22,7 +22,6 @@ from tests.integration.audit_cases import (
     CASES,
     NEW_PASSWORD,
     NO_EVENT,
-    WITH_PROVIDER,
 )
 from tests.integration.audit_world import World
 from tests.integration.doors import doors_of
@@ -39,7 +38,7 @@ async def last_id(session: AsyncSession) -> int:
 
 async def test_every_writing_route_has_a_case_here(app: FastAPI) -> None:
     writing = {door.name for door in doors_of(app) if door.writes}
-    assert writing == set(CASES) | NO_EVENT | WITH_PROVIDER
+    assert writing == set(CASES) | NO_EVENT
 
 
 @pytest.mark.parametrize("door", CASES)
