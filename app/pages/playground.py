@@ -49,6 +49,15 @@ MAX_REVISIONS = 50
 LABELS = {"left": "A", "right": "B"}
 
 
+def number_in(text: str) -> int:
+    """0 for what is no number of a row."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else 0
+
+
+def live_number(agent: Agent) -> int:
+    return agent.live_revision.number if agent.live_revision else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Playground:
     """One agent and the services to try it out with."""
@@ -59,18 +68,15 @@ class Playground:
     runs: RunService
 
     async def base_of(self, agent: Agent, side: dict[str, str]) -> dict[str, Any]:
-        """The snapshot that a side was filled from. Raise ``NotFound``."""
-        text = side["base"]
-        number = int(text) if text.isdecimal() and len(text) < 18 else 0
+        """The snapshot that a side was filled from, by default the live one. Raise ``NotFound``."""
+        number = number_in(side["base"]) or live_number(agent)
         return (await self.revisions.get(agent, number)).snapshot
 
     async def fresh(self, agent: Agent) -> Draft:
         return Draft([Message("user", "")], {}, {"left": await self.live(agent)})
 
     async def live(self, agent: Agent) -> dict[str, str]:
-        number = agent.live_revision.number if agent.live_revision else 0
-        snapshot = (await self.revisions.get(agent, number)).snapshot
-        return side_of(snapshot, number, is_live=True)
+        return await self._at(agent, live_number(agent))
 
     async def again(self, agent: Agent, shown: Sequence[Execution]) -> Draft:
         """The form that these runs came from."""
@@ -87,9 +93,8 @@ class Playground:
         return draft
 
     async def _at(self, agent: Agent, number: int) -> dict[str, str]:
-        live = agent.live_revision.number if agent.live_revision else 0
         snapshot = (await self.revisions.get(agent, number)).snapshot
-        return side_of(snapshot, number, is_live=number == live)
+        return side_of(snapshot, number, is_live=number == live_number(agent))
 
     async def redrawn(self, agent: Agent, draft: Draft, change: str) -> None:
         """Apply what a button of the form asks for: another message, another side, a revision."""
@@ -101,11 +106,9 @@ class Playground:
         elif change == "single":
             draft.sides.pop("right", None)
         for key, side in draft.sides.items():
-            chosen = side["revision"] or str(
-                agent.live_revision.number if agent.live_revision else 0
-            )
-            if change == f"{key}.revision" and chosen.isdecimal() and len(chosen) < 18:
-                draft.sides[key] = await self._at(agent, int(chosen))
+            if change == f"{key}.revision":
+                chosen = number_in(side["revision"]) or live_number(agent)
+                draft.sides[key] = await self._at(agent, chosen)
 
 
 async def get_playground(request: Request, session: SessionDep, staff: StaffDep) -> Playground:
@@ -128,8 +131,7 @@ async def page(
     shown = await shown_runs(request, place, agent)
     outcomes = [await outcome_of(place.executions, execution) for execution in shown]
     newest = await place.revisions.list_newest(agent, MAX_REVISIONS)
-    live = agent.live_revision.number if agent.live_revision else 0
-    options = [("", f"Live (r{live})")] + [
+    options = [("", f"Live (r{live_number(agent)})")] + [
         (str(r.number), f"r{r.number}{f': {r.note[:40]}' if r.note else ''}") for r in newest
     ]
     context = {
@@ -147,7 +149,7 @@ async def page(
 
 
 async def shown_runs(request: Request, place: Playground, agent: Agent) -> list[Execution]:
-    ids = [int(i) for i in request.query_params.getlist("run")[:2] if i.isdecimal() and len(i) < 18]
+    ids = [number_in(text) for text in request.query_params.getlist("run")[:2]]
     found = [await place.executions.find(execution_id) for execution_id in ids]
     return [run for run in found if run is not None and run.agent_id == agent.id]
 
@@ -254,9 +256,7 @@ async def answer_calls(
     execution = await place.runs.submit(execution_id, results)
     if wants_stream(request):
         return run_stream(request, execution, f"/executions/{execution_id}")
-    shown = [i for i in data.getlist("run") if isinstance(i, str) and i.isdecimal()]
-    query = "&".join(f"run={i}" for i in shown[:2] or [str(execution_id)])
-    return waiting(request, [execution], f"/agents/{agent_id}/playground?{query}")
+    return waiting(request, [execution], f"/agents/{agent_id}/playground?run={execution_id}")
 
 
 @router.post("/executions/{execution_id}/cancel", dependencies=RUN)

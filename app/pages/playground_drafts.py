@@ -74,7 +74,7 @@ def draft_of(data: FormData) -> Draft:
         for role, content in rows
     ]
     named = {name.removeprefix("variable."): v for name, v in values.items() if "variable." in name}
-    keys = [key for key in SIDES if f"{key}.base" in values] or ["left"]
+    keys = SIDES if "right.base" in values else SIDES[:1]
     sides = {key: {name: str(values.get(f"{key}.{name}", "")) for name in FIELDS} for key in keys}
     return Draft(messages or [Message("user", "")], named, sides)
 

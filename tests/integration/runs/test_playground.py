@@ -144,6 +144,27 @@ async def test_chosen_revision_is_run_and_filled_in(
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"redraw": "compare"},
+        {"redraw": "nonsense"},
+        {"redraw": "left.revision", "left.revision": "x"},
+        {"right.base": "1"},
+        {"side": "right"},
+        {"left.base": "999999999999999999999"},
+        {"left.base": "²"},
+        {"role": ["user"], "content": []},
+    ],
+)
+async def test_form_that_no_page_sends_is_answered_all_the_same(
+    stage: Stage, web: httpx2.AsyncClient, data: Json
+) -> None:
+    assert (await web.post(path_of(stage), data=data)).status_code in {200, 422}
+    assert (await web.get(f"{path_of(stage)}?run=x&run=9999999999999999999")).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("change", "marks"),
     [
         ("compare", ['name="right.model_name"', "Run both"]),
