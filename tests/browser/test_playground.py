@@ -51,6 +51,8 @@ def test_two_models_answer_beside_each_other_and_tools_are_answered_by_hand(
     expect(left).to_contain_text("One.")
     expect(right).to_contain_text("Waits for results")
     assert faults_on(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     left.get_by_role("link", name="Trace").click()
     expect(page.get_by_role("heading", name="Trace")).to_be_visible()
 
