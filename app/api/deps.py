@@ -241,6 +241,20 @@ async def require_recent(actor: ActorDep) -> None:
 recently_authenticated = Depends(require_recent)
 
 
+def asking(request: Request) -> tuple[AsyncSession, Actor]:
+    """The session and the actor that the route's declaration has found.
+
+    Raise ``RuntimeError`` in a route that declares nothing before it asks; a test walks them all.
+    """
+    try:
+        return request.state.session, request.state.actor
+    except AttributeError as error:
+        raise RuntimeError(
+            "This route takes a service before it declares a permission: put requires() into "
+            "its dependencies."
+        ) from error
+
+
 def service(
     kind: Callable[[AsyncSession, Actor], S],
 ) -> Callable[[Request], Coroutine[Any, Any, S]]:
@@ -251,7 +265,7 @@ def service(
     """
 
     async def provide(request: Request) -> S:
-        return kind(request.state.session, request.state.actor)
+        return kind(*asking(request))
 
     return provide
 
@@ -286,7 +300,7 @@ def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
 
 async def get_live_configs(request: Request) -> LiveConfigService:
     """As ``service``, for the one that reads beside this request's session."""
-    return live_configs_for(request, request.state.actor)
+    return live_configs_for(request, asking(request)[1])
 
 
 LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]

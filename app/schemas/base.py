@@ -237,9 +237,13 @@ class Page(Output, Generic[T]):
 
     items: list[T]
     total: int
+    """How many rows there are; at least so many where ``total_is_exact`` is false."""
+    total_is_exact: bool
+    """False beyond 10,000 rows, until the last page."""
     page: int
     page_size: int
     pages: int
+    """As many as ``total`` fills: while there are more rows, at least one more than ``page``."""
     missing: Left[list[int]] = None
     """Of the ``ids`` asked for, those that do not exist, do not match, or are not yours to see."""
 

@@ -40,10 +40,11 @@ COUNT_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[M]):
-    """A numbered page of rows and how many there are in all."""
+    """A numbered page of rows, and how many there are in all, or at least."""
 
     items: Sequence[M]
     total: int
+    total_is_exact: bool
 
 
 class BaseService(Generic[M, C, U]):
@@ -145,12 +146,21 @@ class BaseService(Generic[M, C, U]):
         return parse_sort(text, allowed, self.model.id, self.default_sort)
 
     async def list_page(self, query: PageQuery) -> Listing[M]:
-        """A numbered page: two queries and a fixed number for relations."""
+        """A numbered page: two queries and a fixed number for relations.
+
+        Rows are counted no further than ``COUNT_LIMIT`` and one. Where there are more, the total
+        is what is known: at least those up to here and the next one; on the last page, all.
+        """
         statement, sort = self.matching(query), self.sorting(query.sort)
         columns: tuple[InstrumentedAttribute[Any], ...] = (sort.column, sort.identity)
         ordered = statement.order_by(*(c.desc() if sort.descending else c.asc() for c in columns))
-        page = ordered.options(*self.loads()).limit(query.size).offset(query.offset)
-        return Listing(list(await self.session.scalars(page)), await self.count(statement))
+        page = ordered.options(*self.loads()).limit(query.size + 1).offset(query.offset)
+        rows = list(await self.session.scalars(page))
+        counted, seen = await self.count(statement), query.offset + len(rows)
+        is_last = 0 < len(rows) <= query.size
+        is_exact = counted <= COUNT_LIMIT or is_last
+        total = counted if counted <= COUNT_LIMIT else seen if is_last else max(counted, seen)
+        return Listing(rows[: query.size], total, is_exact)
 
     async def list_slice(
         self, query: PageQuery, cursor: str | None, limit: int, *, trashed: bool = False
@@ -161,9 +171,9 @@ class BaseService(Generic[M, C, U]):
         return await read_slice(self.session, statement.options(*self.loads()), sort, cursor, limit)
 
     async def count(self, statement: Select[M] | None = None) -> int:
-        """How many rows, counted no further than ``COUNT_LIMIT``."""
+        """How many rows, counted no further than ``COUNT_LIMIT`` and one."""
         rows = self.visible() if statement is None else statement
-        bounded = rows.with_only_columns(self.model.id).order_by(None).limit(COUNT_LIMIT)
+        bounded = rows.with_only_columns(self.model.id).order_by(None).limit(COUNT_LIMIT + 1)
         counted = select(func.count()).select_from(bounded.subquery())
         return await self.session.scalar(counted) or 0
 

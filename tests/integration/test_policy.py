@@ -1,14 +1,18 @@
 """Who may come through which door: made from the mounted routes and the declared permissions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.deps import get_actor
 from app.core.config import Settings
 from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
+from app.pages.deps import get_staff
 from tests.conftest import client_of
 from tests.factories.clients import SAME_ORIGIN, key_headers, log_in
 from tests.factories.users import make_user
@@ -52,6 +56,12 @@ BEYOND = {"POST /trash/{resource}/{row_id}/restore": Permission.AGENTS_DELETE}
 VALUES = {"{resource}": "agents", "{name}": "no-such-agent"}
 LOGGED_IN = (Role.VIEWER, Role.STAFF, Role.SUPERUSER)
 MISSING_ID = "987654321"
+# Dependencies that find the session and the actor in the request.
+TAKES_WHO_ASKS = {
+    "service.<locals>.provide",
+    "get_live_configs",
+    "get_runs",
+}
 
 
 def url_of(door: Door) -> str:
@@ -88,6 +98,27 @@ async def test_every_route_declares_its_permission_or_is_listed_as_open(app: Fas
     assert not undeclared
     assert not (PUBLIC | OWN | set(BEYOND)) - names, "listed, but no longer mounted"
     assert not {d.name for d in doors_of(app) if d.permissions} & (PUBLIC | OWN)
+
+
+def in_order(dependant: Dependant) -> Iterator[Callable[..., object] | None]:
+    """What is called before the route, in that order."""
+    for dependency in dependant.dependencies:
+        yield from in_order(dependency)
+        yield dependency.call
+
+
+async def test_routes_know_who_asks_before_they_take_a_service(app: FastAPI) -> None:
+    taken = 0
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        if dependant is None:
+            continue
+        calls = list(in_order(dependant))
+        for place, call in enumerate(calls):
+            if getattr(call, "__qualname__", "") in TAKES_WHO_ASKS:
+                taken += 1
+                assert {get_actor, get_staff} & set(calls[:place]), route.path
+    assert taken > 30
 
 
 async def test_writing_routes_declare_a_permission_that_viewers_lack(app: FastAPI) -> None:

@@ -35,6 +35,7 @@ def page_of(listing: Listing[Any], query: PageQuery) -> dict[str, Any]:
     return {
         "items": listing.items,
         "total": listing.total,
+        "total_is_exact": listing.total_is_exact,
         "page": query.offset // query.size + 1,
         "page_size": query.size,
         "pages": -(-listing.total // query.size),

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from app.api.deps import requires
+from app.api.deps import asking, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import responses
 from app.api.streams import EVENT_STREAM, live_runs_of, run_stream, wants_stream
@@ -42,7 +42,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 
 async def get_runs(request: Request) -> RunService:
     provider = live_runs_of(request).running.provider
-    return RunService(request.state.session, request.state.actor, provider)
+    return RunService(*asking(request), provider)
 
 
 RunServiceDep = Annotated[RunService, Depends(get_runs)]

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.exceptions import Invalid
+from app.services import base
 from app.services.paging import Cursor
 from tests.factories.agents import make_agent
 from tests.factories.executions import make_execution
@@ -32,9 +33,35 @@ async def test_pages_hold_each_row_once(
     ]
     assert [row["name"] for p in pages for row in p["items"]] == [f"row-{i}" for i in range(5)]
     assert {(p["total"], p["pages"], p["page_size"]) for p in pages} == {(5, 3, 2)}
+    assert all(p["total_is_exact"] for p in pages)
     assert [p["page"] for p in pages] == [1, 2, 3, 4]
     skipped = (await api.get(f"/api/v1/{resource}?skip=2&limit=2")).json()
     assert skipped == pages[1]
+
+
+@pytest.mark.parametrize("rows", [5, 6])
+async def test_pages_lead_to_the_end_of_a_list_too_long_to_count(
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+) -> None:
+    monkeypatch.setattr(base, "COUNT_LIMIT", 2)
+    names = [(await make_tool(session, actor, name=f"row-{i}")).name for i in range(rows)]
+    seen: list[str] = []
+    number, pages = 0, 1
+    while number < pages:
+        number += 1
+        page = (await api.get(f"/api/v1/tools?page={number}&page_size=2")).json()
+        seen += [row["name"] for row in page["items"]]
+        pages = page["pages"]
+        assert page["total_is_exact"] is (number == 3)
+        assert len(seen) < page["total"] <= rows or number == 3
+    assert seen == names
+    assert page["total"] == rows
+    beyond = (await api.get("/api/v1/tools?page=9&page_size=2")).json()
+    assert (beyond["items"], beyond["total_is_exact"]) == ([], False)
 
 
 @pytest.mark.parametrize(("resource", "make"), NUMBERED)
