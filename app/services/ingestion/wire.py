@@ -1,0 +1,49 @@
+"""Spans as OpenTelemetry sends them, whether they came as protobuf or as JSON.
+
+Source: opentelemetry-proto, trace/v1/trace.proto. Attribute values are plain Python: text, int,
+float, bool, bytes, list or dict.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.models.spans import SpanStatus
+
+Attributes = dict[str, Any]  # values as above
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a span: the resource (a service) and the instrumentation scope within it."""
+
+    resource: Attributes = field(default_factory=dict)
+    scope_name: str = ""
+    scope_version: str = ""
+    schema_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WireEvent:
+    """Something that happened at a moment of a span."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class WireSpan:
+    """One span. ``end_ns`` is ``None`` while it is open; ``kind`` is OpenTelemetry's number."""
+
+    trace_id: bytes  # 16
+    span_id: bytes  # 8
+    parent_span_id: bytes | None
+    name: str
+    start_ns: int
+    end_ns: int | None
+    status: SpanStatus
+    status_message: str
+    attributes: Attributes
+    events: tuple[WireEvent, ...]
+    origin: Origin
+    kind: int = 0
