@@ -11,6 +11,7 @@ from app.models.config_pulls import ConfigPull
 from app.models.executions import Execution, ExecutionBody
 from app.models.feedback import Feedback
 from app.models.idempotency_keys import IdempotencyKey
+from app.models.ingest_batches import IngestBatch
 from app.models.instance_settings import InstanceSettings
 from app.models.jobs import Job, JobKind, JobStatus
 from app.models.live_events import LiveEvent
@@ -18,9 +19,12 @@ from app.models.login_attempts import AttemptKind, LoginAttempt
 from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
+from app.models.rejected_spans import RejectedSpan
+from app.models.span_origins import SpanOrigin
 from app.models.spans import Span, SpanBody
 from app.models.staff_sessions import StaffSession
 from app.models.tools import Tool
+from app.models.trace_claims import TraceClaims
 from app.models.user_tokens import TokenPurpose, UserToken
 from app.models.users import User
 from app.models.webhook_deliveries import DeliveryStatus, WebhookDelivery
@@ -41,6 +45,7 @@ __all__ = [
     "ExecutionBody",
     "Feedback",
     "IdempotencyKey",
+    "IngestBatch",
     "InstanceSettings",
     "Job",
     "JobKind",
@@ -50,12 +55,15 @@ __all__ = [
     "Presence",
     "RecoveryCode",
     "RefreshToken",
+    "RejectedSpan",
     "RunState",
     "Span",
     "SpanBody",
+    "SpanOrigin",
     "StaffSession",
     "TokenPurpose",
     "Tool",
+    "TraceClaims",
     "User",
     "UserToken",
     "WebhookDelivery",

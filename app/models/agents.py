@@ -43,6 +43,8 @@ class Agent(Editable, Base):
     internal_notes: Mapped[str | None] = mapped_column(Text)
     # False is "paused": runtimes are told to stop.
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    # Made because runs of it arrived; nobody has written down yet what it is.
+    is_draft: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     live_revision_id: Mapped[int | None] = mapped_column(
         ForeignKey("agent_revisions.id", use_alter=True)
     )

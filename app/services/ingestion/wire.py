@@ -32,6 +32,31 @@ class WireEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class WireLink:
+    """Another span that has to do with this one."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A span that cannot be stored, and why; ``request`` would send it again, as OTLP's JSON."""
+
+    reason: str
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A request, read: what can be stored, and what cannot."""
+
+    spans: list["WireSpan"]
+    rejected: list[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
 class WireSpan:
     """One span. ``end_ns`` is ``None`` while it is open; ``kind`` is OpenTelemetry's number."""
 
@@ -47,3 +72,6 @@ class WireSpan:
     events: tuple[WireEvent, ...]
     origin: Origin
     kind: int = 0
+    # The parent is in another service, which may not send its spans here.
+    parent_is_remote: bool = False
+    links: tuple[WireLink, ...] = ()

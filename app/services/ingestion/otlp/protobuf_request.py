@@ -1,0 +1,112 @@
+"""ExportTraceServiceRequest in protobuf, read by the C parser of the protobuf package."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from app.exceptions import BadRequest
+from app.models.spans import SpanStatus
+from app.services.ingestion.otlp import checks
+from app.services.ingestion.otlp.encoding import requested
+from app.services.ingestion.wire import (
+    Attributes,
+    Decoded,
+    Origin,
+    Rejection,
+    WireEvent,
+    WireLink,
+    WireSpan,
+)
+
+
+def value_of(value: AnyValue, depth: int = 0) -> Any:  # text, number, bool, bytes, list or dict
+    which = value.WhichOneof("value")
+    if which == "array_value":
+        if depth >= checks.MAX_DEPTH:
+            return None
+        return [value_of(item, depth + 1) for item in value.array_value.values]
+    if which == "kvlist_value":
+        if depth >= checks.MAX_DEPTH:
+            return None
+        return {kv.key: value_of(kv.value, depth + 1) for kv in value.kvlist_value.values}
+    return None if which is None else getattr(value, which)
+
+
+def attributes_of(pairs: Iterable[KeyValue]) -> Attributes:
+    found: Attributes = {}
+    for pair in pairs:
+        value = pair.value
+        which = value.WhichOneof("value")
+        # The widespread case, without a call.
+        found[pair.key] = value.string_value if which == "string_value" else value_of(value)
+        if len(found) >= checks.MAX_ATTRIBUTES:
+            break
+    return found
+
+
+def events_of(span: Span) -> tuple[WireEvent, ...]:
+    return tuple(
+        WireEvent(event.name, event.time_unix_nano, attributes_of(event.attributes))
+        for event in span.events[: checks.MAX_EVENTS]
+    )
+
+
+def links_of(span: Span) -> tuple[WireLink, ...]:
+    return tuple(
+        WireLink(link.trace_id, link.span_id, attributes_of(link.attributes))
+        for link in span.links[: checks.MAX_LINKS]
+    )
+
+
+def span_of(span: Span, origin: Origin) -> WireSpan:
+    status = span.status
+    start_ns = span.start_time_unix_nano
+    return WireSpan(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=checks.parent_of(span.parent_span_id, span.span_id),
+        name=checks.name_of(span.name),
+        start_ns=start_ns,
+        end_ns=checks.end_of(start_ns, span.end_time_unix_nano),
+        status=checks.STATUSES.get(status.code, SpanStatus.UNSET),
+        status_message=status.message,
+        attributes=attributes_of(span.attributes),
+        events=events_of(span) if span.events else (),
+        origin=origin,
+        kind=span.kind,
+        links=links_of(span) if span.links else (),
+        parent_is_remote=checks.parent_is_remote(span.flags),
+    )
+
+
+def decode_protobuf(body: bytes) -> Decoded:
+    """Raise ``BadRequest`` when it is no such message."""
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except (DecodeError, RecursionError) as error:
+        raise BadRequest("The body is no ExportTraceServiceRequest in protobuf.") from error
+    latest = checks.latest_ns()
+    decoded = Decoded([], [])
+    for of_resource in request.resource_spans:
+        resource = attributes_of(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_spans:
+            origin = Origin(
+                resource,
+                of_scope.scope.name,
+                of_scope.scope.version,
+                of_scope.schema_url or of_resource.schema_url,
+            )
+            for span in of_scope.spans:
+                ids = (span.trace_id, span.span_id)
+                reason = checks.problem_of(*ids, span.start_time_unix_nano, latest)
+                if reason is None:
+                    decoded.spans.append(span_of(span, origin))
+                else:
+                    left = MessageToDict(span, use_integers_for_enums=True)
+                    decoded.rejected.append(Rejection(reason, requested(left, origin)))
+    return decoded
