@@ -48,6 +48,7 @@ class ExecutionView(TrashView, model=Execution):
         "ended_at",
         "span_count",
         "cached_tokens",
+        "cache_write_tokens",
         "reasoning_tokens",
         "cost_source",
         "error_type",

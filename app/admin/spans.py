@@ -46,8 +46,10 @@ class SpanView(ServiceView, model=Span):
         "start_ns",
         "end_ns",
         "model_name",
+        "provider_name",
         "tool_name",
         "cached_tokens",
+        "cache_write_tokens",
         "reasoning_tokens",
         "cost_source",
     )
@@ -58,6 +60,7 @@ class SpanView(ServiceView, model=Span):
         "span_id": "Span",
         "trace_id": "Trace",
         "model_name": "Model",
+        "provider_name": "Provider",
         "cost": "Cost, USD",
     }
     list_filters = (Filter("execution_id", "Execution id"),)

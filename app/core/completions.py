@@ -49,15 +49,18 @@ class TokenUsage:
     output: int | None = None
     cached: int | None = None
     reasoning: int | None = None
+    cache_write: int | None = None
 
     @classmethod
     def of(cls, usage: object) -> "TokenUsage":
         found = mapping(usage)
+        asked = mapping(found.get("prompt_tokens_details"))
         return cls(
             count(found.get("prompt_tokens")),
             count(found.get("completion_tokens")),
-            count(mapping(found.get("prompt_tokens_details")).get("cached_tokens")),
+            count(asked.get("cached_tokens")),
             count(mapping(found.get("completion_tokens_details")).get("reasoning_tokens")),
+            count(asked.get("cache_write_tokens")),
         )
 
 

@@ -60,12 +60,14 @@ class CostSource(StrEnum):
 class Usage:
     """Tokens and cost of a run or of one step. NULL is unknown; 0 is a value.
 
-    Input tokens are the total, cached ones included; output tokens include reasoning.
+    Input tokens are the total, those read from a cache (``cached_tokens``) and written to it
+    included; output tokens include reasoning.
     """
 
     input_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]
     cached_tokens: Mapped[int | None]
+    cache_write_tokens: Mapped[int | None]
     reasoning_tokens: Mapped[int | None]
     cost: Mapped[Decimal | None] = mapped_column(Usd)
     cost_source: Mapped[CostSource] = mapped_column(

@@ -58,6 +58,8 @@ class Span(Usage, Base):
     start_ns: Mapped[int]
     end_ns: Mapped[int | None]
     model_name: Mapped[str | None] = mapped_column(String(200))
+    # Whose model it was, as the sender says it: prices depend on it.
+    provider_name: Mapped[str | None] = mapped_column(String(100))
     tool_name: Mapped[str | None] = mapped_column(String(200))
 
     def __str__(self) -> str:

@@ -57,6 +57,7 @@ class UsageInput(Input):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     cost: Usd | None = Field(None, description="USD, when the sender knows it.")
 
@@ -111,6 +112,7 @@ class ExecutionUpdate(Patch):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     cost: Usd | None = None
     spans: Spans = Field(default_factory=list)
@@ -206,6 +208,7 @@ class ExecutionRead(Output):
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
+    cache_write_tokens: int | None
     reasoning_tokens: int | None
     cost: Amount | None
     cost_source: CostSource

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from app.models.executions import CostSource
 from app.models.spans import SpanKind, SpanStatus
@@ -21,6 +21,7 @@ from app.schemas.base import (
     Output,
     ShortText,
     Text,
+    storable_text,
 )
 
 HexTraceId = Annotated[
@@ -32,6 +33,11 @@ HexSpanId = Annotated[
     str,
     StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{16}$"),
     Field(examples=["00f067aa0ba902b7"]),
+]
+ProviderName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(storable_text),
 ]
 Nanoseconds = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
 NS_PER_S = 1_000_000_000
@@ -59,10 +65,18 @@ class SpanCreate(Input):
     start_ns: Nanoseconds | None = None
     end_ns: Nanoseconds | None = None
     model_name: ModelName | None = Field(None, alias="model")
+    provider_name: ProviderName | None = Field(
+        None,
+        alias="provider",
+        description="Whose prices apply, such as openai; else gen_ai.provider.name says.",
+    )
     tool_name: ShortText | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cached_tokens: Count | None = None
+    """Input tokens that were read from a cache."""
+    cache_write_tokens: Count | None = None
+    """Input tokens that were written to a cache."""
     reasoning_tokens: Count | None = None
     cost: Annotated[Decimal | None, Field(ge=0, max_digits=18, decimal_places=9)] = None
     input: Json | None = None
@@ -96,10 +110,12 @@ class SpanRead(Output):
     start_ns: int
     end_ns: Left[int] = None
     model_name: Annotated[Left[str], Field(alias="model")] = None
+    provider_name: Annotated[Left[str], Field(alias="provider")] = None
     tool_name: Left[str] = None
     input_tokens: Left[int] = None
     output_tokens: Left[int] = None
     cached_tokens: Left[int] = None
+    cache_write_tokens: Left[int] = None
     reasoning_tokens: Left[int] = None
     cost: Left[Amount] = None
     cost_source: CostSource

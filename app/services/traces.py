@@ -22,6 +22,7 @@ class Step(Protocol):
     input_tokens: Any
     output_tokens: Any
     cached_tokens: Any
+    cache_write_tokens: Any
     reasoning_tokens: Any
     cost: Any
 
@@ -33,6 +34,7 @@ class Totals:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
+    cache_write_tokens: int | None
     reasoning_tokens: int | None
     cost: Decimal | None
 
@@ -68,6 +70,7 @@ def totals_of(steps: Sequence[Step]) -> Totals:
         input_tokens=known_sum(step.input_tokens for step in leaves),
         output_tokens=known_sum(step.output_tokens for step in leaves),
         cached_tokens=known_sum(step.cached_tokens for step in leaves),
+        cache_write_tokens=known_sum(step.cache_write_tokens for step in leaves),
         reasoning_tokens=known_sum(step.reasoning_tokens for step in leaves),
         cost=known_sum(step.cost for step in leaves),
     )

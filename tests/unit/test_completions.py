@@ -73,6 +73,7 @@ def test_first_choice_counts_and_the_others_are_kept() -> None:
             TokenUsage(9, None, 4),
         ),
         ({"completion_tokens_details": {"reasoning_tokens": 7}}, TokenUsage(reasoning=7)),
+        ({"prompt_tokens_details": {"cache_write_tokens": 5}}, TokenUsage(cache_write=5)),
         ({"prompt_tokens": -1, "completion_tokens": "3"}, TokenUsage()),
         ({"prompt_tokens": True, "prompt_tokens_details": None}, TokenUsage()),
         ({"prompt_tokens": 10**40}, TokenUsage()),

@@ -14,7 +14,14 @@ from app.schemas.executions import ExecutionCreate
 from app.services.traces import Totals, texts_in
 
 PREVIEW_LENGTH = 200
-USAGE_FIELDS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost")
+USAGE_FIELDS = (
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "cost",
+)
 
 
 def content_digest(data: ExecutionCreate) -> bytes:

@@ -90,6 +90,7 @@ def model_span(
         input_tokens=usage.input,
         output_tokens=usage.output,
         cached_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
         reasoning_tokens=usage.reasoning,
         cost=cost_of(plan.model, completion, timing, priced),
         input=messages,
@@ -100,7 +101,8 @@ def model_span(
 
 def cost_of(model: str, completion: Completion, timing: Timing, priced: Priced) -> Decimal | None:
     """By the model that answered, where it has a price, else by the one that was asked."""
-    tokens = Tokens(completion.usage.input, completion.usage.output, completion.usage.cached)
+    usage = completion.usage
+    tokens = Tokens(usage.input, usage.output, usage.cached, usage.cache_write)
     at = datetime.fromtimestamp(timing.start_ns / NS_PER_S, UTC)
     for name in (completion.model, model):
         cost = name and price_of(
@@ -127,6 +129,7 @@ def attributes_of(
         "gen_ai.usage.input_tokens": usage.input,
         "gen_ai.usage.output_tokens": usage.output,
         "gen_ai.usage.cache_read.input_tokens": usage.cached,
+        "gen_ai.usage.cache_write.input_tokens": usage.cache_write,
         "gen_ai.usage.reasoning.output_tokens": usage.reasoning,
         "error.type": error_type,
     } | {f"gen_ai.request.{name}": value for name, value in plan.params.items()}
