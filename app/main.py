@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import pages
 from app.admin import mount_admin
-from app.api import denials, docs, errors, health, idempotency, openapi
+from app.api import denials, docs, errors, health, idempotency, openapi, otlp, otlp_answers
 from app.api.deps import PLAIN_COOKIE, SECURE_COOKIE
 from app.api.v1 import ROUTERS
 from app.core.cache import Recent
@@ -34,6 +34,7 @@ from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
 from app.services.config_pulls import PullCounter
+from app.services.ingestion.queue import IngestQueue
 from app.services.live_configs import MAX_RENDERED
 from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
@@ -86,6 +87,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.credential_watch.stop()
     await app.state.presence.stop()
     await app.state.config_pulls.stop()
+    await app.state.ingest_queue.stop()
     await listener.stop()
     await sender.stop()
     await app.state.database.dispose()
@@ -118,6 +120,7 @@ def create_app(
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
     app.include_router(health.router)
+    app.include_router(otlp.router)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_v1_prefix)
     if settings.docs_enabled:
@@ -146,6 +149,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     provider = ModelProvider(settings)
     state.live_runs = LiveRuns(Running.over(state.database, settings, provider))
     state.config_pulls = PullCounter(state.database)
+    state.ingest_queue = IngestQueue(state.database, settings.otlp_max_body_bytes)
 
 
 def make_worker(app: FastAPI) -> Worker:
@@ -170,7 +174,11 @@ def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middl
         ),
         Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5),
         Middleware(HostsMiddleware, hosts=settings.hosts),
-        Middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes),
+        Middleware(
+            BodyLimitMiddleware,
+            max_bytes=settings.max_body_bytes,
+            paths=dict.fromkeys(otlp_answers.PATHS, settings.otlp_max_body_bytes),
+        ),
         Middleware(
             SameOriginMiddleware,
             cookie_names=frozenset({SECURE_COOKIE, PLAIN_COOKIE}),

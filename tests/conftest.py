@@ -26,6 +26,7 @@ from app.core.remembered import Memories
 from app.main import create_app
 from app.models import User
 from app.services.config_pulls import PullCounter
+from app.services.ingestion.queue import IngestQueue
 from app.services.running.live import LiveRuns
 from app.services.running.runner import Running
 from tests.factories.users import make_user
@@ -169,6 +170,7 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     running = Running.over(database, settings, ModelProvider(settings))
     built_app.state.live_runs = LiveRuns(running)
     built_app.state.config_pulls = PullCounter(database)
+    built_app.state.ingest_queue = IngestQueue(database, settings.otlp_max_body_bytes)
     return built_app
 
 

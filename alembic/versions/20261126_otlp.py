@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "f52b7e0d9c18"
-down_revision: str | Sequence[str] | None = "d3a90c42f871"
+down_revision: str | Sequence[str] | None = "4c9e17d6a802"
 branch_labels = None
 depends_on = None
 
@@ -95,11 +95,32 @@ def make_receipts() -> None:
     op.create_index("ix_rejected_spans_batch_id_id", "rejected_spans", ["batch_id", "id"])
 
 
+# Bodies compress several times faster with lz4, where the server was built with it.
+COMPRESS = """
+DO $$
+DECLARE
+    body record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_settings
+                   WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+        RETURN;
+    END IF;
+    FOR body IN SELECT c.oid::regclass AS tab, a.attname
+                FROM pg_partition_tree('span_bodies') t JOIN pg_class c ON c.oid = t.relid
+                JOIN pg_attribute a ON a.attrelid = c.oid AND a.atttypid = 'jsonb'::regtype LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', body.tab, body.attname);
+    END LOOP;
+END
+$$
+"""
+
+
 def upgrade() -> None:
     make_origins_and_claims()
     make_receipts()
     op.add_column("span_bodies", sa.Column("origin_id", sa.BigInteger(), nullable=True))
     op.add_column("span_bodies", sa.Column("wire", JSON, nullable=True))
+    op.execute(COMPRESS)
     op.add_column(
         "agents",
         sa.Column("is_draft", sa.Boolean(), server_default=sa.text("false"), nullable=False),

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
+from app.api import otlp_answers
 from app.core.database_errors import as_app_error
 from app.exceptions import (
     AppError,
@@ -156,6 +157,8 @@ class ErrorResponder:
         await request.app.state.denials.record(request, known)
         if isinstance(known, MethodNotAllowed):
             known.allowed = methods_of(request)
+        if request.url.path in otlp_answers.PATHS:
+            return otlp_answers.error_answer(request, known)
         # A refused handshake of a socket is always answered as the API answers.
         if isinstance(request, Request) and not request.url.path.startswith(JSON_PATHS):
             return await self.page(request, known)

@@ -10,7 +10,7 @@ from app.core.rate_limits import RateLimits, RouteClass, Standing
 from app.exceptions import TooManyRequests, Unauthorized
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-REPORTS = "/executions"
+REPORTS = ("/executions", "/executions/batch", "/v1/traces", "/v1/logs", "/v1/metrics")
 TOO_MANY = "Too many requests. Wait as long as Retry-After says."
 
 
@@ -18,9 +18,7 @@ def class_of(request: HTTPConnection) -> RouteClass:
     method = request.scope.get("method", "GET")  # a socket has none: it reads
     if method in SAFE_METHODS:
         return RouteClass.READ
-    is_report = method == "POST" and request.url.path.rstrip("/").endswith(
-        (REPORTS, f"{REPORTS}/batch")
-    )
+    is_report = method == "POST" and request.url.path.rstrip("/").endswith(REPORTS)
     return RouteClass.REPORT if is_report else RouteClass.WRITE
 
 

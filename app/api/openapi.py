@@ -35,6 +35,7 @@ TAGS = {
     "tools": "What agents can call, with arguments described by JSON Schema.",
     "analyses": "Look through an agent's runs: loops, errors, times, costs, with evidence.",
     "executions": "Report runs with their spans; list, read and complete them.",
+    "opentelemetry": "Export spans: OTLP over HTTP, as protobuf or JSON.",
     "runs": "Run agents through the model provider.",
     "statistics": "Sums over runs.",
     "jobs": "Work in the background: watch it, cancel it, try it again.",

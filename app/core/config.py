@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[str], NoDecode] = Field(default_factory=list)
 
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    otlp_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     session_idle_minutes: int = Field(60, ge=1)
     session_absolute_hours: int = Field(12, ge=1)
     max_sessions_per_user: int = Field(10, ge=1)

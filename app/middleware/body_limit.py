@@ -1,5 +1,7 @@
 """Bounds the request body before anything reads it."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,41 +11,44 @@ from app.exceptions import BadRequest, PayloadTooLarge
 class BodyLimitMiddleware:
     """A declared length is checked; a body of unknown length is read here, up to the limit."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, paths: Mapping[str, int]) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.paths = paths  # those with another limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        limit = self.paths.get(scope["path"], self.max_bytes)
         if "content-length" in headers:
-            self._check(headers["content-length"])
+            self._check(headers["content-length"], limit)
         elif "transfer-encoding" in headers:
-            receive = Replay(await self._read(receive), receive)
+            receive = Replay(await self._read(receive, limit), receive)
         await self.app(scope, receive, send)
 
-    def _check(self, declared: str) -> None:
+    def _check(self, declared: str, limit: int) -> None:
         if not (declared.isascii() and declared.isdigit()):
             raise BadRequest("The Content-Length header is not a number.")
-        if len(declared) > 18 or int(declared) > self.max_bytes:
-            raise self._too_large()
+        if len(declared) > 18 or int(declared) > limit:
+            raise self._too_large(limit)
 
-    async def _read(self, receive: Receive) -> list[Message]:
+    async def _read(self, receive: Receive, limit: int) -> list[Message]:
         messages: list[Message] = []
         size = 0
         while True:
             message = await receive()
             messages.append(message)
             size += len(message.get("body", b""))
-            if size > self.max_bytes:
-                raise self._too_large()
+            if size > limit:
+                raise self._too_large(limit)
             if not message.get("more_body"):
                 return messages
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The request body may have at most {self.max_bytes:,} bytes.")
+    @staticmethod
+    def _too_large(limit: int) -> PayloadTooLarge:
+        return PayloadTooLarge(f"The request body may have at most {limit:,} bytes.")
 
 
 class Replay:

@@ -106,6 +106,8 @@ class AgentRead(Output):
     max_tokens: int
     config: dict[str, Any]
     is_active: bool
+    is_draft: bool
+    """Made because runs of it arrived; the first change by somebody ends that."""
     live_revision: RevisionSummary | None
     tools: list[ToolSummary]
     row_version: int

@@ -86,6 +86,7 @@ READ: Columns = select(
     AGENT.c.max_tokens,
     AGENT.c.config,
     AGENT.c.is_active,
+    AGENT.c.is_draft,
     AGENT.c.row_version,
     AGENT.c.created_at,
     AGENT.c.updated_at,
@@ -166,6 +167,11 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
                 f"{row.max_tokens:,} it may have at most that many.",
                 field="system_prompt",
             )
+
+    async def values_for(self, data: AgentCreate | AgentUpdate) -> dict[str, Any]:
+        """Who describes a draft makes it an agent like any other."""
+        described = {"is_draft": False} if isinstance(data, AgentUpdate) else {}
+        return await super().values_for(data) | described
 
     async def extra_changes(self, row: Agent, values: dict[str, Any]) -> Changes:
         tool_ids = values.pop("tool_ids", None)

@@ -28,7 +28,7 @@ class Door:
 
     @property
     def is_api(self) -> bool:
-        return self.path.startswith("/api/")
+        return self.path.startswith(("/api/", "/v1/"))
 
     @property
     def writes(self) -> bool:

@@ -36,6 +36,17 @@ class AgentFacts:
     description: str | None = None
     service_name: str | None = None
 
+    def as_list(self) -> list[str | None]:
+        """The fields in order, for JSON."""
+        return [
+            self.greenroom_id,
+            self.id,
+            self.name,
+            self.version,
+            self.description,
+            self.service_name,
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

@@ -130,7 +130,10 @@ async def ask(client: httpx2.AsyncClient, session: AsyncSession, door: Door, ids
     response = await client.request(door.method, url_of(door, ids), **sends)
     await undone.rollback()
     is_error = door.is_api and response.status_code >= 400
-    return response.status_code, response.json()["error"] if is_error else None
+    if not is_error:
+        return response.status_code, None
+    body = response.json()
+    return response.status_code, body if "code" in body else body["error"]
 
 
 def door_of(name: str, app: FastAPI) -> Door:

@@ -1,0 +1,120 @@
+"""OTLP over HTTP: what runtimes that export OpenTelemetry send their spans to.
+
+``OTEL_EXPORTER_OTLP_ENDPOINT`` is our origin, ``OTEL_EXPORTER_OTLP_HEADERS`` the key.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app.api.deps import ActorDep, requires
+from app.api.errors import UnsupportedMediaType
+from app.api.otlp_answers import logs_answer, media_type_of, metrics_answer, traces_answer
+from app.api.otlp_docs import ANSWERS, request_body
+from app.core.config import Settings
+from app.core.inflate import gunzip
+from app.core.permissions import Permission
+from app.services.ingest_batches import Receipt, Sent
+from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
+from app.services.ingestion.prepared import Prepared, Pricing, prepare
+from app.services.ingestion.pricing import price_span
+from app.services.ingestion.queue import IngestQueue
+
+router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXECUTIONS_WRITE)])
+# Decoding more than this would hold up the event loop.
+SMALL = 32 * 1024
+NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
+
+
+def queue_of(request: Request) -> IngestQueue:
+    queue: IngestQueue = request.app.state.ingest_queue
+    return queue
+
+
+QueueDep = Annotated[IngestQueue, Depends(queue_of)]
+
+
+def check_encoding(request: Request) -> None:
+    """Raise ``UnsupportedMediaType`` for what nobody here can read."""
+    if media_type_of(request) not in DECODERS:
+        raise UnsupportedMediaType(f"Send {PROTOBUF} or {JSON}, named by Content-Type.")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "identity", ""):
+        raise UnsupportedMediaType("Send the body as it is, or compressed by gzip.")
+
+
+def is_gzip(request: Request) -> bool:
+    return request.headers.get("content-encoding", "").strip().lower() == "gzip"
+
+
+def read_batch(body: bytes, media_type: str, pricing: Pricing) -> Prepared:
+    return prepare(DECODERS[media_type](body), pricing)
+
+
+async def off_the_loop(body: bytes, work: Any) -> Any:  # a function without arguments
+    """Small bodies are read sooner than a thread would wake up."""
+    return work() if len(body) <= SMALL else await asyncio.to_thread(work)
+
+
+async def received(request: Request, queue: IngestQueue, held: ExitStack) -> bytes:
+    """The body, decompressed; ``held`` counts it as being in memory."""
+    settings: Settings = request.app.state.settings
+    declared = request.headers.get("content-length", "")
+    held.enter_context(queue.admit(int(declared) if declared.isdigit() else 0))
+    body = await request.body()
+    if not is_gzip(request):
+        return body
+    content = await off_the_loop(body, partial(gunzip, body, settings.otlp_max_body_bytes))
+    held.enter_context(queue.admit(len(content)))
+    return bytes(content)
+
+
+@router.post(
+    "/v1/traces",
+    operation_id="export_traces",
+    openapi_extra=request_body("resourceSpans"),
+    responses=ANSWERS,
+)
+async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response:
+    """Take spans (OTLP ExportTraceServiceRequest); they are stored when this is answered."""
+    check_encoding(request)
+    media_type = media_type_of(request)
+    with ExitStack() as held:
+        body = await received(request, queue, held)
+        prepared: Prepared = await off_the_loop(
+            body, partial(read_batch, body, media_type, price_span)
+        )
+        if not prepared.span_count:
+            return traces_answer(request, 0, "")
+        receipt: Receipt = await queue.submit(Sent(actor, prepared, media_type, len(body)))
+    answer = traces_answer(request, receipt.rejected, receipt.message)
+    answer.headers["X-Greenroom-Batch"] = str(receipt.batch_id)
+    return answer
+
+
+@router.post(
+    "/v1/logs",
+    operation_id="export_logs",
+    openapi_extra=request_body("resourceLogs"),
+    responses=ANSWERS,
+)
+async def logs(request: Request) -> Response:
+    """Answer whoever exports logs too (OTLP ExportLogsServiceRequest): they are not kept."""
+    check_encoding(request)
+    return logs_answer(request, 0, NOT_KEPT)
+
+
+@router.post(
+    "/v1/metrics",
+    operation_id="export_metrics",
+    openapi_extra=request_body("resourceMetrics"),
+    responses=ANSWERS,
+)
+async def metrics(request: Request) -> Response:
+    """Answer whoever exports metrics too (OTLP ExportMetricsServiceRequest): they are not kept."""
+    check_encoding(request)
+    return metrics_answer(request, 0, NOT_KEPT)

@@ -1,0 +1,35 @@
+"""Decompression that stops where it was told to, whatever the sender packed."""
+
+import zlib
+
+from app.exceptions import BadRequest, PayloadTooLarge
+
+GZIP = 31  # zlib's window bits for a gzip header and trailer
+CHUNK = 1024 * 1024
+
+
+def gunzip(data: bytes, max_bytes: int) -> bytes:
+    """The content of one or several gzip members (RFC 1952).
+
+    Raise ``BadRequest`` for what is no gzip, ``PayloadTooLarge`` beyond ``max_bytes``.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while data:
+        member = zlib.decompressobj(GZIP)
+        while not member.eof:
+            try:
+                part = member.decompress(data, CHUNK)
+            except zlib.error as error:
+                raise BadRequest(
+                    "The body is not compressed by gzip, as its header says."
+                ) from error
+            if not part and not member.eof and not member.unconsumed_tail:
+                raise BadRequest("The compressed body ends too early.")
+            parts.append(part)
+            size += len(part)
+            if size > max_bytes:
+                raise PayloadTooLarge(f"Decompressed, the body has more than {max_bytes:,} bytes.")
+            data = member.unconsumed_tail
+        data = member.unused_data
+    return b"".join(parts)

@@ -1,0 +1,161 @@
+"""What the spans of a trace say of the run as a whole, whatever order they arrive in.
+
+Of each field the claim that counts most is kept, with what it counts by; so any two sets of claims
+merge to the same, in any order and however often. Pure functions.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from app.models.executions import ExecutionStatus
+from app.models.spans import MODEL_KINDS, SpanKind, SpanStatus
+from app.schemas.base import MAX_BIGINT
+from app.services.ingestion.facts import AgentFacts, SpanFacts
+from app.services.ingestion.reports import latency_ms, preview_of
+from app.services.ingestion.wire import WireSpan
+from app.services.spans import moment_of
+
+# [rank, order, span id in hex, end in ns or 0 while open, value]: the smallest counts most.
+Claim = list[Any]
+Claims = dict[str, Any]  # field: claim; and "tags", which add up
+Header = dict[str, Any]  # columns of ``executions``
+MAX_TAGS, MAX_SHORT, MAX_ERROR = 50, 200, 10_000
+ROOT, REMOTE, INNER = 0, 1, 2
+DETAILS = ("end_user", "environment", "release")
+CARRIED = ("session_id", *DETAILS)
+
+
+def counts_more(new: Claim, old: Claim | None) -> bool:
+    """A span that is sent again says it anew, unless that is from before its end."""
+    if old is None:
+        return True
+    if new[2] == old[2]:
+        return bool(new[3] >= old[3])
+    return bool(new[:3] < old[:3])
+
+
+def merge(claims: Claims, more: Claims) -> set[str]:
+    """Take what counts more into ``claims``: the fields that are claimed anew."""
+    changed = set()
+    for field, claim in more.items():
+        if field == "tags":
+            claims["tags"] = sorted({*claims.get("tags", ()), *claim})[:MAX_TAGS]
+        elif counts_more(claim, claims.get(field)):
+            claims[field] = claim
+            changed.add(field)
+    return changed
+
+
+def place_of(span: WireSpan) -> int:
+    """How likely it is the root: it has no parent, or one in another service."""
+    if span.parent_span_id is None:
+        return ROOT
+    return REMOTE if span.parent_is_remote else INNER
+
+
+def agent_rank(span_kind: SpanKind, agent: AgentFacts) -> int:
+    if agent.greenroom_id:
+        return 0
+    if agent.name or agent.id:
+        return 1 if span_kind is SpanKind.AGENT else 2
+    return 3
+
+
+def error_claim(span: WireSpan, facts: SpanFacts) -> dict[str, str | None]:
+    text = facts.error or span.status_message or None
+    return {
+        "error": text[:MAX_ERROR] if text else None,
+        "error_type": facts.error_type[:MAX_SHORT] if facts.error_type else None,
+    }
+
+
+def claims_of(span: WireSpan, facts: SpanFacts) -> Claims:
+    """What one span says of its run."""
+    place, start_ns, span_id = place_of(span), span.start_ns, span.span_id.hex()
+    end_ns = span.end_ns or 0
+
+    def claim(rank: int, value: Any, order: int = start_ns) -> Claim:
+        return [rank, order, span_id, end_ns, value]
+
+    found: Claims = {
+        "first": claim(0, None),
+        "last": claim(0, None, -start_ns),
+        "agent": claim(agent_rank(facts.kind, facts.agent), facts.agent.as_list()),
+    }
+    if place != INNER:
+        found["root"] = claim(place, span.status.value)
+    if facts.model_name:
+        found["model_name"] = claim(facts.kind not in MODEL_KINDS, facts.model_name[:MAX_SHORT])
+    for field in CARRIED:
+        if value := getattr(facts, field):
+            found[field] = claim(place, value[:MAX_SHORT])
+    if span.status is SpanStatus.ERROR:
+        found["error"] = claim(place, error_claim(span, facts))
+    if facts.tags:
+        found["tags"] = sorted({tag[:64] for tag in facts.tags})[:MAX_TAGS]
+    return found | bodies_claimed(span, facts, place)
+
+
+def bodies_claimed(span: WireSpan, facts: SpanFacts, place: int) -> Claims:
+    """The root says what was asked and answered, else its first and its last call of a model."""
+    if place == INNER and facts.kind not in MODEL_KINDS:
+        return {}
+    span_id, end_ns, found = span.span_id.hex(), span.end_ns or 0, Claims()
+    if facts.input is not None:
+        found["input"] = [place, span.start_ns, span_id, end_ns, preview_of(facts.input)]
+    if facts.output is not None:
+        order = -(span.end_ns or span.start_ns)
+        found["output"] = [place, order, span_id, end_ns, None]
+    return found
+
+
+def value_in(claims: Mapping[str, Any], field: str) -> Any:  # as it was claimed
+    claim = claims.get(field)
+    return None if claim is None else claim[4]
+
+
+def agent_in(claims: Claims) -> AgentFacts:
+    return AgentFacts(*(value_in(claims, "agent") or ()))
+
+
+def status_in(claims: Claims) -> ExecutionStatus:
+    """Running until the root has ended; then the root says how."""
+    root = claims.get("root")
+    if root is None or not root[3]:
+        return ExecutionStatus.RUNNING
+    is_bad = root[4] == SpanStatus.ERROR.value
+    return ExecutionStatus.FAILED if is_bad else ExecutionStatus.SUCCEEDED
+
+
+def header_of(claims: Claims) -> Header:
+    """The columns of the run that follow from the claims; from the root's own end, its end."""
+    first_ns: int = claims["first"][1]
+    root, status = claims.get("root"), status_in(claims)
+    started_at = moment_of(first_ns)
+    ended_at = None if status is ExecutionStatus.RUNNING or root is None else moment_of(root[3])
+    failed = status is ExecutionStatus.FAILED
+    return {
+        "status": status,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "latency_ms": latency_ms(started_at, ended_at),
+        "session_id": value_in(claims, "session_id"),
+        "model_name": value_in(claims, "model_name"),
+        "preview": value_in(claims, "input"),
+        "error_type": (value_in(claims, "error") or {}).get("error_type") if failed else None,
+        "tags": claims.get("tags", []),
+    }
+
+
+def details_of(claims: Claims) -> dict[str, str]:
+    """What else is known of the run: its metadata."""
+    found = {field: value_in(claims, field) for field in DETAILS}
+    found["service"] = agent_in(claims).service_name
+    return {field: value for field, value in found.items() if value}
+
+
+def extent_of(claims: Claims) -> tuple[Any, Any]:
+    """The first and the last start of a span, as moments, to look into few partitions."""
+    last_ns = min(-claims["last"][1], MAX_BIGINT)
+    return moment_of(claims["first"][1]), moment_of(last_ns) + timedelta(microseconds=1)

@@ -1,0 +1,293 @@
+"""Stores traces: whatever arrives in whatever order, the same spans make the same runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+from sqlalchemy import ARRAY, LargeBinary, Result, Row, any_, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.events import Event, publish
+from app.core.permissions import Permission
+from app.exceptions import AppError
+from app.models import Agent, Execution, TraceClaims
+from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
+from app.services.ingestion import statements as sql
+from app.services.ingestion.claims import (
+    Claims,
+    agent_in,
+    details_of,
+    extent_of,
+    header_of,
+    merge,
+    value_in,
+)
+from app.services.ingestion.origins import Origins
+from app.services.ingestion.prepared import Trace, rejection_of, to_json
+from app.services.ingestion.reported_agents import Home, ReportedAgents
+from app.services.ingestion.wire import Rejection
+from app.services.webhook_events import Change
+from app.services.webhook_outbox import note_changes
+
+TAG_SEPARATOR = "\x1f"
+KNOWN = (
+    select(
+        Execution.id,
+        Execution.trace_id,
+        Execution.agent_id,
+        Execution.agent_revision_id,
+        Execution.status,
+        Execution.source,
+        Execution.started_at,
+        Execution.deleted_at,
+        Agent.user_id,
+        TraceClaims.claims,
+    )
+    .join(Agent, Agent.id == Execution.agent_id)
+    .outerjoin(TraceClaims, TraceClaims.execution_id == Execution.id)
+    .where(Execution.trace_id == any_(bindparam("trace_ids", type_=ARRAY(LargeBinary))))
+    # In one order for every process, so that none waits for another in a circle.
+    .order_by(Execution.trace_id)
+    .with_for_update(of=Execution)
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """A trace of this batch and the execution it belongs to, as it will be stored."""
+
+    trace: Trace
+    known: Row[Any] | None = None
+    execution_id: int = 0
+    claims: Claims = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    home: Home | None = None
+    header: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Runs that were recorded by other means say themselves what they are."""
+        return self.known is None or self.known.source is ExecutionSource.OTLP
+
+    @property
+    def started_at(self) -> datetime:
+        moment: datetime = self.header["started_at"]
+        return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run as webhooks are told of it."""
+
+    id: int
+    agent_id: int
+    trace_hex: str
+    status: ExecutionStatus
+    started_at: datetime
+    ended_at: datetime | None
+    latency_ms: int | None
+    session_id: str | None
+    source: ExecutionSource = ExecutionSource.OTLP
+    external_id: str | None = None
+
+
+class TraceIntake:
+    """Within the unit of work of whoever calls, and for one actor."""
+
+    def __init__(self, session: AsyncSession, actor: Actor) -> None:
+        self.session = session
+        self.actor = actor
+        self.rejected: dict[bytes, str] = {}  # by trace id: why none of its spans is stored
+
+    async def store(self, traces: Sequence[Trace]) -> list[Run]:
+        """All but those in ``rejected``. Raise ``Forbidden`` without the permission."""
+        self.actor.require(Permission.EXECUTIONS_WRITE)
+        runs = await self._begin([Run(trace) for trace in traces])
+        if not runs:
+            return []
+        await self._store_spans(runs)
+        await self._store_headers(runs)
+        await self._store_bodies([run for run in runs if run.is_ours])
+        await self._tell(runs)
+        return runs
+
+    async def _driver(self) -> "asyncpg.Connection[asyncpg.Record]":
+        connection = await (await self.session.connection()).get_raw_connection()
+        driver: asyncpg.Connection[asyncpg.Record] | None = connection.driver_connection
+        if driver is None:
+            raise RuntimeError("No driver connection.")
+        return driver
+
+    # Which execution a trace is of
+
+    async def _begin(self, runs: list[Run]) -> list[Run]:
+        """Find and lock the executions, or make them; refuse what is not this actor's."""
+        await self._recognise(runs)
+        await self._place([run for run in runs if run.trace.trace_id not in self.rejected])
+        new = [run for run in self._left(runs) if run.known is None]
+        if new:
+            await self._add(new)
+            raced = [run for run in new if not run.execution_id]
+            if raced:  # another process was first; it has committed by now
+                await self._recognise(raced)
+                await self._place(self._left(raced))
+        return self._left(runs)
+
+    def _left(self, runs: Sequence[Run]) -> list[Run]:
+        return [run for run in runs if run.trace.trace_id not in self.rejected]
+
+    async def _recognise(self, runs: Sequence[Run]) -> None:
+        by_id = {run.trace.trace_id: run for run in runs}
+        found: Result[Any] = await self.session.execute(KNOWN, {"trace_ids": list(by_id)})
+        for row in found:
+            run = by_id[row.trace_id]
+            run.known, run.execution_id = row, row.id
+            problem = self._problem(row)
+            if problem:
+                self.rejected[row.trace_id] = problem
+
+    def _problem(self, row: Row[Any]) -> str | None:
+        only = self.actor.only_agent_id
+        foreign = not self.actor.sees_all_rows and row.user_id != self.actor.user_id
+        if foreign or (only is not None and row.agent_id != only):
+            return "This trace is another agent's, which your key may not write to."
+        if row.deleted_at is not None:
+            return "The run of this trace is in the trash. Restore it to add to it."
+        return None
+
+    async def _place(self, runs: Sequence[Run]) -> None:
+        """Merge what is claimed, and find the agent where that is claimed anew."""
+        agents = ReportedAgents(self.session, self.actor)
+        for run in runs:
+            run.claims = dict(run.known.claims or {}) if run.known is not None else {}
+            run.changed = merge(run.claims, run.trace.claims)
+            known = run.known
+            if known is not None and ("agent" not in run.changed or not run.is_ours):
+                run.home = Home(known.agent_id, known.agent_revision_id)
+            else:
+                try:
+                    model_name = value_in(run.claims, "model_name")
+                    run.home = await agents.home_of(agent_in(run.claims), model_name)
+                except AppError as error:
+                    self.rejected[run.trace.trace_id] = error.message
+                    continue
+            run.header = header_of(run.claims)
+            run.header |= {
+                "agent_id": run.home.agent_id,
+                "agent_revision_id": run.home.revision_id,
+            }
+
+    async def _add(self, runs: list[Run]) -> None:
+        ordered = sorted(runs, key=lambda run: run.trace.trace_id)
+        columns = [[run.trace.trace_id for run in ordered], *self._headers(ordered)]
+        driver = await self._driver()
+        who = (self.actor.user_id, self.actor.api_key_id)
+        by_id = {run.trace.trace_id: run for run in ordered}
+        for row in await driver.fetch(sql.ADD_EXECUTIONS, *who, *columns):
+            by_id[row["trace_id"]].execution_id = row["id"]
+
+    @staticmethod
+    def _headers(runs: Sequence[Run]) -> list[list[Any]]:
+        return [[run.header[name] for run in runs] for name in sql.HEADER_COLUMNS]
+
+    # What is stored
+
+    async def _store_spans(self, runs: Sequence[Run]) -> None:
+        driver = await self._driver()
+        items = [(run.execution_id, item) for run in runs for item in run.trace.items.values()]
+        # In one order for every process.
+        items.sort(key=lambda pair: pair[1].key)
+        found = Origins(self.session, driver)
+        origins = await found.ids_of(item.wire.origin for _, item in items)
+        rows = [
+            (*item.key, execution_id, *item.row, *item.body, origins[id(item.wire.origin)])
+            for execution_id, item in items
+        ]
+        await driver.execute(sql.STORE_SPANS, *map(list, zip(*rows, strict=True)))
+
+    async def _store_headers(self, runs: Sequence[Run]) -> None:
+        driver = await self._driver()
+        ordered = sorted(runs, key=lambda run: run.execution_id)
+        ids = [run.execution_id for run in ordered]
+        tags = [TAG_SEPARATOR.join(run.header["tags"]) for run in ordered]
+        extents = [extent_of(run.claims) for run in ordered]
+        earliest, latest = min(e[0] for e in extents), max(e[1] for e in extents)
+        await driver.execute(
+            sql.UPDATE_EXECUTIONS, ids, *self._headers(ordered), tags, earliest, latest
+        )
+        claims = [orjson.dumps(run.claims).decode() for run in ordered]
+        await driver.execute(sql.KEEP_CLAIMS, ids, claims)
+
+    async def _store_bodies(self, runs: Sequence[Run]) -> None:
+        driver = await self._driver()
+        moved = [
+            (run.execution_id, run.known.started_at, run.started_at)
+            for run in runs
+            if run.known is not None and run.known.started_at != run.started_at
+        ]
+        if moved:
+            await driver.execute(sql.MOVE_BODIES, *map(list, zip(*moved, strict=True)))
+        rows = [self._body(run) for run in runs if self._says_more(run)]
+        if rows:
+            await driver.execute(sql.STORE_BODIES, *map(list, zip(*rows, strict=True)))
+
+    @staticmethod
+    def _says_more(run: Run) -> bool:
+        bodied = {"input", "output", "error", "end_user", "environment", "release", "agent"}
+        return run.known is None or bool(run.changed & bodied) or run.header["ended_at"] is not None
+
+    @staticmethod
+    def _body(run: Run) -> tuple[Any, ...]:
+        failed = run.header["status"] is ExecutionStatus.FAILED
+        error = (value_in(run.claims, "error") or {}).get("error") if failed else None
+        return (
+            run.execution_id,
+            run.started_at,
+            "input" in run.changed,
+            to_json(run.trace.input),
+            "output" in run.changed,
+            to_json(run.trace.output),
+            error,
+            to_json(details_of(run.claims) or None),
+        )
+
+    # Who is to know
+
+    async def _tell(self, runs: Sequence[Run]) -> None:
+        """Live pages and webhooks: of each run that there is more of it, or that it has ended."""
+        changes = []
+        for run in runs:
+            agent_id = run.header["agent_id"]
+            publish(
+                self.session,
+                Event("executions", "update"),
+                Event(f"execution:{run.execution_id}", "update", {"id": run.execution_id}),
+                Event(f"agent:{agent_id}", "execution", {"id": agent_id}),
+            )
+            before = None if run.known is None else run.known.status
+            now = run.header["status"]
+            if run.is_ours and now not in OPEN_STATUSES and before != now:
+                changes.append(Change("executions", "create", told(run), {}))
+        await note_changes(self.session, self.actor, changes)
+
+
+def told(run: Run) -> Told:
+    columns = ("agent_id", "status", "started_at", "ended_at", "latency_ms", "session_id")
+    return Told(
+        id=run.execution_id,
+        trace_hex=run.trace.trace_id.hex(),
+        **{name: run.header[name] for name in columns},
+    )
+
+
+def rejections(traces: Sequence[Trace], reasons: dict[bytes, str]) -> list[Rejection]:
+    return [
+        rejection_of(item.wire, reasons[trace.trace_id])
+        for trace in traces
+        if trace.trace_id in reasons
+        for item in trace.items.values()
+    ]

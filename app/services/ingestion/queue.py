@@ -1,0 +1,194 @@
+"""From many requests to few transactions: what waits at the same moment is stored together.
+
+Bounded: what would not fit is refused at once, for the sender to send again. A request is
+answered only when the transaction that holds its spans is committed.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from app.core.actor import Actor
+from app.core.database import Database
+from app.core.database_errors import as_app_error
+from app.exceptions import AppError, Unavailable
+from app.services.ingest_batches import IngestBatchService, Receipt, Sent
+from app.services.ingestion.prepared import Prepared, Trace, rejection_of
+from app.services.ingestion.wire import Rejection
+
+log = structlog.get_logger("greenroom.ingestion")
+WRITERS = 2
+TOGETHER = 4_096  # spans of one transaction, unless one request has more
+FULL = "Too much is on its way in already. Send this again in a moment."
+FAILED = "This could not be stored for now. Send it again in a moment."
+STOP_WITHIN_S = 10
+REFUSED = "The database cannot store what this span holds."
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A request and who waits for its receipt."""
+
+    sent: Sent
+    receipt: asyncio.Future[Receipt]
+
+
+def alike(actor: Actor) -> Actor:
+    """Equal for requests that may be stored together."""
+    return replace(actor, request_id=None, ip=None)
+
+
+def halves(prepared: Prepared) -> list[Prepared]:
+    """The same spans in two parts: by trace, or those of the only trace."""
+    traces = list(prepared.traces.values())
+    if len(traces) > 1:
+        middle = len(traces) // 2
+        parts = [traces[:middle], traces[middle:]]
+    else:
+        items = list(traces[0].items.items())
+        middle = len(items) // 2
+        parts = [
+            [replace(traces[0], items=dict(part))] for part in (items[:middle], items[middle:])
+        ]
+    return [Prepared({t.trace_id: t for t in part}, [], 0) for part in parts]
+
+
+def only_item(prepared: Prepared) -> Trace | None:
+    """The trace of a request that has but one span."""
+    traces = list(prepared.traces.values())
+    return traces[0] if len(traces) == 1 and len(traces[0].items) == 1 else None
+
+
+class IngestQueue:
+    """``admit`` while a body is held in memory, ``submit`` to have it stored."""
+
+    def __init__(self, database: Database, max_bytes: int) -> None:
+        self._database = database
+        self._max_bytes = max_bytes
+        self._held = 0
+        self._waiting: list[Waiting] = []
+        self._writers: set[asyncio.Task[None]] = set()
+
+    @contextmanager
+    def admit(self, size: int) -> Iterator[None]:
+        """Hold so many bytes. Raise ``Unavailable`` when others hold too many."""
+        if self._held and self._held + size > self._max_bytes:
+            raise Unavailable(FULL)
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
+    async def submit(self, sent: Sent) -> Receipt:
+        """The receipt, once it is committed. Raise ``AppError`` when nothing was stored."""
+        waiting = Waiting(sent, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._pump()
+        return await waiting.receipt
+
+    def _pump(self) -> None:
+        """One request is written at once; those that come meanwhile go together."""
+        while self._waiting and len(self._writers) < WRITERS:
+            writer = asyncio.create_task(self._write(self._taken()))
+            self._writers.add(writer)
+            writer.add_done_callback(self._done)
+
+    def _done(self, writer: asyncio.Task[None]) -> None:
+        self._writers.discard(writer)
+        self._pump()
+
+    async def stop(self) -> None:
+        """What was sent is stored, if that does not take too long."""
+        async with asyncio.timeout(STOP_WITHIN_S):
+            while self._writers:
+                await asyncio.wait(self._writers)
+
+    def _taken(self) -> list[Waiting]:
+        """The first request and those of the same actor that fit in beside it."""
+        first = self._waiting[0]
+        who, spans = alike(first.sent.actor), 0
+        taken: list[Waiting] = []
+        kept: list[Waiting] = []
+        for waiting in self._waiting:
+            count = waiting.sent.prepared.span_count
+            fits = not taken or spans + count <= TOGETHER
+            if waiting.receipt.done():  # its client has gone
+                continue
+            if fits and alike(waiting.sent.actor) == who:
+                taken.append(waiting)
+                spans += count
+            else:
+                kept.append(waiting)
+        self._waiting = kept
+        return taken
+
+    async def _write(self, taken: Sequence[Waiting]) -> None:
+        if not taken:
+            return
+        try:
+            receipts = await self._store([waiting.sent for waiting in taken])
+        except Exception as error:  # noqa: BLE001  (each is tried alone, or its client told)
+            await self._write_apart(taken, error)
+            return
+        for waiting, receipt in zip(taken, receipts, strict=True):
+            if not waiting.receipt.done():
+                waiting.receipt.set_result(receipt)
+
+    async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
+        async with self._database.unit_of_work() as session:
+            return await IngestBatchService(session, alike(sent[0].actor)).store(sent)
+
+    async def _write_apart(self, taken: Sequence[Waiting], error: Exception) -> None:
+        """One after the other, so that what one request holds does not refuse the others."""
+        for waiting in taken:
+            if waiting.receipt.done():
+                continue
+            try:
+                if isinstance(as_app_error(error), Unavailable) and len(taken) == 1:
+                    raise error
+                waiting.receipt.set_result(await self._store_what_can_be(waiting.sent))
+            except Exception as failure:  # noqa: BLE001  (the client is told)
+                waiting.receipt.set_exception(told(failure))
+
+    async def _store_what_can_be(self, sent: Sent) -> Receipt:
+        """Once more; then in ever smaller parts, to find the span that cannot be stored."""
+        try:
+            return (await self._store([sent]))[0]
+        except Exception as error:
+            known = as_app_error(error)
+            if isinstance(known, Unavailable) or not sent.prepared.traces:
+                raise
+            log.warning("a batch is stored in parts", error=type(error).__name__)
+        rejected = await self._parts(sent, sent.prepared)
+        left = Prepared({}, [*sent.prepared.rejected, *rejected], sent.prepared.span_count)
+        return (await self._store([replace(sent, prepared=left)]))[0]
+
+    async def _parts(self, sent: Sent, prepared: Prepared) -> list[Rejection]:
+        if not prepared.traces:
+            return []
+        try:
+            await self._store([replace(sent, prepared=prepared)])
+        except Exception as error:
+            if isinstance(as_app_error(error), Unavailable):
+                raise
+            single = only_item(prepared)
+            if single is None:
+                one, other = halves(prepared)
+                return [*await self._parts(sent, one), *await self._parts(sent, other)]
+            log.warning("a span cannot be stored", error=type(error).__name__)
+            return [rejection_of(item.wire, REFUSED) for item in single.items.values()]
+        return []
+
+
+def told(error: Exception) -> AppError:
+    """What the client hears: our own faults are for a while, so that it sends again."""
+    known = error if isinstance(error, AppError) else as_app_error(error)
+    if known is None or known.status >= 500:
+        if known is None:
+            log.error("spans are not stored", exc_info=error)
+        return Unavailable(known.message if known else FAILED)
+    return known

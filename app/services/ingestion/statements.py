@@ -1,0 +1,197 @@
+"""The statements that store a batch of traces: each takes arrays, so a batch is a few of them.
+
+They go to the driver as they are: SQLAlchemy would send the rows one by one.
+"""
+
+from collections.abc import Mapping
+
+SPAN_KEY = {"trace_id": "bytea", "span_id": "bytea", "started_at": "timestamptz"}
+SPAN_COLUMNS = {
+    "parent_span_id": "bytea",
+    "kind": "text",
+    "name": "text",
+    "status": "text",
+    "start_ns": "bigint",
+    "end_ns": "bigint",
+    "model_name": "text",
+    "provider_name": "text",
+    "tool_name": "text",
+    "input_tokens": "bigint",
+    "output_tokens": "bigint",
+    "cached_tokens": "bigint",
+    "cache_write_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "cost": "numeric",
+    "cost_source": "text",
+}
+BODY_COLUMNS = {
+    "input": "jsonb",
+    "output": "jsonb",
+    "attributes": "jsonb",
+    "events": "jsonb",
+    "wire": "jsonb",
+}
+HEADER_COLUMNS = {
+    "agent_id": "bigint",
+    "agent_revision_id": "bigint",
+    "status": "text",
+    "started_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "latency_ms": "bigint",
+    "session_id": "text",
+    "model_name": "text",
+    "preview": "text",
+    "error_type": "text",
+}
+TOTALS = (
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+
+
+def arrays(columns: Mapping[str, str], first: int = 1) -> str:
+    """``$1::type[], …`` for ``unnest``."""
+    return ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), first))
+
+
+def names(columns: Mapping[str, str], table: str = "") -> str:
+    return ", ".join(f"{table}.{name}" if table else name for name in columns)
+
+
+def taken(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in columns)
+
+
+ROW = SPAN_KEY | {"execution_id": "bigint"} | SPAN_COLUMNS
+BODY = BODY_COLUMNS | {"origin_id": "bigint"}
+ALL = ROW | BODY
+# Of a span that is there already, what is from before its end changes nothing: neither its row
+# nor, as it is then not among ``stored``, its body.
+STORE_SPANS = f"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest({arrays(ALL)}) AS given ({names(ALL)})
+), stored AS (
+    INSERT INTO spans ({names(ROW)})
+    SELECT {names(ROW)} FROM given
+    ON CONFLICT (trace_id, span_id, started_at) DO UPDATE SET {taken(SPAN_COLUMNS)}
+    WHERE spans.end_ns IS NULL OR excluded.end_ns >= spans.end_ns
+    RETURNING trace_id, span_id, started_at
+)
+INSERT INTO span_bodies ({names(SPAN_KEY | BODY)})
+SELECT {names(SPAN_KEY | BODY)} FROM given JOIN stored USING (trace_id, span_id, started_at)
+ON CONFLICT (trace_id, span_id, started_at) DO UPDATE SET {taken(BODY)}
+"""  # noqa: S608  (names of ours)
+
+NEW = {"trace_id": "bytea"} | HEADER_COLUMNS
+ADD_EXECUTIONS = f"""
+INSERT INTO executions (source, reported_by_user_id, reported_by_key_id, cost_source, {names(NEW)})
+SELECT 'otlp', $1, $2, 'unpriced', {names(NEW)}
+FROM unnest({arrays(NEW, 3)}) AS given ({names(NEW)})
+ON CONFLICT DO NOTHING
+RETURNING id, trace_id
+"""  # noqa: S608  (names of ours)
+
+CHANGED = {"id": "bigint"} | HEADER_COLUMNS | {"tags": "text"}
+HEADER_TAKEN = ", ".join(
+    f"{name} = CASE WHEN e.source = 'otlp' THEN h.{name} ELSE e.{name} END"
+    for name in HEADER_COLUMNS
+)
+TOTALS_TAKEN = ", ".join(
+    f"{name} = CASE WHEN '{name}' = ANY (e.totals_reported) THEN e.{name} ELSE t.{name} END"
+    for name in (*TOTALS, "cost")
+)
+SUMS = ", ".join(f"sum({name}) FILTER (WHERE is_leaf) AS {name}" for name in (*TOTALS, "cost"))
+# Totals are sums over the model steps with usage that have none such below them: ``above`` holds
+# who is above one. See ``leaf_model_steps`` in services/traces.py, which does the same.
+UPDATE_EXECUTIONS = f"""
+WITH RECURSIVE h AS MATERIALIZED (
+    SELECT * FROM unnest({arrays(CHANGED)}) AS h ({names(CHANGED)})
+), step AS MATERIALIZED (
+    SELECT s.execution_id, s.span_id, s.parent_span_id, s.status, s.cost_source, s.cost,
+           {", ".join(f"s.{name}" for name in TOTALS)},
+           s.kind IN ('llm', 'embedding')
+               AND num_nonnulls(s.input_tokens, s.output_tokens, s.cost) > 0 AS has_usage
+    FROM spans s
+    WHERE s.execution_id = ANY ($1)
+        AND s.started_at BETWEEN ${len(CHANGED) + 1} AND ${len(CHANGED) + 2}
+), above AS (
+    SELECT execution_id, parent_span_id AS span_id FROM step
+    WHERE has_usage AND parent_span_id IS NOT NULL
+    UNION
+    SELECT step.execution_id, step.parent_span_id FROM above
+    JOIN step USING (execution_id, span_id) WHERE step.parent_span_id IS NOT NULL
+), leaf AS (
+    SELECT step.*, has_usage AND above.span_id IS NULL AS is_leaf
+    FROM step LEFT JOIN above USING (execution_id, span_id)
+), t AS (
+    SELECT execution_id, count(*) AS span_count,
+           count(*) FILTER (WHERE status = 'error') AS error_count, {SUMS},
+           bool_or(cost_source = 'computed') FILTER (WHERE is_leaf) AS is_computed
+    FROM leaf GROUP BY execution_id
+)
+UPDATE executions e SET
+    {HEADER_TAKEN}, {TOTALS_TAKEN},
+    tags = CASE WHEN e.source <> 'otlp' THEN e.tags
+        ELSE coalesce(string_to_array(nullif(h.tags, ''), E'\\x1f'), '{{}}') END,
+    span_count = t.span_count, error_count = t.error_count,
+    cost_source = CASE
+        WHEN 'cost' = ANY (e.totals_reported) THEN e.cost_source
+        WHEN t.cost IS NULL THEN 'unpriced'
+        WHEN t.is_computed THEN 'computed' ELSE 'reported' END,
+    updated_at = clock_timestamp(), row_version = e.row_version + 1
+FROM h JOIN t ON t.execution_id = h.id
+WHERE e.id = h.id
+"""  # noqa: S608  (names of ours)
+
+KEEP_CLAIMS = """
+INSERT INTO trace_claims (execution_id, claims) SELECT * FROM unnest($1::bigint[], $2::jsonb[])
+ON CONFLICT (execution_id) DO UPDATE SET claims = excluded.claims
+"""
+
+# A run that turns out to have begun earlier takes its body along, if need be to another partition.
+MOVE_BODIES = """
+UPDATE execution_bodies b SET started_at = moved.begins
+FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS moved (id, was, begins)
+WHERE b.execution_id = moved.id AND b.started_at = moved.was
+"""
+EXECUTION_BODY = {
+    "execution_id": "bigint",
+    "started_at": "timestamptz",
+    "has_input": "boolean",
+    "input": "jsonb",
+    "has_output": "boolean",
+    "output": "jsonb",
+    "error": "text",
+    "details": "jsonb",
+}
+STORE_BODIES = f"""
+WITH given AS (SELECT * FROM unnest({arrays(EXECUTION_BODY)}) AS given ({names(EXECUTION_BODY)})),
+kept AS (
+    UPDATE execution_bodies b SET
+        input = CASE WHEN has_input THEN given.input ELSE b.input END,
+        output = CASE WHEN has_output THEN given.output ELSE b.output END,
+        error = given.error, details = given.details, search = NULL
+    FROM given WHERE b.execution_id = given.execution_id AND b.started_at = given.started_at
+    RETURNING b.execution_id
+)
+INSERT INTO execution_bodies (execution_id, started_at, input, output, error, details)
+SELECT execution_id, started_at, input, output, error, details FROM given
+WHERE execution_id NOT IN (SELECT execution_id FROM kept)
+"""  # noqa: S608  (names of ours)
+
+ORIGIN = {
+    "sha256": "bytea",
+    "resource": "jsonb",
+    "scope_name": "text",
+    "scope_version": "text",
+    "schema_url": "text",
+}
+ADD_ORIGINS = f"""
+INSERT INTO span_origins ({names(ORIGIN)}) SELECT {names(ORIGIN)}
+FROM unnest({arrays(ORIGIN)}) AS given ({names(ORIGIN)})
+ON CONFLICT DO NOTHING
+"""  # noqa: S608  (names of ours)
+FIND_ORIGINS = "SELECT sha256, id FROM span_origins WHERE sha256 = ANY ($1::bytea[])"

@@ -1,0 +1,1 @@
+"""Spans as runtimes send them."""
