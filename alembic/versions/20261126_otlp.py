@@ -121,6 +121,12 @@ def upgrade() -> None:
     op.add_column("span_bodies", sa.Column("origin_id", sa.BigInteger(), nullable=True))
     op.add_column("span_bodies", sa.Column("wire", JSON, nullable=True))
     op.execute(COMPRESS)
+    op.create_index(
+        "ix_execution_bodies_unsearched",
+        "execution_bodies",
+        ["execution_id"],
+        postgresql_where=sa.text("search IS NULL"),
+    )
     op.add_column(
         "agents",
         sa.Column("is_draft", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -128,6 +134,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_execution_bodies_unsearched", "execution_bodies")
     op.drop_column("agents", "is_draft")
     op.drop_column("span_bodies", "wire")
     op.drop_column("span_bodies", "origin_id")

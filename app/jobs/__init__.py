@@ -2,6 +2,8 @@
 
 from app.jobs.analyze_agent import analyze_agent
 from app.jobs.chores import (
+    drop_empty_drafts,
+    gather_words,
     make_partitions,
     mark_stalled_runs,
     prune_config_pulls,
@@ -32,6 +34,8 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("find lost jobs", "* * * * *", requeue_lost_jobs),
     Schedule("end interrupted runs", "* * * * * */10", end_lost_runs),
     Schedule("mark stalled runs", "* * * * *", mark_stalled_runs),
+    Schedule("gather words to find runs by", "* * * * * */5", gather_words),
+    Schedule("drop drafts without runs", "11 * * * *", drop_empty_drafts),
     Schedule("remove what has expired", "7 * * * *", remove_expired),
     Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),
     Schedule("settle webhook deliveries", "* * * * *", settle_webhooks),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from app.jobs.context import SYSTEM, Resources
 from app.services.audit_seals import AuditSealService
 from app.services.config_pulls import ConfigPullService
+from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.upkeep import UpkeepService
@@ -37,6 +38,19 @@ async def mark_stalled_runs(resources: Resources) -> None:
     after = timedelta(minutes=resources.settings.execution_stalled_minutes)
     async with resources.database.unit_of_work() as session:
         await UpkeepService(session, SYSTEM).mark_stalled(after)
+
+
+async def gather_words(resources: Resources) -> None:
+    """Until none wait, so that what arrived is found within seconds."""
+    gathered = RUNS_AT_ONCE
+    while gathered == RUNS_AT_ONCE:
+        async with resources.database.unit_of_work() as session:
+            gathered = await WordService(session, SYSTEM).gather()
+
+
+async def drop_empty_drafts(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await UpkeepService(session, SYSTEM).drop_empty_drafts()
 
 
 async def prune_live_events(resources: Resources) -> None:

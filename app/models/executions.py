@@ -142,6 +142,12 @@ class ExecutionBody(Base):
     __table_args__ = (
         PrimaryKeyConstraint("execution_id", "started_at"),
         Index("ix_execution_bodies_search", "search", postgresql_using="gin"),
+        # Whose words are still to be gathered.
+        Index(
+            "ix_execution_bodies_unsearched",
+            "execution_id",
+            postgresql_where=text("search IS NULL"),
+        ),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
 

@@ -8,12 +8,36 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.partitions import ensure_partitions
-from app.models import AgentRun, Execution, IdempotencyKey, RefreshToken, StaffSession, UserToken
-from app.models.executions import OPEN_STATUSES, ExecutionStatus
+from app.models import (
+    Agent,
+    AgentRun,
+    Execution,
+    IdempotencyKey,
+    RefreshToken,
+    StaffSession,
+    UserToken,
+)
+from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
+from app.models.spans import SpanStatus
+from app.services.agents import AgentService
 from app.services.executions import ExecutionService
+from app.services.ingestion.reports import latency_ms
+from app.services.spans import moment_of
 
 AT_ONCE = 5_000
 STALLED_AT_ONCE = 200
+DRAFTS_AT_ONCE = 100
+DRAFT_KEPT = timedelta(hours=1)
+ORPHAN = text("""
+SELECT s.status, s.end_ns, EXISTS (
+    SELECT FROM trace_claims c WHERE c.execution_id = :run AND c.claims ? 'root'
+) AS has_root
+FROM spans s
+WHERE s.execution_id = :run AND NOT EXISTS (
+    SELECT FROM spans p WHERE p.execution_id = :run AND p.span_id = s.parent_span_id
+)
+ORDER BY s.start_ns, s.span_id LIMIT 1
+""")
 # Ended sessions and tokens are shown, and reuse of them noticed, for a while.
 KEPT: dict[Any, timedelta] = {  # mapped classes with expires_at
     StaffSession: timedelta(days=30),
@@ -73,6 +97,41 @@ class UpkeepService:
         runs = ExecutionService(self.session, self.actor)
         found = list(await self.session.scalars(statement))
         for execution in found:
-            execution.status = ExecutionStatus.STALLED
-            await runs.save("stall", execution)
+            ended = await self._end_by_orphan(execution)
+            execution.status = ended or ExecutionStatus.STALLED
+            await runs.save("end" if ended else "stall", execution)
         return len(found)
+
+    async def _end_by_orphan(self, execution: Execution) -> ExecutionStatus | None:
+        """How a trace ended whose root was never sent: as the earliest span without a parent here.
+
+        ``None`` where that one is open, or the run is none of OpenTelemetry's.
+        """
+        if execution.source is not ExecutionSource.OTLP:
+            return None
+        found = (await self.session.execute(ORPHAN, {"run": execution.id})).one_or_none()
+        if found is None or found.end_ns is None or found.has_root:
+            return None
+        execution.ended_at = moment_of(found.end_ns)
+        execution.latency_ms = latency_ms(execution.started_at, execution.ended_at)
+        is_bad = found.status == SpanStatus.ERROR.value
+        return ExecutionStatus.FAILED if is_bad else ExecutionStatus.SUCCEEDED
+
+    async def drop_empty_drafts(self) -> int:
+        """Drafts of agents that no run belongs to any more go to the trash: how many.
+
+        A trace whose root arrives last may first have been put under another name.
+        """
+        used = exists().where(Execution.agent_id == Agent.id)
+        unused = (
+            select(Agent.id)
+            .where(Agent.is_draft, Agent.deleted_at.is_(None), ~used)
+            .where(Agent.created_at < func.clock_timestamp() - DRAFT_KEPT)
+            .order_by(Agent.id)
+            .limit(DRAFTS_AT_ONCE)
+        )
+        ids = list(await self.session.scalars(unused))
+        agents = AgentService(self.session, self.actor)
+        for agent_id in ids:
+            await agents.delete(agent_id)
+        return len(ids)

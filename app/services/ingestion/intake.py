@@ -234,6 +234,9 @@ class TraceIntake:
         rows = [self._body(run) for run in runs if self._says_more(run)]
         if rows:
             await driver.execute(sql.STORE_BODIES, *map(list, zip(*rows, strict=True)))
+        others = [(r.execution_id, r.started_at) for r in runs if not self._says_more(r)]
+        if others:
+            await driver.execute(sql.FORGET_WORDS, *map(list, zip(*others, strict=True)))
 
     @staticmethod
     def _says_more(run: Run) -> bool:

@@ -182,6 +182,13 @@ SELECT execution_id, started_at, input, output, error, details FROM given
 WHERE execution_id NOT IN (SELECT execution_id FROM kept)
 """  # noqa: S608  (names of ours)
 
+# More was said by inner spans alone: the words of the run are to be gathered anew.
+FORGET_WORDS = """
+UPDATE execution_bodies b SET search = NULL
+FROM unnest($1::bigint[], $2::timestamptz[]) AS told (id, begins)
+WHERE b.execution_id = told.id AND b.started_at = told.begins AND b.search IS NOT NULL
+"""
+
 ORIGIN = {
     "sha256": "bytea",
     "resource": "jsonb",
