@@ -35,6 +35,8 @@ class AgentFacts:
     version: str | None = None
     description: str | None = None
     service_name: str | None = None
+    greenroom_name: str | None = None  # as our resource attributes of a pulled configuration say
+    greenroom_revision: str | None = None
 
     def as_list(self) -> list[str | None]:
         """The fields in order, for JSON."""
@@ -85,3 +87,4 @@ class SpanFacts:
     release: str | None = None
     tags: list[str] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    failed: bool = False  # by its status, or because it says so in other words

@@ -1,0 +1,105 @@
+"""OpenInference, of Arize Phoenix and many instrumentations.
+
+Source: Arize-ai/openinference, spec/semantic_conventions.md.
+"""
+
+from typing import Any
+
+from app.models.spans import SpanKind
+from app.services.ingestion.dialects.dialect import Dialect, Seen, listed
+from app.services.ingestion.dialects.evaluations import FAMILIES
+from app.services.ingestion.dialects.messages import Messages, messages_from
+from app.services.ingestion.dialects.parts import Message
+
+KINDS = {
+    "llm": SpanKind.LLM,
+    "embedding": SpanKind.EMBEDDING,
+    "chain": SpanKind.CHAIN,
+    "retriever": SpanKind.RETRIEVER,
+    "reranker": SpanKind.RETRIEVER,
+    "tool": SpanKind.TOOL,
+    "agent": SpanKind.AGENT,
+    "guardrail": SpanKind.CHAIN,
+    "evaluator": SpanKind.CHAIN,
+    "prompt": SpanKind.CHAIN,
+    "unknown": SpanKind.OTHER,
+}
+GIVEN, SAID = "llm.input_messages.", "llm.output_messages."
+
+
+def given(seen: Seen) -> Messages | None:
+    return numbered(seen, GIVEN, "user")
+
+
+def said(seen: Seen) -> Messages | None:
+    return numbered(seen, SAID, "assistant")
+
+
+def numbered(seen: Seen, family: str, role: str) -> Messages | None:
+    if family not in seen.families:
+        return None
+    found: Messages = []
+    for node in listed(seen.tree(family)):
+        if type(node) is dict:
+            inner = node.get("message")
+            found += messages_from(message_from(inner if type(inner) is dict else node), role)
+    return found or None
+
+
+def message_from(node: Message) -> Message:
+    """One numbered message with lists where it has numbers."""
+    message: Message = {key: value for key, value in node.items() if type(value) is not dict}
+    contents = [part_from(item) for item in listed(node.get("contents"))]
+    if contents:
+        message["content"] = contents
+    calls = [call for item in listed(node.get("tool_calls")) if (call := call_from(item))]
+    if calls:
+        message["tool_calls"] = calls
+    if "function_call_name" in node:
+        arguments = node.get("function_call_arguments_json")
+        message["function_call"] = {"name": node["function_call_name"], "arguments": arguments}
+    return message
+
+
+def call_from(item: Any) -> Any:  # a node of a tree
+    return item.get("tool_call", item) if type(item) is dict else None
+
+
+def part_from(item: Any) -> Any:  # a node of a tree
+    inner = item.get("message_content", item) if type(item) is dict else item
+    if type(inner) is not dict:
+        return inner
+    image = inner.get("image")
+    if type(image) is dict:
+        source = image.get("image", image)
+        url = source.get("url") if type(source) is dict else source
+        return {"type": "image_url", "image_url": {"url": url}}
+    return inner
+
+
+OPENINFERENCE = Dialect(
+    name="openinference",
+    prefixes=("openinference.", "llm.", "input.", "output.", "embedding.", "tool.", "graph."),
+    kinds={"openinference.span.kind": KINDS},
+    fields={
+        "agent_name": ("agent.name", "graph.node.name"),
+        "session_id": ("session.id",),
+        "end_user": ("user.id",),
+        "provider": ("llm.provider", "llm.system"),
+        "model_answered": ("llm.response.model_name",),
+        "model_asked": ("llm.request.model_name", "llm.model_name", "embedding.model_name"),
+        "input_tokens": ("llm.token_count.prompt",),
+        "output_tokens": ("llm.token_count.completion",),
+        "total_tokens": ("llm.token_count.total",),
+        "cached": ("llm.token_count.prompt_details.cache_read",),
+        "cache_write": ("llm.token_count.prompt_details.cache_write",),
+        "reasoning": ("llm.token_count.completion_details.reasoning",),
+        "cost": ("llm.cost.total",),
+        "tool_name": ("tool.name",),
+        "tool_call_id": ("tool.id", "tool_call.id"),
+        "tags": ("tag.tags",),
+    },
+    families=(GIVEN, SAID, *FAMILIES),
+    inputs=(given, "llm.input_messages", "input.value", "tool.parameters"),
+    outputs=(said, "llm.output_messages", "output.value"),
+)

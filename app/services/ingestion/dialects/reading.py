@@ -1,0 +1,196 @@
+"""A span as it was sent, to what it says. Total: no attribute makes it raise."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.models.spans import SpanKind
+from app.services.ingestion.dialects.dialect import Dialect, Seen, Source
+from app.services.ingestion.dialects.door import (
+    Guard,
+    clean_text,
+    hides,
+    parsed,
+    storable,
+)
+from app.services.ingestion.dialects.evaluations import evaluations_in
+from app.services.ingestion.dialects.fields import READERS, Read
+from app.services.ingestion.dialects.happenings import error_in, merged
+from app.services.ingestion.dialects.messages import conversation_in, paired, said_by
+from app.services.ingestion.dialects.register import NAMES, REGISTER
+from app.services.ingestion.facts import AgentFacts, SpanFacts, UsageFacts
+from app.services.ingestion.wire import Attributes, WireSpan
+
+Found = dict[str, Any]  # facts by the names of fields.py
+# Steps that answer with a value of their own, whatever it looks like.
+PLAIN_KINDS = frozenset({SpanKind.TOOL, SpanKind.RETRIEVER, SpanKind.EMBEDDING})
+BY_SPAN_NAME = {
+    "chat": SpanKind.LLM,
+    "invoke_agent": SpanKind.AGENT,
+    "create_agent": SpanKind.AGENT,
+    "execute_tool": SpanKind.TOOL,
+    "embeddings": SpanKind.EMBEDDING,
+}
+MAX_SPAN_NAME = 300
+OF_THE_RESOURCE: tuple[tuple[str, str, Read], ...] = tuple(
+    (name, fact, READERS[fact])
+    for name, fact in (
+        ("service.name", "service_name"),
+        ("greenroom.agent.id", "greenroom_id"),
+        ("greenroom.agent.name", "greenroom_name"),
+        ("greenroom.agent.revision", "greenroom_revision"),
+        ("deployment.environment.name", "environment"),
+        ("deployment.environment", "environment"),
+        ("langfuse.environment", "environment"),
+        ("langfuse.release", "release"),
+        ("service.version", "release"),
+    )
+)
+
+
+def read_span(span: WireSpan) -> SpanFacts:
+    """What one span says. Never raises; takes time in proportion to the span's size."""
+    seen = Seen(span)
+    found, dialects = look(seen, span.attributes)
+    for event in span.events:
+        dialects |= merged(seen, found, event, look)
+    present = [dialect for bit, dialect in enumerate(REGISTER) if dialects >> bit & 1]
+    for dialect in present:
+        add(found, dialect.derive(seen))
+    _of_the_resource(found, span.origin.resource)
+    seen.kind = kind_of(seen, found)
+    facts = SpanFacts(
+        kind=seen.kind,
+        attributes=seen.attributes,
+        usage=usage_of(found),
+        agent=agent_of(found),
+        model_name=found.get("model_answered") or found.get("model_asked"),
+        provider=found.get("provider"),
+        tool_name=found.get("tool_name"),
+        tool_call_id=found.get("tool_call_id"),
+        session_id=found.get("session_id"),
+        end_user=found.get("end_user"),
+        environment=found.get("environment"),
+        release=found.get("release"),
+        tags=found.get("tags") or [],
+        evaluations=evaluations_in(seen),
+    )
+    facts.error, facts.error_type, facts.failed = error_in(seen, found)
+    facts.input = words(seen, [(d, d.inputs) for d in present], "user")
+    facts.output = words(seen, [(d, d.outputs) for d in present], "assistant")
+    return facts
+
+
+def look(seen: Seen, attributes: Attributes) -> tuple[Found, int]:
+    """One pass over the attributes: what is kept, what is known, and which dialects are there."""
+    found: Found = {}
+    ranks: dict[str, int] = {}
+    dialects = 0
+    known = NAMES.known
+    for key, given in attributes.items():
+        name = known.get(key) or NAMES.learn(key)
+        if name.guard is not Guard.OPEN and hides(name.guard, given):
+            continue
+        value = seen.keep(name.text, given)
+        dialects |= name.dialects
+        for fact, rank, read in name.uses:
+            if rank < ranks.get(fact, rank + 1) and (meant := read(value)) is not None:
+                found[fact], ranks[fact] = meant, rank
+        if name.family is not None:
+            seen.families.setdefault(name.family, []).append((name.path, value))
+    return found, dialects
+
+
+def add(found: Found, more: Mapping[str, Any]) -> None:
+    for fact, value in more.items():
+        if value is not None:
+            found.setdefault(fact, value)
+
+
+def _of_the_resource(found: Found, resource: Attributes) -> None:
+    for name, fact, read in OF_THE_RESOURCE:
+        value = resource.get(name)
+        if value is None or fact in found:
+            continue
+        meant = read(clean_text(value) if type(value) is str else value)
+        if meant is not None:
+            found[fact] = meant
+
+
+def kind_of(seen: Seen, found: Found) -> SpanKind:
+    """What the span says of itself, else what its facts and its name tell."""
+    said: SpanKind | None = found.get("kind")
+    if said is not None:
+        return said
+    if "tool_name" in found:
+        return SpanKind.TOOL
+    first = seen.span.name[:MAX_SPAN_NAME].partition(" ")[0]
+    if first in BY_SPAN_NAME and ("model_asked" in found or "agent_name" in found):
+        return BY_SPAN_NAME[first]
+    if "input_tokens" in found and ("model_asked" in found or "model_answered" in found):
+        return SpanKind.AGENT if "agent_name" in found else SpanKind.LLM
+    return SpanKind.OTHER
+
+
+def usage_of(found: Found) -> UsageFacts:
+    """Counts that do not contain the cached tokens are fewer than those: their sum is the input."""
+    usage = UsageFacts(
+        input=found.get("input_tokens"),
+        output=found.get("output_tokens"),
+        cached=found.get("cached"),
+        cache_write=found.get("cache_write"),
+        reasoning=found.get("reasoning"),
+        cost=found.get("cost"),
+    )
+    total = found.get("total_tokens")
+    if usage.input is None and total is not None:
+        usage.input = max(0, total - (usage.output or 0))
+    beside = (usage.cached or 0) + (usage.cache_write or 0)
+    if usage.input is not None and beside > usage.input:
+        usage.input, usage.counted_apart = usage.input + beside, True
+    return usage
+
+
+def agent_of(found: Found) -> AgentFacts:
+    return AgentFacts(
+        greenroom_id=found.get("greenroom_id"),
+        greenroom_name=found.get("greenroom_name"),
+        greenroom_revision=found.get("greenroom_revision"),
+        id=found.get("agent_id"),
+        name=found.get("agent_name"),
+        version=found.get("agent_version"),
+        description=found.get("agent_description"),
+        service_name=found.get("service_name"),
+    )
+
+
+def words(seen: Seen, asked: list[tuple[Dialect, tuple[Source, ...]]], role: str) -> Any:
+    """A conversation where one is found (not in tools), else the first value that is there."""
+    first: Any = None
+    for _, sources in asked:
+        for source in sources:
+            value = seen.value(source) if isinstance(source, str) else source(seen)
+            if value is None:
+                continue
+            if seen.kind in PLAIN_KINDS:
+                return plain(value)
+            messages = conversation_in(value, role, strict=seen.kind is not SpanKind.LLM)
+            if messages is not None:
+                return paired(messages)
+            first = value if first is None else first
+    first = plain(first)
+    return [said_by(role, first)] if seen.kind is SpanKind.LLM and type(first) is str else first
+
+
+def plain(value: Any) -> Any:  # any JSON value
+    """A value by itself; JSON texts in quotes are what they quote."""
+    if type(value) is str and value[:1] == value[-1:] == '"' and len(value) > 1:
+        unquoted = parsed(f"[{value}]")
+        if type(unquoted) is list and len(unquoted) == 1 and type(unquoted[0]) is str:
+            return clean_text(unquoted[0])
+    return value
+
+
+def attributes_at_the_door(attributes: Attributes) -> dict[str, Any]:
+    """Attributes of an event or a resource as they may be kept: jsonb, without secrets."""
+    kept: dict[str, Any] = storable(attributes)
+    return kept
