@@ -23,7 +23,9 @@ AGENT = {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.agent.name": "Shop Helper",
     "gen_ai.conversation.id": "c-7",
-    "gen_ai.input.messages": '[{"role":"user","content":"Is it in stock?"}]',
+    "gen_ai.input.messages": (
+        '[{"role":"user","parts":[{"type":"text","content":"Is it in stock?"}]}]'
+    ),
 }
 TRACE = [
     make_span(2, parent=1, attributes=CHAT),
@@ -49,6 +51,7 @@ async def test_a_trace_is_a_run_of_a_drafted_agent(
     assert (run["status"], run["source"], run["model"]) == ("succeeded", "otlp", "gpt-4o")
     assert (run["input_tokens"], run["output_tokens"], run["span_count"]) == (1000, 100, 3)
     assert Decimal(run["cost"]) == Decimal("0.0035")
+    assert run["preview"] == "Is it in stock?"
     agent = (await client.get(f"/api/v1/agents/{run['agent_id']}")).json()
     assert (agent["name"], agent["is_draft"], agent["model"]) == ("shop-helper", True, "gpt-4o")
     trace = (await client.get(f"/api/v1/executions/{run['id']}/trace")).json()
