@@ -85,7 +85,7 @@ def read_span(span: WireSpan) -> SpanFacts:
     facts = SpanFacts(
         kind=seen.kind,
         attributes=seen.attributes,
-        usage=usage_of(found),
+        usage=usage_of(seen, found),
         agent=agent_of(seen, found),
         model_name=found.get("model_answered") or found.get("model_asked"),
         provider=found.get("provider"),
@@ -173,7 +173,7 @@ def kind_of(seen: Seen, found: Found) -> SpanKind:
     return SpanKind.OTHER
 
 
-def usage_of(found: Found) -> UsageFacts:
+def usage_of(seen: Seen, found: Found) -> UsageFacts:
     """Counts that do not contain the cached tokens are fewer than those: their sum is the input."""
     usage = UsageFacts(
         input=found.get("input_tokens"),
@@ -186,6 +186,8 @@ def usage_of(found: Found) -> UsageFacts:
     total = found.get("total_tokens")
     if usage.input is None and total is not None:
         usage.input = max(0, total - (usage.output or 0))
+    if seen.kind is SpanKind.EMBEDDING and usage.input is not None:
+        usage.output = usage.output or 0  # embeddings are no tokens
     beside = (usage.cached or 0) + (usage.cache_write or 0)
     if usage.input is not None and beside > usage.input:
         usage.input, usage.counted_apart = usage.input + beside, True

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen
-from app.services.ingestion.dialects.messages import Conversation, spoken
+from app.services.ingestion.dialects.messages import Conversation, conversation_in, said_by, spoken
 from app.services.ingestion.dialects.parts import Said, add_text, call_of
 
 KINDS = {
@@ -32,7 +32,7 @@ def said(seen: Seen) -> Any:  # messages, or any JSON value
     calls = seen.value("ai.response.toolCalls")
     thought = seen.attributes.get("ai.response.reasoning")
     if text is None and calls is None and thought is None:
-        return seen.value("ai.response.object")
+        return made(seen)
     answer = Said()
     if type(text) is str and text:
         add_text(answer, {"text": text})
@@ -42,6 +42,19 @@ def said(seen: Seen) -> Any:  # messages, or any JSON value
     if type(thought) is str and thought:
         answer.reasoning.append(thought)
     return Conversation([spoken("assistant", answer)])
+
+
+def made(seen: Seen) -> Any:  # messages, or any JSON value
+    """An object is what the model said, as JSON."""
+    text = seen.attributes.get("ai.response.object")
+    if seen.kind is SpanKind.LLM and type(text) is str:
+        return Conversation([said_by("assistant", text)])
+    return seen.value("ai.response.object")
+
+
+def prompted(seen: Seen) -> Any:  # messages, or any JSON value
+    value = seen.value("ai.prompt")
+    return Conversation(conversation_in(value, "user") or []) or value
 
 
 VERCEL = Dialect(
@@ -75,6 +88,6 @@ VERCEL = Dialect(
         "tool_call_id": ("ai.toolCall.id",),
         "tags": ("ai.telemetry.metadata.tags",),
     },
-    inputs=("ai.prompt.messages", "ai.prompt", "ai.toolCall.args", "ai.values", "ai.value"),
-    outputs=(said, "ai.toolCall.result", "ai.embeddings", "ai.embedding"),
+    inputs=("ai.prompt.messages", prompted, "ai.toolCall.args", "ai.values", "ai.value"),
+    outputs=(said, "ai.toolCall.result"),  # vectors stay among the attributes
 )
