@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.models.spans import SpanKind, SpanStatus
-from app.services.ingestion.dialects.door import NOTHING, admitted, storable
+from app.services.ingestion.dialects.door import NOTHING, admitted, clean_text, storable
+from app.services.ingestion.dialects.values import MAX_NAME
 from app.services.ingestion.wire import WireEvent, WireSpan
 
 Path = tuple[str, ...]
 MAX_INDEX_DIGITS = 9
-MAX_PLAIN = 2**53
 
 
 class Seen:
@@ -26,17 +26,14 @@ class Seen:
         self.families: dict[str, list[tuple[Path, Any]]] = {}
         self.events: list[tuple[WireEvent, Seen]] = []
 
-    def keep(self, name: str, given: Any) -> Any:  # any attribute value
-        """The value as it may be kept."""
-        kind = type(given)
-        if kind is str:
-            given, tree = admitted(given)
-            if tree is not NOTHING:
-                self.trees[name] = tree
-        elif kind is not int or not -MAX_PLAIN < given < MAX_PLAIN:
-            given = storable(given)
-        self.attributes[name] = given
-        return given
+    def admit(self, name: str, given: Any) -> Any:  # any attribute value
+        """The value as it may be kept; the JSON in it is remembered."""
+        if type(given) is not str:
+            return storable(given)
+        text, tree = admitted(given)
+        if tree is not NOTHING:
+            self.trees[name] = tree
+        return text
 
     def value(self, name: str) -> Any:  # any JSON value
         tree = self.trees.get(name)
@@ -54,6 +51,10 @@ class Seen:
                 node = inner
             node.setdefault(path[-1], value)
         return root
+
+    @property
+    def span_name(self) -> str:
+        return clean_text(self.span.name[:MAX_NAME])
 
     @property
     def failed(self) -> bool:

@@ -19,6 +19,8 @@ MAX_REMEMBERED = 8192
 MAX_KEY = 200
 MAX_INTEGER, MIN_INTEGER = 2**64 - 1, -(2**63)  # what orjson writes
 MAX_DIGIT_BITS = 1000  # about 1e300
+MAX_PLAIN = 2**53
+MAY_OPEN_JSON = frozenset("{[ \t\r\n\v\f")
 CUT = "[cut: nested too deep]"
 
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -100,6 +102,7 @@ class Nothing(Enum):
 
 NOTHING = Nothing.NOTHING
 _guards: dict[str, Guard] = {}
+_open: set[str] = set()  # the names among them that guard nothing
 
 
 def guard_of(name: str) -> Guard:
@@ -109,7 +112,10 @@ def guard_of(name: str) -> Guard:
         if len(name) <= MAX_KEY and "\0" not in name:
             if len(_guards) >= MAX_REMEMBERED:
                 _guards.clear()
+                _open.clear()
             _guards[name] = known
+            if known is Guard.OPEN:
+                _open.add(name)
     return known
 
 
@@ -185,7 +191,7 @@ def is_clean(node: Any, depth: int = MAX_DEPTH) -> bool:  # a JSON object or lis
     if depth <= 0:
         return False
     if type(node) is dict:
-        if not all(_guards.get(key) is Guard.OPEN or _is_open(key) for key in node):
+        if not _open.issuperset(node) and not all(map(_is_open, node)):
             return False
         node = node.values()
     for value in node:
@@ -241,6 +247,16 @@ def _scalar(value: Any) -> Any:  # any value but texts, lists and objects
     if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
     return f"[{type(value).__name__}]"
+
+
+def is_plain(value: Any) -> bool:  # any attribute value
+    """Whether a value can be kept as it is, at a glance; most can."""
+    kind = type(value)
+    if kind is str:
+        return value[:1] not in MAY_OPEN_JSON and value.isascii() and "\0" not in value
+    if kind is int:
+        return bool(-MAX_PLAIN < value < MAX_PLAIN)
+    return kind is bool or (kind is float and math.isfinite(value))
 
 
 def admitted(text: str, depth: int = MAX_DEPTH) -> tuple[str, Any]:

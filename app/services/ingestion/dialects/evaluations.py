@@ -21,6 +21,8 @@ MAX_EVALUATIONS = 100
 def evaluations_in(seen: Seen) -> list[Evaluation]:
     """From events of the conventions, and from numbered annotations of OpenInference."""
     found: list[Evaluation] = []
+    if not seen.events and not seen.families:
+        return found
     for event, inner in seen.events:
         if event.name == EVENT:
             _add(found, {k: inner.attributes.get(f"gen_ai.evaluation.{k}") for k in KEYS})

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen
-from app.services.ingestion.dialects.messages import conversation_in, with_system
+from app.services.ingestion.dialects.messages import Conversation, conversation_in, with_system
 
 OPERATIONS = {
     "chat": SpanKind.LLM,
@@ -38,7 +38,7 @@ def given(seen: Seen) -> Any:  # messages, or any JSON value
         found = conversation_in(value, "user")
         if found is None and value is not None:
             return value
-        return with_system(system, found or []) or None
+        return Conversation(with_system(system, found or [])) or None
     return None
 
 
@@ -60,7 +60,7 @@ GENAI = Dialect(
     kinds={"gen_ai.operation.name": OPERATIONS},
     fields={
         "agent_id": ("gen_ai.agent.id",),
-        "agent_name": ("gen_ai.agent.name", "gen_ai.workflow.name"),
+        "agent_name": ("gen_ai.agent.name",),
         "agent_version": ("gen_ai.agent.version",),
         "agent_description": ("gen_ai.agent.description",),
         "session_id": ("gen_ai.conversation.id",),

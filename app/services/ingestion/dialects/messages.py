@@ -37,9 +37,15 @@ ROLES = {
     "ToolMessage": "tool",
 }
 KNOWN_ROLES = frozenset(["system", "user", "assistant", "tool", *ROLES])
+PLAIN_ROLES = ("system", "user", "assistant")
+PLAIN_LENGTH = 2
 # Items of OpenAI's Responses are messages by their type alone.
 CALLS = frozenset(["function_call", "custom_tool_call"])
 RESULTS = frozenset(["function_call_output", "custom_tool_call_output"])
+
+
+class Conversation(list[Message]):
+    """Messages in our form already."""
 
 
 def said_by(role: str, text: str) -> Message:
@@ -101,19 +107,28 @@ def _from_list(items: list[Json], role: str, strict: bool, depth: int) -> Messag
 
 def messages_from(item: Message, role: str) -> Messages:
     """One item as messages: answers of tools are messages of their own."""
-    kind = item.get("type") if isinstance(item.get("type"), str) else None
-    if _is_constructor(item):
-        item, kind = _constructed(item), None
-    if kind in CALLS:
-        return [{"role": "assistant", "content": None, "tool_calls": [call_of(item)]}]
-    if kind in RESULTS:
-        return [result_of(item)]
-    if kind == "reasoning" and "role" not in item:
-        return _thought(item)
-    if isinstance(item.get("data"), dict) and "content" not in item:  # LangChain's message_to_dict
-        item = item["data"]
+    if len(item) == PLAIN_LENGTH:  # most are a role with words
+        content, given = item.get("content"), item.get("role")
+        if type(content) is str and given in PLAIN_ROLES:
+            return [{"role": given, "content": content}]
+    return _messages_from(item, role)
+
+
+def _messages_from(item: Message, role: str) -> Messages:
+    kind = item.get("type")
+    if type(kind) is str:
+        if kind in CALLS:
+            return [{"role": "assistant", "content": None, "tool_calls": [call_of(item)]}]
+        if kind in RESULTS:
+            return [result_of(item)]
+        if kind == "reasoning" and "role" not in item:
+            return _thought(item)
+        if _is_constructor(item):
+            item, kind = _constructed(item), None
+        elif type(item.get("data")) is dict and "content" not in item:
+            item = item["data"]  # LangChain's message_to_dict
     given = item.get("role") or kind
-    role = given if isinstance(given, str) and given != "message" else role
+    role = given if type(given) is str and given != "message" else role
     role = ROLES.get(role, role)
     return _answered(item) if role == "tool" else _told(item, role)
 
@@ -160,25 +175,26 @@ def _answered(item: Message) -> Messages:
 
 def said_in(item: Message) -> Said:
     said = Said()
-    parts = item.get("parts")
-    content = parts if isinstance(parts, list) else item.get("content")
-    if content is None:
-        content = item.get("refusal")
-    if isinstance(content, list):
+    content = item.get("parts")
+    if type(content) is not list:
+        content = first_of(item, "content", "refusal")
+    if type(content) is list:
         for part in content:
             add_part(said, part)
-    elif isinstance(content, dict) and isinstance(content.get("parts"), list):
+    elif type(content) is dict and type(content.get("parts")) is list:
         return said_in(content)
     elif content is not None and content != "":
         add_part(said, content)
-    _add_calls(said, item)
-    thought = first_of(item, "reasoning_content", "reasoning", "thinking")
-    if isinstance(thought, str) and thought:
-        said.reasoning.append(thought)
+    if not item.keys() <= WITHOUT_MORE:
+        _add_more(said, item)
     return said
 
 
-def _add_calls(said: Said, item: Message) -> None:
+WITHOUT_MORE = frozenset(["role", "content", "parts", "finish_reason", "name", "type", "id"])
+
+
+def _add_more(said: Said, item: Message) -> None:
+    """Calls and thoughts that are told beside the content."""
     calls = item.get("tool_calls")
     extra = item.get("additional_kwargs")
     if not calls and isinstance(extra, dict):
@@ -189,6 +205,9 @@ def _add_calls(said: Said, item: Message) -> None:
     legacy = item.get("function_call")
     if isinstance(legacy, dict) and not said.calls:
         said.calls.append(call_of(legacy))
+    thought = first_of(item, "reasoning_content", "reasoning", "thinking")
+    if isinstance(thought, str) and thought:
+        said.reasoning.append(thought)
 
 
 def spoken(role: str, said: Said) -> Message:

@@ -3,13 +3,15 @@
 Source: Arize-ai/openinference, spec/semantic_conventions.md.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen, listed
 from app.services.ingestion.dialects.evaluations import FAMILIES
-from app.services.ingestion.dialects.messages import Messages, messages_from
+from app.services.ingestion.dialects.messages import Conversation, messages_from
 from app.services.ingestion.dialects.parts import Message
+from app.services.ingestion.dialects.values import name
 
 KINDS = {
     "llm": SpanKind.LLM,
@@ -27,18 +29,18 @@ KINDS = {
 GIVEN, SAID = "llm.input_messages.", "llm.output_messages."
 
 
-def given(seen: Seen) -> Messages | None:
+def given(seen: Seen) -> Conversation | None:
     return numbered(seen, GIVEN, "user")
 
 
-def said(seen: Seen) -> Messages | None:
+def said(seen: Seen) -> Conversation | None:
     return numbered(seen, SAID, "assistant")
 
 
-def numbered(seen: Seen, family: str, role: str) -> Messages | None:
+def numbered(seen: Seen, family: str, role: str) -> Conversation | None:
     if family not in seen.families:
         return None
-    found: Messages = []
+    found = Conversation()
     for node in listed(seen.tree(family)):
         if type(node) is dict:
             inner = node.get("message")
@@ -77,12 +79,21 @@ def part_from(item: Any) -> Any:  # a node of a tree
     return inner
 
 
+def derive(seen: Seen) -> Mapping[str, Any]:
+    """An agent that is only a node of a graph is named as that."""
+    if seen.value("openinference.span.kind") != "AGENT":
+        return {}
+    return {
+        "agent_name": name(seen.value("graph.node.name")) or name(seen.value("graph.node.id")),
+    }
+
+
 OPENINFERENCE = Dialect(
     name="openinference",
     prefixes=("openinference.", "llm.", "input.", "output.", "embedding.", "tool.", "graph."),
     kinds={"openinference.span.kind": KINDS},
     fields={
-        "agent_name": ("agent.name", "graph.node.name"),
+        "agent_name": ("agent.name",),
         "session_id": ("session.id",),
         "end_user": ("user.id",),
         "provider": ("llm.provider", "llm.system"),
@@ -102,4 +113,5 @@ OPENINFERENCE = Dialect(
     families=(GIVEN, SAID, *FAMILIES),
     inputs=(given, "llm.input_messages", "input.value", "tool.parameters"),
     outputs=(said, "llm.output_messages", "output.value"),
+    derive=derive,
 )

@@ -85,8 +85,11 @@ def _is_text(part: Json) -> bool:
 
 
 def add_text(said: Said, part: Part) -> None:
-    text = first_of(part, "text", "content", "value", "refusal")
-    said.content.append({"type": "text", "text": "" if text is None else text_from(text)})
+    text = part.get("content")
+    if type(text) is not str:
+        text = first_of(part, "text", "content", "value", "refusal")
+        text = "" if text is None else text_from(text)
+    said.content.append({"type": "text", "text": text})
 
 
 def add_reasoning(said: Said, part: Part) -> None:
@@ -197,11 +200,11 @@ def add_part(said: Said, part: Json) -> None:
     if isinstance(part, str):
         said.content.append({"type": "text", "text": part})
         return
-    if not isinstance(part, dict):
+    if type(part) is not dict:
         said.content.append({"type": "text", "text": text_from(part)})
         return
     kind = part.get("type")
-    if isinstance(kind, str):
+    if type(kind) is str:
         BY_TYPE.get(kind, add_as_it_is)(said, part)
         return
     for key, add in BY_KEY:

@@ -1,5 +1,6 @@
 """Providers by the ids of genai-prices."""
 
+from functools import lru_cache
 from typing import Any
 
 from app.services.ingestion.dialects.values import MAX_PROVIDER
@@ -92,7 +93,12 @@ def provider_id(value: Any) -> str | None:  # any attribute value
     """``openai`` for OpenAI and ``openai.responses``; an unknown name as it is, in lower case."""
     if type(value) is not str or not value:
         return None
-    name = value[:MAX_PROVIDER].strip().strip('"').lower()
+    return IDS.get(value) or _provider_id(value[:MAX_PROVIDER])
+
+
+@lru_cache(maxsize=500)
+def _provider_id(value: str) -> str | None:
+    name = value.strip().strip('"').lower()
     known = IDS.get(name) or IDS.get(name.replace(" ", "_"))
     if known is not None:
         return known

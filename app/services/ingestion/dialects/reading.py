@@ -1,21 +1,23 @@
 """A span as it was sent, to what it says. Total: no attribute makes it raise."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.models.spans import SpanKind
-from app.services.ingestion.dialects.dialect import Dialect, Seen, Source
+from app.services.ingestion.dialects.dialect import Derive, Seen, Source, nothing_more
 from app.services.ingestion.dialects.door import (
     Guard,
     clean_text,
     hides,
+    is_plain,
     parsed,
     storable,
 )
 from app.services.ingestion.dialects.evaluations import evaluations_in
 from app.services.ingestion.dialects.fields import READERS, Read
 from app.services.ingestion.dialects.happenings import error_in, merged
-from app.services.ingestion.dialects.messages import conversation_in, paired, said_by
+from app.services.ingestion.dialects.messages import Conversation, conversation_in, paired, said_by
 from app.services.ingestion.dialects.register import NAMES, REGISTER
 from app.services.ingestion.facts import AgentFacts, SpanFacts, UsageFacts
 from app.services.ingestion.wire import Attributes, WireSpan
@@ -47,22 +49,44 @@ OF_THE_RESOURCE: tuple[tuple[str, str, Read], ...] = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked of the dialects that are in a span, in their order."""
+
+    derivations: tuple[Derive, ...]
+    inputs: tuple[Source, ...]
+    outputs: tuple[Source, ...]
+
+
+_plans: dict[int, Plan] = {}  # by the bits of the dialects
+
+
+def plan_of(dialects: int) -> Plan:
+    present = [dialect for bit, dialect in enumerate(REGISTER) if dialects >> bit & 1]
+    plan = _plans[dialects] = Plan(
+        tuple(d.derive for d in present if d.derive is not nothing_more),
+        tuple(source for dialect in present for source in dialect.inputs),
+        tuple(source for dialect in present for source in dialect.outputs),
+    )
+    return plan
+
+
 def read_span(span: WireSpan) -> SpanFacts:
     """What one span says. Never raises; takes time in proportion to the span's size."""
     seen = Seen(span)
     found, dialects = look(seen, span.attributes)
     for event in span.events:
         dialects |= merged(seen, found, event, look)
-    present = [dialect for bit, dialect in enumerate(REGISTER) if dialects >> bit & 1]
-    for dialect in present:
-        add(found, dialect.derive(seen))
-    _of_the_resource(found, span.origin.resource)
+    plan = _plans.get(dialects) or plan_of(dialects)
+    for derive in plan.derivations:
+        add(found, derive(seen))
+    found = RESOURCES.read(span.origin.resource) | found
     seen.kind = kind_of(seen, found)
     facts = SpanFacts(
         kind=seen.kind,
         attributes=seen.attributes,
-        usage=usage_of(found),
-        agent=agent_of(found),
+        usage=usage_of(seen, found),
+        agent=agent_of(seen, found),
         model_name=found.get("model_answered") or found.get("model_asked"),
         provider=found.get("provider"),
         tool_name=found.get("tool_name"),
@@ -75,8 +99,8 @@ def read_span(span: WireSpan) -> SpanFacts:
         evaluations=evaluations_in(seen),
     )
     facts.error, facts.error_type, facts.failed = error_in(seen, found)
-    facts.input = words(seen, [(d, d.inputs) for d in present], "user")
-    facts.output = words(seen, [(d, d.outputs) for d in present], "assistant")
+    facts.input = words(seen, plan.inputs, "user")
+    facts.output = words(seen, plan.outputs, "assistant")
     return facts
 
 
@@ -85,12 +109,12 @@ def look(seen: Seen, attributes: Attributes) -> tuple[Found, int]:
     found: Found = {}
     ranks: dict[str, int] = {}
     dialects = 0
-    known = NAMES.known
+    known, kept = NAMES.known, seen.attributes
     for key, given in attributes.items():
         name = known.get(key) or NAMES.learn(key)
         if name.guard is not Guard.OPEN and hides(name.guard, given):
             continue
-        value = seen.keep(name.text, given)
+        value = kept[name.text] = given if is_plain(given) else seen.admit(name.text, given)
         dialects |= name.dialects
         for fact, rank, read in name.uses:
             if rank < ranks.get(fact, rank + 1) and (meant := read(value)) is not None:
@@ -106,14 +130,32 @@ def add(found: Found, more: Mapping[str, Any]) -> None:
             found.setdefault(fact, value)
 
 
-def _of_the_resource(found: Found, resource: Attributes) -> None:
+class Resources:
+    """What the resource of the last span says: the spans of one export share it."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: tuple[Attributes, Found] = ({}, {})
+
+    def read(self, resource: Attributes) -> Found:
+        last, found = self.last
+        if last is not resource:
+            found = _read_resource(resource)
+            self.last = (resource, found)
+        return found
+
+
+RESOURCES = Resources()
+
+
+def _read_resource(resource: Attributes) -> Found:
+    found: Found = {}
     for name, fact, read in OF_THE_RESOURCE:
         value = resource.get(name)
-        if value is None or fact in found:
-            continue
-        meant = read(clean_text(value) if type(value) is str else value)
-        if meant is not None:
-            found[fact] = meant
+        if value is not None and fact not in found:
+            add(found, {fact: read(clean_text(value) if type(value) is str else value)})
+    return found
 
 
 def kind_of(seen: Seen, found: Found) -> SpanKind:
@@ -131,7 +173,7 @@ def kind_of(seen: Seen, found: Found) -> SpanKind:
     return SpanKind.OTHER
 
 
-def usage_of(found: Found) -> UsageFacts:
+def usage_of(seen: Seen, found: Found) -> UsageFacts:
     """Counts that do not contain the cached tokens are fewer than those: their sum is the input."""
     usage = UsageFacts(
         input=found.get("input_tokens"),
@@ -144,39 +186,51 @@ def usage_of(found: Found) -> UsageFacts:
     total = found.get("total_tokens")
     if usage.input is None and total is not None:
         usage.input = max(0, total - (usage.output or 0))
+    if seen.kind is SpanKind.EMBEDDING and usage.input is not None:
+        usage.output = usage.output or 0  # embeddings are no tokens
     beside = (usage.cached or 0) + (usage.cache_write or 0)
     if usage.input is not None and beside > usage.input:
         usage.input, usage.counted_apart = usage.input + beside, True
     return usage
 
 
-def agent_of(found: Found) -> AgentFacts:
+def named_agent(seen: Seen, found: Found) -> str | None:
+    """The agent's name, else the one in the name of its span: ``invoke_agent Tutor``."""
+    name: str | None = found.get("agent_name")
+    first, _, rest = seen.span_name.partition(" ")
+    if name is None and seen.kind is SpanKind.AGENT and first in ("invoke_agent", "create_agent"):
+        return rest.strip() or None
+    return name
+
+
+def agent_of(seen: Seen, found: Found) -> AgentFacts:
     return AgentFacts(
         greenroom_id=found.get("greenroom_id"),
         greenroom_name=found.get("greenroom_name"),
         greenroom_revision=found.get("greenroom_revision"),
         id=found.get("agent_id"),
-        name=found.get("agent_name"),
+        name=named_agent(seen, found),
         version=found.get("agent_version"),
         description=found.get("agent_description"),
         service_name=found.get("service_name"),
     )
 
 
-def words(seen: Seen, asked: list[tuple[Dialect, tuple[Source, ...]]], role: str) -> Any:
+def words(seen: Seen, sources: tuple[Source, ...], role: str) -> Any:
     """A conversation where one is found (not in tools), else the first value that is there."""
     first: Any = None
-    for _, sources in asked:
-        for source in sources:
-            value = seen.value(source) if isinstance(source, str) else source(seen)
-            if value is None:
-                continue
-            if seen.kind in PLAIN_KINDS:
-                return plain(value)
-            messages = conversation_in(value, role, strict=seen.kind is not SpanKind.LLM)
-            if messages is not None:
-                return paired(messages)
-            first = value if first is None else first
+    for source in sources:
+        value = seen.value(source) if isinstance(source, str) else source(seen)
+        if value is None:
+            continue
+        if seen.kind in PLAIN_KINDS:
+            return plain(value)
+        if type(value) is Conversation:
+            return paired(list(value))
+        messages = conversation_in(value, role, strict=seen.kind is not SpanKind.LLM)
+        if messages is not None:
+            return paired(messages)
+        first = value if first is None else first
     first = plain(first)
     return [said_by(role, first)] if seen.kind is SpanKind.LLM and type(first) is str else first
 

@@ -21,6 +21,14 @@ def name(value: Value) -> str | None:
     return _text(value, MAX_NAME)
 
 
+def model(value: Value) -> str | None:
+    """Google names models by path: ``projects/p/.../models/gemini-2.5-flash``."""
+    text = _text(value, MAX_TEXT)
+    if text is not None and text.startswith(("projects/", "publishers/", "models/")):
+        text = text.rpartition("/models/")[2].removeprefix("models/")
+    return text[:MAX_NAME] or None if text else None
+
+
 def long_text(value: Value) -> str | None:
     return _text(value, MAX_TEXT)
 
@@ -81,6 +89,8 @@ def choice(table: dict[str, Any]) -> Callable[[Value], Any]:
     """A reader of words, in any case."""
 
     def read(value: Value) -> Any:  # what the table holds
-        return table.get(value.strip(QUOTES).lower()) if type(value) is str else None
+        if type(value) is not str or len(value) > MAX_NAME:
+            return None
+        return table.get(value) or table.get(value.strip(QUOTES).lower())
 
     return read
