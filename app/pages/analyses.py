@@ -97,7 +97,7 @@ async def start_analysis(
 async def show_analysis(
     request: Request, agent_id: AgentId, job_id: JobId, analyses: AnalysisServiceDep
 ) -> Response:
-    """The report; while it is being made, how far it is, and the whole page once it is there."""
+    """The report; while it is being made, how far it is."""
     agent, job = await analyses.get(agent_id, job_id)
     report = report_in(job)
     context = frame_of(analyses, agent) | {
@@ -106,7 +106,5 @@ async def show_analysis(
         "view": None if report is None else view_of(report),
         "report": report,
     }
-    if wants_fragment(request):
-        headers = {} if job.is_open else {"HX-Refresh": "true"}
-        return render(request, "pages/analyses/_progress.html", context, headers=headers)
-    return render(request, "pages/analyses/detail.html", context)
+    name = "_analysis.html" if wants_fragment(request) else "detail.html"
+    return render(request, f"pages/analyses/{name}", context)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.exceptions import AppError
-from app.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from app.models import DeliveryStatus, WebhookEndpoint, WebhookEvent
 from app.pages import forms, listing
 from app.pages.deps import (
     WebhookDeliveryServiceDep,
@@ -36,7 +36,6 @@ READ = [requires(Permission.WEBHOOKS_READ)]
 RUN = [requires(Permission.WEBHOOKS_RUN)]
 MANAGE = [requires(Permission.WEBHOOKS_MANAGE), recently_authenticated]
 PAGE_SIZE = 50
-SOON = timedelta(seconds=15)
 BY_HAND = "Switched off by hand."
 STATUSES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
 EVENTS = [(event.value, event.value, DESCRIPTIONS[event]) for event in WebhookEvent]
@@ -136,7 +135,6 @@ async def detail_context(
         "endpoint": endpoint,
         "query": query,
         "deliveries": rows.items,
-        "is_moving": any(is_due(row, now) for row in rows.items),
         "here": listing.href(path, params | {"cursor": query.cursor}),
         "links": listing.pager_links(request, rows),
         "statuses": STATUSES,
@@ -144,12 +142,6 @@ async def detail_context(
         "signs_twice": bool(endpoint.old_secret_until and endpoint.old_secret_until > now),
         "reads_audit": deliveries.actor.may(Permission.AUDIT_READ),
     }
-
-
-def is_due(row: WebhookDelivery, now: datetime) -> bool:
-    """Whether it is about to change, so that the page looks again."""
-    waits = row.next_at is not None and row.next_at > now + SOON
-    return row.status is DeliveryStatus.PENDING and not waits
 
 
 @router.get("/{webhook_id}/edit", dependencies=MANAGE)
@@ -251,7 +243,6 @@ async def show_delivery(
     context = {
         "endpoint": endpoint,
         "delivery": delivery,
-        "is_moving": is_due(delivery, datetime.now(UTC)),
         **rights(endpoints),
     }
     name = "_state.html" if wants_fragment(request) else "delivery.html"

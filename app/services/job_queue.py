@@ -88,8 +88,11 @@ def box_of_jobs(settings: Settings) -> SecretBox:
 
 
 def announce_job(session: AsyncSession, action: str, job: Job) -> None:
+    """Also to who watches the job's agent; of many at once its room hears once."""
     data = {"id": job.id, "status": job.status.value, "progress": job.progress}
     publish(session, *(Event(room, action, data) for room in (RESOURCE, f"job:{job.id}")))
+    if job.agent_id is not None:
+        publish(session, Event(f"agent:{job.agent_id}", "job", {"id": job.agent_id}))
 
 
 class JobQueue:

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,11 @@ from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.permissions import Role
 from app.models import Agent, JobStatus
+from tests.browser import worked as worked_sites
+from tests.browser.worked import BOSS, WorkedSite, working_site
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
+from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.jobs import make_job
@@ -68,6 +71,7 @@ class Site:
     agent_id: int
     tool_id: int
     run_id: int
+    analysis_id: int
 
     def api(self) -> httpx2.Client:
         headers = {"X-API-Key": self.api_key}
@@ -81,6 +85,7 @@ class Seed:
     agent_id: int
     tool_id: int
     api_key: str
+    analysis_id: int
 
 
 async def seed(url: str) -> Seed:
@@ -97,7 +102,8 @@ async def seed(url: str) -> Seed:
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
         await make_jobs(session, actor, agent)
-        found = Seed(agent.id, tool.id, key)
+        analysis = await make_analysis(session, actor, agent)
+        found = Seed(agent.id, tool.id, key, analysis.id)
     await database.dispose()
     return found
 
@@ -148,9 +154,8 @@ def site(
     folder, provided = tmp_path_factory.mktemp("browser"), provider.base_url
     server = ServerProcess(postgres.url("browser"), folder, OPENAI_BASE_URL=provided)
     with server:
-        bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0)
-        run_id = report_runs(bare)
-        yield Site(server.url, made.api_key, made.agent_id, made.tool_id, run_id)
+        bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0, made.analysis_id)
+        yield replace(bare, run_id=report_runs(bare))
 
 
 @pytest.fixture(scope="session")
@@ -158,6 +163,35 @@ def provider() -> Iterator[Provider]:
     """The model provider of the site."""
     with Provider() as provider:
         yield provider
+
+
+@pytest.fixture(scope="session")
+def worked(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkedSite]:
+    """Another installation, whose jobs are done."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(postgres.ensure_database, "worked").result()
+    url = postgres.url("worked")
+    seed = in_thread(worked_sites.seed(url))
+    with working_site(url, seed, tmp_path_factory.mktemp("worked")) as site:
+        yield site
+
+
+@pytest.fixture
+def worked_page(browser: Browser, worked: WorkedSite) -> Iterator[Page]:
+    """A page of that installation in which its superuser is logged in."""
+    problems: list[str] = []
+    context = browser.new_context(base_url=worked.url)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    watch(page, problems)
+    page.goto("/login")
+    sign_in(page, BOSS)
+    page.wait_for_url(f"{worked.url}/")
+    yield page
+    context.close()
+    assert not problems, problems
 
 
 @pytest.fixture(scope="session")

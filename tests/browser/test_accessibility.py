@@ -18,6 +18,7 @@ PATHS = [
     "/agents/{agent}",
     "/agents/{agent}/revisions",
     "/agents/{agent}/analyses",
+    "/agents/{agent}/analyses/{analysis}",
     "/agents/{agent}/playground",
     "/agents/{agent}/edit",
     "/agents/new",
@@ -65,7 +66,9 @@ PATHS = [
 
 
 def filled(path: str, site: Site) -> str:
-    return path.format(agent=site.agent_id, tool=site.tool_id, run=site.run_id)
+    return path.format(
+        agent=site.agent_id, tool=site.tool_id, run=site.run_id, analysis=site.analysis_id
+    )
 
 
 def faults_on(page: Page) -> list[str]:

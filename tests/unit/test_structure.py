@@ -75,6 +75,12 @@ def test_nothing_is_left_unfinished() -> None:
     assert not found
 
 
+def test_no_page_polls() -> None:
+    """Rooms say when there is something to fetch."""
+    polling = [name_of(p) for p in ours(".html") if 'hx-trigger="every' in p.read_text()]
+    assert not polling
+
+
 def test_no_page_carries_inline_script_or_style() -> None:
     inline = re.compile(r"<script>|<style|\sstyle=|\son[a-z]+=|hx-on|javascript:")
     found = [name_of(p) for p in ours(".html") if inline.search(p.read_text())]

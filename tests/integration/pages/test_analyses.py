@@ -109,7 +109,7 @@ async def test_every_chart_has_its_numbers_in_a_table(
     assert len(found.css("figure.chart")) == len(found.css("details.numbers")) == 3
 
 
-async def test_page_of_a_running_analysis_asks_again_until_there_is_a_report(
+async def test_page_of_a_running_analysis_hears_of_its_job_until_there_is_a_report(
     web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
 ) -> None:
     job = await make_job(
@@ -118,14 +118,31 @@ async def test_page_of_a_running_analysis_asks_again_until_there_is_a_report(
     path = f"/agents/{agent.id}/analyses/{job.id}"
     page = await web.get(path)
     assert "40 %: Reading" in text_of(page)
-    state = tree(page).css_first("#state")
-    assert state is not None
-    assert (state.attributes["hx-get"], state.attributes["hx-trigger"]) == (path, "every 1s")
-    part = await web.get(path, headers=PART)
-    assert "HX-Refresh" not in part.headers
+    assert tree(page).css_first(f'noscript a[href="{path}"]') is not None
+    shown = tree(page).css_first("#analysis")
+    assert shown is not None
+    heard, fetched = shown.attributes["data-live-room"], shown.attributes["hx-get"]
+    assert (heard, fetched, shown.attributes["hx-trigger"]) == (f"job:{job.id}", path, "live")
     job.status, job.result = JobStatus.SUCCEEDED, full_report().model_dump(mode="json")
     await session.flush()
-    assert (await web.get(path, headers=PART)).headers["HX-Refresh"] == "true"
+    part = await web.get(path, headers=PART)
+    assert full_report().findings[0].title in text_of(part)
+    assert "data-live-room" not in part.text
+    assert "<html" not in part.text
+
+
+async def test_list_hears_of_the_agents_jobs_and_has_a_link_to_look_again(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    path = f"/agents/{agent.id}/analyses"
+    assert tree(await web.get(path)).css_first("#results noscript") is None
+    await make_job(session, actor, agent_id=agent.id, status=JobStatus.RUNNING)
+    page = tree(await web.get(path))
+    assert page.css_first(f'#results noscript a[href="{path}"]') is not None
+    results = page.css_first("#results")
+    assert results is not None
+    assert results.attributes["data-live-room"] == f"agent:{agent.id}/2"
+    assert results.attributes["data-live-on"] == "job"
 
 
 async def test_analysis_that_failed_says_why_and_can_be_tried_again(
