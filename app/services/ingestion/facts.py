@@ -27,7 +27,11 @@ class UsageFacts:
 
 @dataclass(slots=True)
 class AgentFacts:
-    """Which agent a step belongs to, as far as it says so."""
+    """Which agent a step belongs to, as far as it says so.
+
+    ``greenroom_id`` is the id or name of an agent of ours, as the resource attributes of a pulled
+    configuration say; ``version`` is the number of its revision then.
+    """
 
     greenroom_id: str | None = None
     id: str | None = None
@@ -35,8 +39,6 @@ class AgentFacts:
     version: str | None = None
     description: str | None = None
     service_name: str | None = None
-    greenroom_name: str | None = None  # as our resource attributes of a pulled configuration say
-    greenroom_revision: str | None = None
 
     def as_list(self) -> list[str | None]:
         """The fields in order, for JSON."""

@@ -162,15 +162,23 @@ def test_agent_session_and_service() -> None:
             "service.name": "tutor",
             "service.version": "1.2",
             "deployment.environment.name": "production",
-            "greenroom.agent.name": "math-tutor",
-            "greenroom.agent.revision": "4",
         },
     )
     agent = facts.agent
     assert (agent.id, agent.name, agent.version) == ("asst_1", "Math Tutor", "7")
+    assert agent.greenroom_id is None
     assert (agent.description, agent.service_name) == ("Helps with maths.", "tutor")
-    assert (agent.greenroom_name, agent.greenroom_revision) == ("math-tutor", "4")
     assert (facts.session_id, facts.environment, facts.release) == ("conv_1", "production", "1.2")
+
+
+@pytest.mark.parametrize("where", ["span", "resource"])
+@pytest.mark.parametrize("name", ["greenroom.agent.id", "greenroom.agent.name"])
+def test_pulled_configuration_says_agent_and_revision(where: str, name: str) -> None:
+    ours = {name: "math-tutor", "greenroom.agent.revision": "4"}
+    sent = {"gen_ai.agent.name": "Math Tutor", "gen_ai.agent.version": "7"}
+    facts = read(sent | ours) if where == "span" else read(sent, resource=ours)
+    agent = facts.agent
+    assert (agent.greenroom_id, agent.version, agent.name) == ("math-tutor", "4", "Math Tutor")
 
 
 def test_tool_step_keeps_arguments_and_result() -> None:

@@ -14,7 +14,6 @@ READERS: dict[str, Read] = {
     "agent_version": values.identifier,
     "agent_description": values.long_text,
     "greenroom_id": values.identifier,
-    "greenroom_name": values.name,
     "greenroom_revision": values.identifier,
     "service_name": values.name,
     "session_id": values.identifier,

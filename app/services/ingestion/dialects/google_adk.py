@@ -6,6 +6,7 @@ GOOGLE_ADK = Dialect(
     name="google_adk",
     prefixes=("gcp.vertex.agent.",),
     fields={"session_id": ("gcp.vertex.agent.session_id",)},
-    inputs=("gcp.vertex.agent.llm_request", "gcp.vertex.agent.tool_call_args"),
-    outputs=("gcp.vertex.agent.llm_response", "gcp.vertex.agent.tool_response"),
+    # Tools carry an empty request and response beside their own.
+    inputs=("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"),
+    outputs=("gcp.vertex.agent.tool_response", "gcp.vertex.agent.llm_response"),
 )

@@ -38,7 +38,7 @@ OF_THE_RESOURCE: tuple[tuple[str, str, Read], ...] = tuple(
     for name, fact in (
         ("service.name", "service_name"),
         ("greenroom.agent.id", "greenroom_id"),
-        ("greenroom.agent.name", "greenroom_name"),
+        ("greenroom.agent.name", "greenroom_id"),
         ("greenroom.agent.revision", "greenroom_revision"),
         ("deployment.environment.name", "environment"),
         ("deployment.environment", "environment"),
@@ -204,13 +204,12 @@ def named_agent(seen: Seen, found: Found) -> str | None:
 
 
 def agent_of(seen: Seen, found: Found) -> AgentFacts:
+    ours = found.get("greenroom_id")
     return AgentFacts(
-        greenroom_id=found.get("greenroom_id"),
-        greenroom_name=found.get("greenroom_name"),
-        greenroom_revision=found.get("greenroom_revision"),
+        greenroom_id=ours,
         id=found.get("agent_id"),
         name=named_agent(seen, found),
-        version=found.get("agent_version"),
+        version=(ours and found.get("greenroom_revision")) or found.get("agent_version"),
         description=found.get("agent_description"),
         service_name=found.get("service_name"),
     )

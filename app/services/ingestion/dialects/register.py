@@ -5,6 +5,7 @@ from app.services.ingestion.dialects.dialect import Dialect
 from app.services.ingestion.dialects.genai import GENAI
 from app.services.ingestion.dialects.genai_legacy import LEGACY
 from app.services.ingestion.dialects.google_adk import GOOGLE_ADK
+from app.services.ingestion.dialects.greenroom import GREENROOM
 from app.services.ingestion.dialects.koog import KOOG
 from app.services.ingestion.dialects.langfuse import LANGFUSE
 from app.services.ingestion.dialects.langsmith import LANGSMITH
@@ -16,6 +17,7 @@ from app.services.ingestion.dialects.traceloop import TRACELOOP
 from app.services.ingestion.dialects.vercel import VERCEL
 
 REGISTER: tuple[Dialect, ...] = (
+    GREENROOM,
     GENAI,
     LEGACY,
     TRACELOOP,
