@@ -1,0 +1,111 @@
+"""Whatever a body holds, it is read or refused by name, and what is read can be stored."""
+
+import json
+from collections import Counter
+
+import orjson
+import pytest
+
+from app.core.inflate import gunzip
+from app.exceptions import AppError, BadRequest, PayloadTooLarge
+from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
+from app.services.ingestion.prepared import prepare
+from tests.otlp.fuzz import Request, bombs, requests
+from tests.otlp.requests import as_json, as_protobuf, encoded, make_span
+
+LIMIT = 64 * 1024 * 1024
+EACH = 2_000
+
+
+def outcome(request: Request) -> str:
+    try:
+        body = gunzip(request.body, LIMIT) if request.is_gzip else request.body
+        decoded = DECODERS[request.media_type](body)
+    except AppError as error:
+        return type(error).__name__
+    prepared = prepare(decoded, lambda *_: None)
+    for trace in prepared.traces.values():
+        orjson.dumps(trace.claims)
+        for item in trace.items.values():
+            for text in item.body:
+                assert text is None or "\\u0000" not in text.replace("\\\\", "")
+                json.loads(text or "null")
+    return "read"
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_no_body_breaks_the_reading(seed: int) -> None:
+    seen = Counter(outcome(request) for request in requests(seed, EACH))
+    assert seen.keys() <= {"read", "BadRequest", "PayloadTooLarge"}
+    assert min(seen["read"], seen["BadRequest"]) > EACH / 10
+
+
+def test_bombs_are_refused_or_harmless() -> None:
+    seen = [outcome(bomb) for bomb in bombs()]
+    assert seen[:3] == ["PayloadTooLarge", "PayloadTooLarge", "BadRequest"]
+    assert set(seen[3:]) <= {"read", "BadRequest"}
+
+
+def test_both_encodings_say_the_same() -> None:
+    span = make_span(
+        2,
+        parent=1,
+        attributes={"t": "x", "i": 7, "f": 2.5, "b": True, "l": ["a", 1], "d": {"k": b"\x00"}},
+        status_message="no",
+        kind=3,
+    )
+    read = [DECODERS[kind](encoded([span], kind)["content"]).spans for kind in DECODERS]
+    assert read[0] == read[1] == [span]
+
+
+def test_ids_may_be_hex_of_either_case_or_base64() -> None:
+    request = as_json([make_span(1, trace=0xABCDEF)])
+    span = request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    found = []
+    for trace_id in (span["traceId"], span["traceId"].upper(), "AAAAAAAAAAAAAAAAAKvN7w=="):
+        span["traceId"] = trace_id
+        found.append(DECODERS[JSON](json.dumps(request).encode()).spans[0].trace_id)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"traceId": ""}, "trace id"),
+        ({"traceId": "0" * 32}, "trace id"),
+        ({"traceId": "xyz"}, "trace id"),
+        ({"spanId": "12"}, "span id"),
+        ({"traceId": "", "spanId": ""}, "log records"),
+        ({"startTimeUnixNano": "0"}, "start time"),
+        ({"startTimeUnixNano": "x"}, "start time"),
+        ({"startTimeUnixNano": "9223372036854775807"}, "in the future"),
+    ],
+)
+def test_a_span_that_cannot_be_stored_says_why_and_loses_no_other(
+    changes: dict[str, str], reason: str
+) -> None:
+    request = as_json([make_span(1), make_span(2)])
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= changes
+    decoded = DECODERS[JSON](json.dumps(request).encode())
+    assert [len(decoded.spans), len(decoded.rejected)] == [1, 1]
+    assert reason in decoded.rejected[0].reason
+    kept = decoded.rejected[0].request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert kept["name"] == "step 1"
+
+
+def test_attributes_as_an_object_are_refused_by_name() -> None:
+    request = as_json([make_span(1)])
+    request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = {"a": "b"}
+    with pytest.raises(BadRequest, match="attributes must be a list"):
+        DECODERS[JSON](json.dumps(request).encode())
+
+
+def test_gzip_of_several_members_is_read_and_the_rest_refused() -> None:
+    packed = encoded([make_span(1)], PROTOBUF, packed=True)["content"]
+    whole = as_protobuf(as_json([make_span(1)]))
+    assert gunzip(packed + packed, LIMIT) == whole * 2
+    for broken in (b"no gzip", packed[:-3], packed + b"rest"):
+        with pytest.raises(BadRequest):
+            gunzip(broken, LIMIT)
+    with pytest.raises(PayloadTooLarge):
+        gunzip(packed, 10)
