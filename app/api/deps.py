@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
 from fastapi import Depends, Header, Request
@@ -255,19 +255,22 @@ def asking(request: Request) -> tuple[AsyncSession, Actor]:
         ) from error
 
 
-def service(
-    kind: Callable[[AsyncSession, Actor], S],
-) -> Callable[[Request], Coroutine[Any, Any, S]]:
+class ServiceOf(Generic[S]):
     """A dependency that gives the service to this request's session and actor.
 
     For routes that declare their permission. FastAPI walks a dependency with all below it again
     wherever it is named, so what the declaration has found is taken from the request.
     """
 
-    async def provide(request: Request) -> S:
-        return kind(*asking(request))
+    def __init__(self, kind: Callable[[AsyncSession, Actor], S]) -> None:
+        self.kind = kind
 
-    return provide
+    async def __call__(self, request: Request) -> S:
+        return self.kind(*asking(request))
+
+
+def service(kind: Callable[[AsyncSession, Actor], S]) -> ServiceOf[S]:
+    return ServiceOf(kind)
 
 
 def personal(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
+from app.api.quick import LookingRoute
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import (
     CHANGE_ERRORS,
@@ -113,7 +114,6 @@ async def delete_executions(data: Bulk[RowVersion], runs: ExecutionServiceDep) -
     return await delete_each(runs, data.items)
 
 
-@router.get("", response_model=CursorPage[ExecutionRead], dependencies=READ, responses=LIST_ERRORS)
 async def list_executions(
     query: Annotated[ExecutionQuery, Query()], runs: ExecutionServiceDep
 ) -> Response:
@@ -121,6 +121,16 @@ async def list_executions(
     found = await runs.list_json(query)
     missing = missing_of(query.ids, {item.id for item in found.items})
     return cursor_page([item.json for item in found.items], found.next_cursor, missing)
+
+
+router.add_api_route(
+    "",
+    list_executions,
+    response_model=CursorPage[ExecutionRead],
+    dependencies=READ,
+    responses=LIST_ERRORS,
+    route_class_override=LookingRoute,
+)
 
 
 @router.get(
