@@ -342,7 +342,7 @@ WRAPPERS: tuple[tuple[str, Unwrap], ...] = (
 )
 
 
-def paired(messages: Messages) -> Messages:
+def paired(messages: Conversation) -> Conversation:
     """Answers of tools that name no call answer those asked before, in order."""
     waiting: OrderedDict[str, None] = OrderedDict()
     for message in messages:
