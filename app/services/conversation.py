@@ -9,6 +9,7 @@ from app.models.spans import SpanKind, SpanStatus
 
 Message = dict[str, Any]  # OpenAI's shape, or near it
 NS_PER_MS = 1_000_000
+CALL_IDS = ("gen_ai.tool.call.id", "ai.toolCall.id", "tool_call.id", "tool.id")
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Turn:
     offset_ms: float | None = None
     name: str | None = None
     calls: list[ToolCall] = field(default_factory=list)
+    reasoning: str = ""
 
 
 def messages_of(value: Any, role: str) -> list[Message]:  # any JSON value
@@ -93,7 +95,14 @@ def calls_in(message: Message) -> list[ToolCall]:
 
 
 def fingerprint(message: Message) -> str:
-    return json.dumps(message, sort_keys=True, default=str)
+    """What tells messages apart. Thoughts are often left out of the history that comes back."""
+    said = {key: value for key, value in message.items() if key != "reasoning_content"}
+    return json.dumps(said, sort_keys=True, default=str)
+
+
+def call_id_of(attributes: dict[str, Any]) -> object:
+    """The id of the call that a tool step answers, in the words of its sender."""
+    return next((attributes[name] for name in CALL_IDS if name in attributes), None)
 
 
 class Reader:
@@ -134,6 +143,7 @@ class Reader:
             name=message.get("name"),
             offset_ms=(span.start_ns - self.start_ns) / NS_PER_MS,
             calls=calls_in(message),
+            reasoning=text_of(message.get("reasoning_content")),
         )
         if spoken_by_model:
             turn.model_name, turn.cost = span.model_name, span.cost
@@ -153,8 +163,7 @@ class Reader:
         call.answered = True
 
     def tool_step(self, span: Any) -> None:  # a span with its body
-        attributes = span.attributes or {}
-        call = self._find(attributes.get("gen_ai.tool.call.id"), span.tool_name or span.name)
+        call = self._find(call_id_of(span.attributes or {}), span.tool_name or span.name)
         if call is None or call.span_id is not None:
             call = ToolCall(None, span.tool_name or span.name, span.input)
             self.turns.append(Turn("tool", "", calls=[call]))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from app.models.spans import SpanKind, SpanStatus
 from app.services.conversation import Turn, conversation_of
 
@@ -54,6 +56,26 @@ def said(turns: list[Turn]) -> list[tuple[str, str]]:
 def test_run_without_messages_has_no_conversation() -> None:
     assert conversation_of([]) == []
     assert conversation_of([Step(SpanKind.AGENT, {"a": 1}, "b")]) == []
+
+
+def test_thoughts_are_told_apart_and_do_not_repeat_the_history() -> None:
+    thinking = ANSWER | {"reasoning_content": "Rome has it."}
+    again = {"role": "user", "content": "Thanks."}
+    turns = conversation_of([model(USER, out=[thinking]), model(USER, ANSWER, again, out=[])])
+    assert said(turns) == [
+        ("user", USER["content"]),
+        ("assistant", "In Rome."),
+        ("user", "Thanks."),
+    ]
+    assert [turn.reasoning for turn in turns] == ["", "Rome has it.", ""]
+
+
+@pytest.mark.parametrize("name", ["gen_ai.tool.call.id", "ai.toolCall.id", "tool.id"])
+def test_tool_step_answers_its_call_in_any_dialect(name: str) -> None:
+    asked = calling(("c1", "find"), ("c2", "find"))
+    step = tool("find", "here", attributes={name: "c2"})
+    turns = conversation_of([model(USER, out=[asked]), step])
+    assert [call.result for call in turns[-1].calls] == [None, "here"]
 
 
 def test_full_history_is_told_once() -> None:

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.database import memories_of
 from app.core.remembered import always
 from app.services.ingestion import statements as sql
-from app.services.ingestion.prepared import clean, short, to_json
+from app.services.ingestion.dialects import attributes_at_the_door
+from app.services.ingestion.prepared import short, to_json
 from app.services.ingestion.wire import Origin
 
 Columns = tuple[bytes, str, str, str, str]
@@ -21,7 +22,7 @@ def columns_of(origin: Origin) -> Columns:
     name = short(origin.scope_name, 300) or ""
     version = short(origin.scope_version, 100) or ""
     url = short(origin.schema_url, 300) or ""
-    resource = to_json(clean(origin.resource)) or "{}"
+    resource = to_json(attributes_at_the_door(origin.resource)) or "{}"
     told = "\0".join((resource, name, version, url))
     return hashlib.sha256(told.encode()).digest(), resource, name, version, url
 

@@ -1,7 +1,7 @@
 """Spans made ready to be stored: columns, JSON and claims. Pure functions, off the event loop."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.models.executions import CostSource
 from app.models.spans import MODEL_KINDS
 from app.schemas.base import MAX_BIGINT, MAX_JSON_DEPTH
 from app.services.ingestion.claims import Claims, claims_of, merge
-from app.services.ingestion.dialects import read_span
+from app.services.ingestion.dialects import attributes_at_the_door, read_span
 from app.services.ingestion.facts import SpanFacts, UsageFacts
 from app.services.ingestion.otlp.encoding import pairs, requested, span_json
 from app.services.ingestion.wire import Decoded, Rejection, WireSpan
@@ -125,7 +125,7 @@ def wire_extras(span: WireSpan) -> dict[str, Any] | None:
             {
                 "traceId": link.trace_id.hex(),
                 "spanId": link.span_id.hex(),
-                "attributes": pairs(link.attributes),
+                "attributes": pairs(attributes_at_the_door(link.attributes)),
             }
             for link in span.links
         ],
@@ -135,7 +135,11 @@ def wire_extras(span: WireSpan) -> dict[str, Any] | None:
 
 def events_json(span: WireSpan) -> list[dict[str, Any]] | None:
     return [
-        {"name": event.name, "time_ns": event.time_ns, "attributes": event.attributes}
+        {
+            "name": event.name,
+            "time_ns": event.time_ns,
+            "attributes": attributes_at_the_door(event.attributes),
+        }
         for event in span.events
     ] or None
 
@@ -182,7 +186,13 @@ def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
 
 
 def rejection_of(span: WireSpan, reason: str) -> Rejection:
-    return Rejection(reason, requested(span_json(span), span.origin))
+    """What was refused, without secrets."""
+    events = tuple(
+        replace(event, attributes=attributes_at_the_door(event.attributes)) for event in span.events
+    )
+    safe = replace(span, attributes=attributes_at_the_door(span.attributes), events=events)
+    origin = replace(span.origin, resource=attributes_at_the_door(span.origin.resource))
+    return Rejection(reason, requested(span_json(safe), origin))
 
 
 def merged(batches: Iterable[Prepared]) -> dict[bytes, Trace]:

@@ -164,3 +164,24 @@ def test_request_type_says_the_kind_of_a_model_step() -> None:
 
 def test_nodes_of_koog_are_links_of_a_chain() -> None:
     assert read({"koog.node.name": "nodeCallLLM"}).kind is SpanKind.CHAIN
+
+
+def test_events_of_strands_hold_the_blocks_of_bedrock() -> None:
+    used = {"toolUse": {"toolUseId": "c1", "name": "weather", "input": {"city": "Paris"}}}
+    result = {"toolUseId": "c1", "status": "success", "content": [{"text": "rainy"}]}
+    thought = {"reasoningContent": {"reasoningText": {"text": "A tool knows."}}}
+    facts = read(
+        CHAT,
+        events=(
+            event("gen_ai.user.message", content=text([{"text": "Weather?"}])),
+            event("gen_ai.assistant.message", content=text([used])),
+            event("gen_ai.tool.message", content=text([{"toolResult": result}])),
+            event("gen_ai.choice", finish_reason="tool_use", message=text([thought, used])),
+        ),
+    )
+    assert facts.input == [
+        {"role": "user", "content": "Weather?"},
+        CALLING,
+        {"role": "tool", "content": "rainy", "tool_call_id": "c1"},
+    ]
+    assert facts.output == [CALLING | {"reasoning_content": "A tool knows."}]

@@ -20,6 +20,7 @@ MAX_KEY = 200
 MAX_INTEGER, MIN_INTEGER = 2**64 - 1, -(2**63)  # what orjson writes
 MAX_DIGIT_BITS = 1000  # about 1e300
 MAX_PLAIN = 2**53
+OPENERS = frozenset("{[")
 MAY_OPEN_JSON = frozenset("{[ \t\r\n\v\f")
 CUT = "[cut: nested too deep]"
 
@@ -197,7 +198,7 @@ def is_clean(node: Any, depth: int = MAX_DEPTH) -> bool:  # a JSON object or lis
     for value in node:
         kind = type(value)
         if kind is str:
-            if "\0" in value or (value[:1] in ("{", "[") and not _holds_clean(value, depth)):
+            if "\0" in value or (value[:1] in OPENERS and not _holds_clean(value, depth)):
                 return False
         elif (kind is dict or kind is list) and not is_clean(value, depth - 1):
             return False

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen
-from app.services.ingestion.dialects.messages import Conversation, conversation_in, with_system
+from app.services.ingestion.dialects.messages import Conversation, with_system
 
 OPERATIONS = {
     "chat": SpanKind.LLM,
@@ -29,29 +29,28 @@ DETAILS = "gen_ai.client.inference.operation.details"
 
 
 def given(seen: Seen) -> Any:  # messages, or any JSON value
-    """Instructions and messages; from the event where the span itself has none."""
-    for source in told(seen):
-        value = source.value("gen_ai.input.messages")
-        system = source.value("gen_ai.system_instructions")
-        if value is None and system is None:
-            continue
-        found = conversation_in(value, "user")
-        if found is None and value is not None:
-            return value
-        return Conversation(with_system(system, found or [])) or None
-    return None
+    return told(seen, "gen_ai.input.messages")
 
 
 def said(seen: Seen) -> Any:  # messages, or any JSON value
-    for source in told(seen):
-        value = source.value("gen_ai.output.messages")
-        if value is not None:
-            return value
-    return None
+    return told(seen, "gen_ai.output.messages")
 
 
-def told(seen: Seen) -> list[Seen]:
-    return [seen, *(inner for event, inner in seen.events if event.name == DETAILS)]
+def told(seen: Seen, name: str) -> Any:  # any JSON value
+    """From the event where the span itself has none."""
+    value = seen.value(name)
+    for event, inner in seen.events if value is None else ():
+        if value is None and event.name == DETAILS:
+            value = inner.value(name)
+    return value
+
+
+def instructed(seen: Seen, value: Any) -> Any:  # messages, or any JSON value
+    """Instructions are an attribute of their own; in a conversation they come first."""
+    system = told(seen, "gen_ai.system_instructions")
+    if system is None or not (value is None or type(value) is Conversation):
+        return value
+    return with_system(system, value or [])
 
 
 GENAI = Dialect(

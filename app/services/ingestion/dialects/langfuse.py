@@ -46,7 +46,7 @@ LANGFUSE = Dialect(
         "model_answered": ("langfuse.observation.model.name",),
         "tags": ("langfuse.trace.tags",),
     },
-    inputs=("langfuse.observation.input",),
-    outputs=("langfuse.observation.output",),
+    inputs=("langfuse.observation.input", "langfuse.trace.input"),
+    outputs=("langfuse.observation.output", "langfuse.trace.output"),
     derive=derive,
 )

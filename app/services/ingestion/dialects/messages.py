@@ -38,7 +38,7 @@ ROLES = {
 }
 KNOWN_ROLES = frozenset(["system", "user", "assistant", "tool", *ROLES])
 PLAIN_ROLES = ("system", "user", "assistant")
-PLAIN_LENGTH = 2
+PLAIN_KEYS = frozenset(["role", "content", "parts", "finish_reason"])
 # Items of OpenAI's Responses are messages by their type alone.
 CALLS = frozenset(["function_call", "custom_tool_call"])
 RESULTS = frozenset(["function_call_output", "custom_tool_call_output"])
@@ -107,11 +107,22 @@ def _from_list(items: list[Json], role: str, strict: bool, depth: int) -> Messag
 
 def messages_from(item: Message, role: str) -> Messages:
     """One item as messages: answers of tools are messages of their own."""
-    if len(item) == PLAIN_LENGTH:  # most are a role with words
-        content, given = item.get("content"), item.get("role")
-        if type(content) is str and given in PLAIN_ROLES:
-            return [{"role": given, "content": content}]
+    given = item.get("role")
+    if given in PLAIN_ROLES and item.keys() <= PLAIN_KEYS:  # most are a role with words
+        words = item.get("content")
+        if words is None:
+            words = _only_text(item.get("parts"))
+        if type(words) is str:
+            return [{"role": given, "content": words}]
     return _messages_from(item, role)
+
+
+def _only_text(parts: Json) -> Json:
+    if type(parts) is list and len(parts) == 1:
+        part = parts[0]
+        if type(part) is dict and part.get("type") == "text":
+            return part.get("content")
+    return None
 
 
 def _messages_from(item: Message, role: str) -> Messages:
@@ -331,7 +342,7 @@ WRAPPERS: tuple[tuple[str, Unwrap], ...] = (
 )
 
 
-def paired(messages: Messages) -> Messages:
+def paired(messages: Conversation) -> Conversation:
     """Answers of tools that name no call answer those asked before, in order."""
     waiting: OrderedDict[str, None] = OrderedDict()
     for message in messages:

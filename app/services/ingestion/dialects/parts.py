@@ -44,7 +44,7 @@ def call_of(item: Part) -> Part:
         item = item | inner if "function" not in inner else inner | inner["function"]
     name = first_of(item, "name", "toolName", "tool_name")
     arguments = first_of(item, "arguments", "args", "input")
-    call_id = first_of(item, "call_id", "id", "toolCallId", "tool_call_id")
+    call_id = first_of(item, *CALL_IDS)
     call: Part = {"id": call_id} if isinstance(call_id, str) and call_id else {}
     call["type"] = "function"
     call["function"] = {
@@ -58,7 +58,7 @@ def result_of(item: Part) -> Message:
     """What a tool answered, as a message of the role ``tool``."""
     message: Message = {"role": "tool", "content": answer_text(item)}
     name = first_of(item, "name", "toolName", "tool_name")
-    call_id = first_of(item, "tool_call_id", "tool_use_id", "toolCallId", "call_id", "id")
+    call_id = first_of(item, *ANSWERED_IDS)
     if isinstance(name, str) and name:
         message["name"] = name
     if isinstance(call_id, str) and call_id:
@@ -75,12 +75,16 @@ def answer_text(item: Part) -> str:
     return "" if value is None else text_from(value)
 
 
+CALL_IDS = ("call_id", "id", "toolCallId", "tool_call_id", "toolUseId", "ref")
+ANSWERED_IDS = ("tool_call_id", "tool_use_id", "toolCallId", "call_id", "toolUseId", "id", "ref")
 ANSWERS = ("response", "result", "output", "content")
 
 
 def _is_text(part: Json) -> bool:
     return (
-        isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)
+        isinstance(part, dict)
+        and part.get("type", "text") == "text"
+        and isinstance(part.get("text"), str)
     )
 
 
@@ -99,6 +103,12 @@ def add_reasoning(said: Said, part: Part) -> None:
         value = "\n".join(text for text in texts if isinstance(text, str))
     if isinstance(value, str) and value:
         said.reasoning.append(value)
+
+
+def add_thought(said: Said, part: Part) -> None:
+    """Bedrock's ``{reasoningText: {text, signature}}``."""
+    inner = part.get("reasoningText")
+    add_reasoning(said, inner if isinstance(inner, dict) else part)
 
 
 def add_call(said: Said, part: Part) -> None:
@@ -183,12 +193,17 @@ BY_TYPE: dict[str, Add] = {
     "image_url": add_image,
     "input_image": add_image,
 }
-# Google's parts have no type but one telling key.
+# Parts of Gemini, Bedrock and Genkit have no type but one telling key.
 BY_KEY: tuple[tuple[str, Add], ...] = (
     ("function_call", add_call),
     ("functionCall", add_call),
     ("function_response", add_result),
     ("functionResponse", add_result),
+    ("toolUse", add_call),
+    ("toolResult", add_result),
+    ("toolRequest", add_call),
+    ("toolResponse", add_result),
+    ("reasoningContent", add_thought),
     ("inline_data", add_blob),
     ("inlineData", add_blob),
     ("file_data", add_uri),

@@ -16,6 +16,7 @@ from app.services.ingestion.dialects.door import (
 )
 from app.services.ingestion.dialects.evaluations import evaluations_in
 from app.services.ingestion.dialects.fields import READERS, Read
+from app.services.ingestion.dialects.genai import instructed
 from app.services.ingestion.dialects.happenings import error_in, merged
 from app.services.ingestion.dialects.messages import Conversation, conversation_in, paired, said_by
 from app.services.ingestion.dialects.register import NAMES, REGISTER
@@ -100,6 +101,8 @@ def read_span(span: WireSpan) -> SpanFacts:
     )
     facts.error, facts.error_type, facts.failed = error_in(seen, found)
     facts.input = words(seen, plan.inputs, "user")
+    if seen.kind not in PLAIN_KINDS:
+        facts.input = instructed(seen, facts.input)
     facts.output = words(seen, plan.outputs, "assistant")
     return facts
 
@@ -225,13 +228,15 @@ def words(seen: Seen, sources: tuple[Source, ...], role: str) -> Any:
         if seen.kind in PLAIN_KINDS:
             return plain(value)
         if type(value) is Conversation:
-            return paired(list(value))
+            return paired(value)
         messages = conversation_in(value, role, strict=seen.kind is not SpanKind.LLM)
         if messages is not None:
-            return paired(messages)
+            return paired(Conversation(messages))
         first = value if first is None else first
     first = plain(first)
-    return [said_by(role, first)] if seen.kind is SpanKind.LLM and type(first) is str else first
+    if seen.kind is SpanKind.LLM and type(first) is str:
+        return Conversation([said_by(role, first)])
+    return first
 
 
 def plain(value: Any) -> Any:  # any JSON value

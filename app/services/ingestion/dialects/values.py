@@ -18,14 +18,17 @@ QUOTES = '"'  # MLflow writes every attribute as JSON
 
 
 def name(value: Value) -> str | None:
+    # Most names are as they should be.
+    if type(value) is str and value.isidentifier() and len(value) <= MAX_NAME:
+        return value
     return _text(value, MAX_NAME)
 
 
 def model(value: Value) -> str | None:
     """Google names models by path: ``projects/p/.../models/gemini-2.5-flash``."""
     text = _text(value, MAX_TEXT)
-    if text is not None and text.startswith(("projects/", "publishers/", "models/")):
-        text = text.rpartition("/models/")[2].removeprefix("models/")
+    if text is not None and "models/" in text:
+        text = text.rpartition("models/")[2]
     return text[:MAX_NAME] or None if text else None
 
 

@@ -28,8 +28,8 @@ KINDS = {
 
 def said(seen: Seen) -> Any:  # messages, or any JSON value
     """Text, thoughts and calls are attributes apart."""
-    text = seen.attributes.get("ai.response.text")
-    calls = seen.value("ai.response.toolCalls")
+    text = seen.attributes.get("ai.response.text", seen.attributes.get("ai.result.text"))
+    calls = first(seen, "ai.response.toolCalls", "ai.result.toolCalls")
     thought = seen.attributes.get("ai.response.reasoning")
     if text is None and calls is None and thought is None:
         return made(seen)
@@ -46,10 +46,15 @@ def said(seen: Seen) -> Any:  # messages, or any JSON value
 
 def made(seen: Seen) -> Any:  # messages, or any JSON value
     """An object is what the model said, as JSON."""
-    text = seen.attributes.get("ai.response.object")
+    text = seen.attributes.get("ai.response.object", seen.attributes.get("ai.result.object"))
     if seen.kind is SpanKind.LLM and type(text) is str:
         return Conversation([said_by("assistant", text)])
-    return seen.value("ai.response.object")
+    return first(seen, "ai.response.object", "ai.result.object")
+
+
+def first(seen: Seen, *names: str) -> Any:  # any JSON value
+    """The newest name that is there: before 4.0 they said ``result``."""
+    return next((seen.value(name) for name in names if name in seen.attributes), None)
 
 
 def prompted(seen: Seen) -> Any:  # messages, or any JSON value
