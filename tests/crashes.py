@@ -4,7 +4,8 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
@@ -81,21 +82,28 @@ async def watch(database: Database, account: Account) -> None:
         await asyncio.sleep(0.1)
 
 
-async def crash_until_done(database: Database, jobs: int, deaths: int) -> Account:
-    """So many jobs at a time, again and again, until the workers died so often."""
-    account = Account()
+@asynccontextmanager
+async def workers(database: Database, count: int, account: Account) -> AsyncIterator[None]:
+    """That start again whenever they die, and can leave effects."""
     async with database.engine.begin() as connection:
         await connection.execute(text("CREATE TABLE effects (job_id bigint NOT NULL)"))
     url = database.engine.url.render_as_string(hide_password=False)
-    processes = [await start(url, seed) for seed in range(WORKERS)]
+    processes = [await start(url, seed) for seed in range(count)]
     counting = [asyncio.create_task(count_deaths(p, account)) for p in processes]
     try:
-        while account.deaths.total() < deaths:
-            await enqueue(database, jobs)
-            await watch(database, account)
+        yield
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
             await process.wait()
         await asyncio.gather(*counting)
+
+
+async def crash_until_done(database: Database, jobs: int, deaths: int) -> Account:
+    """So many jobs at a time, again and again, until the workers died so often."""
+    account = Account()
+    async with workers(database, WORKERS, account):
+        while account.deaths.total() < deaths:
+            await enqueue(database, jobs)
+            await watch(database, account)
     return account

@@ -26,6 +26,7 @@ from app.models import JobKind
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 LEASE_S = 1.0
+HARMLESS_S = 0.3
 KIND = JobKind.SEND_MAIL
 EFFECT = text("INSERT INTO effects (job_id) VALUES (:job_id)")
 ONE_IN = 5
@@ -38,6 +39,13 @@ class Point(StrEnum):
     EFFECT_DONE = "effect done"
     BEFORE_ACK = "before ack"
     HEARTBEAT_LOST = "heartbeat lost"
+
+
+class Role(StrEnum):
+    """What a job does that leaves nothing to chance."""
+
+    POISON = "kills its worker, each time"
+    HARMLESS = "takes a moment, and has an effect"
 
 
 class Fate:
@@ -57,8 +65,20 @@ class Fate:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def leave_effect(context: JobContext) -> None:
+    await asyncio.sleep(HARMLESS_S)
+    async with context.last_step() as step:
+        await step.session.execute(EFFECT, {"job_id": context.attempt.job_id})
+
+
 def handler(fate: Fate) -> Callable[[JobContext], object]:
     async def work(context: JobContext) -> object:
+        match context.attempt.params.get("role"):
+            case Role.POISON:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Role.HARMLESS:
+                await leave_effect(context)
+                return None
         fate.meet(Point.CLAIMED)
         fate.meet(Point.HEARTBEAT_LOST)
         async with context.last_step({"done": True}) as step:

@@ -6,7 +6,7 @@ it. Whatever dies in between is found again by its lease and taken over under a 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +24,7 @@ from app.jobs.registry import Schedule as Chore
 from app.services.job_attempts import (
     Attempt,
     AttemptEnded,
+    BetterAlone,
     CancelRequested,
     JobAttemptService,
     Superseded,
@@ -44,6 +45,7 @@ class JobRunner:
         self._handlers = {entry.kind.value: entry.handler for entry in handled}
         self._running: dict[int, asyncio.Task[object]] = {}
         self._cancelled: set[int] = set()
+        self._last_tries = asyncio.Lock()
 
     async def run(self, job_id: int) -> None:
         """Raise ``RetryRequested`` when the queue is to bring the job again."""
@@ -57,11 +59,35 @@ class JobRunner:
             raise RetryRequested(PUT_BACK_FOR) from error
 
     async def _run(self, job_id: int) -> None:
-        attempt = await self._claim(job_id)
+        try:
+            attempt = await self._claim(job_id)
+        except BetterAlone:
+            async with self._alone():
+                await self._try(await self._claim(job_id, is_alone=True))
+            return
+        await self._try(attempt)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One after the other, and no place held for long by those that wait.
+
+        Raise ``RetryRequested`` when it takes too long.
+        """
+        try:
+            async with asyncio.timeout(PUT_BACK_FOR.total_seconds()):
+                await self._last_tries.acquire()
+        except TimeoutError:
+            raise RetryRequested(PUT_BACK_FOR) from None
+        try:
+            yield
+        finally:
+            self._last_tries.release()
+
+    async def _try(self, attempt: Attempt | None) -> None:
         if attempt is None:
             return
         context = JobContext(attempt, self._resources)
-        with structlog.contextvars.bound_contextvars(job=job_id, kind=attempt.kind):
+        with structlog.contextvars.bound_contextvars(job=attempt.job_id, kind=attempt.kind):
             try:
                 await self._finish(context, await self._handle(context))
             except AttemptEnded as ended:
@@ -74,9 +100,9 @@ class JobRunner:
                 # It may be gone too, and its place in the queue be ours again: look once more.
                 raise RetryRequested(PUT_BACK_FOR) from None
 
-    async def _claim(self, job_id: int) -> Attempt | None:
+    async def _claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
         async with self._resources.database.unit_of_work() as session:
-            return await JobAttemptService(session, SYSTEM).claim(job_id)
+            return await JobAttemptService(session, SYSTEM).claim(job_id, is_alone=is_alone)
 
     async def _handle(self, context: JobContext) -> object:
         """The handler's result, in a task of its own that a cancelled job or a stop ends."""

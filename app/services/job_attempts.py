@@ -41,6 +41,13 @@ class CancelRequested(Exception):
     """Someone asked this job to stop."""
 
 
+class BetterAlone(Exception):
+    """Workers died with this job, and one try is left: beside others like it, that is no fair one.
+
+    Whichever of them kills its worker would take the last try of all the others with it.
+    """
+
+
 class AttemptEnded(Exception):
     """This attempt failed and that is on record; the next one begins after ``pause``, if any."""
 
@@ -97,10 +104,11 @@ class JobAttemptService:
         statement = select(Job).where(Job.id == job_id).with_for_update()
         return await self.session.scalar(statement.execution_options(populate_existing=True))
 
-    async def claim(self, job_id: int) -> Attempt | None:
+    async def claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
         """The next attempt, or ``None`` when there is nothing left to do.
 
         A job that is running already had a worker that stopped beating: it is taken over.
+        Raise ``BetterAlone`` when that leaves it its last try, unless ``is_alone``.
         """
         job = await self._locked(job_id)
         if job is None or not job.is_open:
@@ -111,6 +119,9 @@ class JobAttemptService:
         if job.attempts >= job.attempts_allowed:
             await self._end(job, JobStatus.FAILED, DIED)
             return None
+        is_last = job.attempts == job.attempts_allowed - 1
+        if job.status is JobStatus.RUNNING and is_last and not is_alone:
+            raise BetterAlone
         job.attempts += 1
         job.status, job.next_at = JobStatus.RUNNING, None
         job.started_at = job.started_at or await database_now(self.session)

@@ -27,11 +27,12 @@ from tests.conftest import settings_for
 
 SYSTEM = Actor.system(Via.JOB)
 KIND = JobKind.SEND_MAIL
+QUICK = Policy(3, timedelta(0), timedelta(0))
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(job_queue.POLICIES, KIND, Policy(3, timedelta(0), timedelta(0)))
+    monkeypatch.setitem(job_queue.POLICIES, KIND, QUICK)
 
 
 @asynccontextmanager
