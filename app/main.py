@@ -21,6 +21,7 @@ from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
+from app.core.migrations import head_revision
 from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.rooms import RESTARTING, Rooms
@@ -72,6 +73,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.credential_watch.start()
     app.state.presence.start()
     app.state.config_pulls.start()
+    head_revision()  # read while the files are those of this version
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()

@@ -174,10 +174,10 @@ async def recognise(request: HTTPConnection, session: AsyncSession, key: str | N
     settings: Settings = request.app.state.settings
     given_key, token = presented_key(request, key), presented_token(request)
     if given_key is not None:
-        async with limits.guessing(request):
+        async with limits.guessing(request, given_key):
             return await actor_of_key(request, session, given_key)
     if token is not None:
-        async with limits.guessing(request):
+        async with limits.guessing(request, token):
             return await actor_of_token(request, session, settings, token)
     return await actor_of_cookie(request, session, settings)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
@@ -15,6 +16,7 @@ from app.services.jobs import JobService
 
 router = APIRouter(tags=["health"])
 LONG_WAIT_S = 120
+log = structlog.get_logger("greenroom.health")
 
 
 class Liveness(BaseModel):
@@ -58,9 +60,11 @@ async def ready(request: Request) -> JSONResponse:
             checks["migrations"] = "not at head: run the migrate command"
         else:
             checks |= await said_of_jobs(database)
-    except Exception as error:  # noqa: BLE001  (any failure to ask means: not ready)
+    except Exception as error:  # any failure to ask means: not ready
         known = as_app_error(error)
-        checks = {"database": known.message if known else "not reachable"}
+        checks = {"database": known.message if known else "not checked; the log says why"}
+        if known is None:
+            log.exception("readiness cannot be checked")
     healthy = {checks["database"], checks.get("migrations", "ok")} == {"ok"}
     limits: RateLimits = request.app.state.rate_limits
     if limits.is_degraded:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 from starlette.requests import HTTPConnection
 
@@ -53,13 +54,21 @@ def keep(request: HTTPConnection, standing: Standing) -> None:
 
 
 @asynccontextmanager
-async def guessing(request: HTTPConnection) -> AsyncIterator[None]:
-    """An address that keeps sending keys and tokens that are none is not looked up any more."""
-    limits, who = limits_of(request), address_of(request)
-    if await limits.is_exhausted(RouteClass.REFUSED, who):
-        raise TooManyRequests(TOO_MANY, retry_after_s=60)
+async def guessing(request: HTTPConnection, credential: str) -> AsyncIterator[None]:
+    """An address that keeps sending keys and tokens that are none is not looked up any more.
+
+    Sending one again is no new guess: a runtime that goes on with a key that was revoked is stopped
+    by itself, and those that share its address go on.
+    """
+    limits, address = limits_of(request), address_of(request)
+    guess = f"{address} {sha256(credential.encode()).hexdigest()}"
+    for who in (address, guess):
+        if await limits.is_exhausted(RouteClass.REFUSED, who):
+            raise TooManyRequests(TOO_MANY, retry_after_s=60)
     try:
         yield
     except Unauthorized:
-        await limits.hit_here(RouteClass.REFUSED, who)
+        if not await limits.is_counted(RouteClass.REFUSED, guess):
+            await limits.hit_here(RouteClass.REFUSED, address)
+        await limits.hit_here(RouteClass.REFUSED, guess)
         raise

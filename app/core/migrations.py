@@ -1,5 +1,7 @@
 """Alembic from inside the process: bring the database to head, or say how far it is."""
 
+from functools import lru_cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -33,7 +35,9 @@ def alembic_config() -> Config:
     return Config(toml_file=PROJECT_ROOT / "pyproject.toml")
 
 
+@lru_cache(maxsize=1)
 def head_revision() -> str | None:
+    """The version of the code that runs: files that an upgrade puts beside it change nothing."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 

@@ -99,6 +99,12 @@ class RateLimits:
         """Whether the next request would be one too many; counts nothing, and only here."""
         return not await self._own.test(self._items[name], name.value, who)
 
+    async def is_counted(self, name: RouteClass, who: str) -> bool:
+        """Whether anything was counted in the last minute, in this process."""
+        item = self._items[name]
+        stats = await self._own.get_window_stats(item, name.value, who)
+        return stats.remaining < item.amount
+
     async def hit_here(self, name: RouteClass, who: str) -> None:
         """Count in this process alone."""
         await self._own.hit(self._items[name], name.value, who)

@@ -1,9 +1,13 @@
 """What an orchestrator asks."""
 
+from pathlib import Path
+
 import httpx2
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import migrations
 from app.models import User
 from tests.conftest import actor_for
 from tests.factories.jobs import make_job
@@ -25,3 +29,11 @@ async def test_readiness_names_jobs_that_wait_too_long_and_stays_ready(
     response = await client.get("/health/ready")
     assert response.status_code == 200
     assert "is a worker running?" in response.json()["checks"]["jobs"]
+
+
+async def test_process_stays_ready_while_an_upgrade_changes_the_files_beside_it(
+    client: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await client.get("/health/ready")).status_code == 200
+    monkeypatch.setattr(migrations, "PROJECT_ROOT", tmp_path)
+    assert (await client.get("/health/ready")).json()["checks"]["migrations"] == "ok"

@@ -107,6 +107,19 @@ async def test_guessing_keys_from_one_address_ends(
 
 
 @pytest.mark.usefixtures("limited")
+async def test_revoked_key_that_is_sent_on_and_on_shuts_out_nobody_else_at_its_address(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    answers = [
+        (await client.get(AGENTS, headers={"X-API-Key": "gr_revoked"})).status_code
+        for _ in range(8)
+    ]
+    assert answers == [401] * 6 + [429] * 2
+    answer = await client.get(AGENTS, headers=await key_headers(session, staff))
+    assert answer.status_code == 200
+
+
+@pytest.mark.usefixtures("limited")
 async def test_pages_are_not_limited(web: httpx2.AsyncClient) -> None:
     assert {(await web.get("/agents")).status_code for _ in range(12)} == {200}
 
