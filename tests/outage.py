@@ -57,7 +57,9 @@ class MortalPostgres:
             case Outage.STOPPED:
                 self._server._stop()
             case Outage.KILLED:
-                # A new one may start only when nothing of the old one is left.
+                # A new one may start only when nothing of the old one is left; while it stands
+                # still, the postmaster makes no child that is not on the list.
+                os.kill(self._processes()[0], signal.SIGSTOP)
                 processes = self._processes()
                 self._signal(signal.SIGKILL)
                 while any(Path(f"/proc/{pid}").exists() for pid in processes):

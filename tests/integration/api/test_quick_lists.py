@@ -2,10 +2,11 @@
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import quick
+from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission, Role
@@ -49,8 +50,7 @@ async def answer(client: httpx2.AsyncClient, query: str) -> tuple[int, object, s
     return found.status_code, body, found.headers.get("x-ratelimit-limit")
 
 
-@pytest.fixture
-async def runs(session: AsyncSession, member: User) -> None:
+async def make_runs(session: AsyncSession, member: User) -> None:
     for user in (member, await make_user(session, Role.MEMBER)):
         actor = actor_for(user)
         agent = await make_agent(session, actor)
@@ -63,16 +63,21 @@ async def test_remembered_keys_are_answered_as_others_are(
     client: httpx2.AsyncClient,
     session: AsyncSession,
     member: User,
-    runs: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    await make_runs(session, member)
     client.headers.update(await key_headers(session, member))
     usual = [await answer(client, query) for query in QUERIES]
     remember(app)
     await client.get(LIST)
-    came = []
+    came: list[Actor | None] = []
     known = quick.remembered_actor
-    monkeypatch.setattr(quick, "remembered_actor", lambda r: came.append(known(r)) or came[-1])
+
+    def noted(request: Request) -> Actor | None:
+        came.append(known(request))
+        return came[-1]
+
+    monkeypatch.setattr(quick, "remembered_actor", noted)
     for _ in range(2):
         assert [await answer(client, query) for query in QUERIES] == usual
     assert None not in came
