@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "91b3e6f0d7c4"
-down_revision: str | Sequence[str] | None = "4c9e17d6a802"
+down_revision: str | Sequence[str] | None = "f52b7e0d9c18"
 branch_labels = None
 depends_on = None
 

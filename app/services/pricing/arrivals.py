@@ -29,10 +29,10 @@ def tokens_of(step: Usage) -> Tokens:
     )
 
 
-def models_of(step: Usage, attributes: Mapping[str, Any] | None) -> list[str]:
+def names_in(model_name: str | None, attributes: Mapping[str, Any] | None) -> list[str]:
     """The model that answered, then the one that was asked; prices are tried in this order."""
     answered = (attributes or {}).get(ANSWERED)
-    names = [answered if isinstance(answered, str) else None, step.model_name]
+    names = [answered if isinstance(answered, str) else None, model_name]
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -44,7 +44,7 @@ def quote_of(
     at: datetime,
 ) -> Quote | None:
     """What a model step costs by the book; ``None`` when no price is known."""
-    return book.quote_first(models_of(step, attributes), provider, tokens_of(step), at)
+    return book.quote_first(names_in(step.model_name, attributes), provider, tokens_of(step), at)
 
 
 def is_to_be_priced(span: SpanCreate) -> bool:
