@@ -42,6 +42,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/keys",
         "/keys?everyone=1",
         "/users",
+        "/model-prices",
         "/webhooks",
         "/audit",
         "/search?q=agent",
