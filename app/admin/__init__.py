@@ -11,6 +11,7 @@ from app.admin.base import ServiceView
 from app.admin.executions import ExecutionView
 from app.admin.idempotency_keys import IdempotencyKeyView
 from app.admin.jobs import JobView
+from app.admin.model_prices import ModelPriceView
 from app.admin.refresh_tokens import RefreshTokenView
 from app.admin.site import DataAdmin
 from app.admin.spans import SpanView
@@ -27,6 +28,7 @@ VIEWS: tuple[type[ServiceView], ...] = (
     ExecutionView,
     SpanView,
     JobView,
+    ModelPriceView,
     ApiKeyView,
     UserView,
     StaffSessionView,

@@ -18,7 +18,9 @@ def refuse_constant(name: str) -> None:
 class JsonField(TextAreaField):
     """Any JSON value; ``[]``, ``0``, ``false``, ``""`` and ``null`` stay what they are."""
 
-    def __init__(self, label: str, default: dict[str, Any], **options: Any) -> None:  # WTForms' own
+    def __init__(
+        self, label: str, default: dict[str, Any] | list[Any], **options: Any
+    ) -> None:  # WTForms' own
         # A callable, so that WTForms takes it as the value it returns.
         super().__init__(label, default=lambda: default, **options)  # type: ignore[arg-type,return-value]  # WTForms says text
 

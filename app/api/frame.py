@@ -52,6 +52,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
             NavItem("tools", "Tools", "/tools", "tool", P.TOOLS_READ),
             NavItem("executions", "Executions", "/executions", "activity", P.EXECUTIONS_READ),
             NavItem("jobs", "Jobs", "/jobs", "list-check", P.JOBS_READ),
+            NavItem("prices", "Model prices", "/model-prices", "coin", P.PRICES_READ),
         ),
     ),
     (
@@ -122,9 +123,13 @@ NOTICES: Mapping[str, str] = {
     "factor_reset": "The second factor of this person is removed; their sessions are ended.",
     "factor_removed": "Your second factor is removed; your other sessions are ended.",
 }
-UNDO_PATHS = ("agents", "tools", "executions", "users", "webhook_endpoints")
-# These come back through doors of their own, because that is a sensitive change.
-OWN_DOORS = {"users": "/users", "webhook_endpoints": "/webhooks"}
+UNDO_PATHS = ("agents", "tools", "executions", "model_prices", "users", "webhook_endpoints")
+# These come back through doors of their own: a sensitive change, or another address.
+OWN_DOORS = {
+    "model_prices": "/model-prices",
+    "users": "/users",
+    "webhook_endpoints": "/webhooks",
+}
 
 
 def initials(name: str) -> str:

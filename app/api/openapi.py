@@ -39,6 +39,7 @@ TAGS = {
     "runs": "Run agents through the model provider.",
     "statistics": "Sums over runs.",
     "jobs": "Work in the background: watch it, cancel it, try it again.",
+    "model prices": "What models cost, where the price lists are not to say it.",
     "api keys": "Make, rotate and revoke keys; for people, never for keys.",
     "users": "People, for superusers.",
     "webhooks": "Tell other systems what happens here; signed as Standard Webhooks 1.0 says.",
@@ -54,6 +55,7 @@ TOOL = {
 }
 ENDPOINT = {"url": "https://shop.example.com/orders/{id}", "method": "GET"}
 RUN = {"agent": "support-bot", "external_id": "run-1", "input": "Where is my order?"}
+PRICE = {"model": "gpt-4o*", "provider": "openai", "input_price": "2.4", "output_price": "9.6"}
 NEW_PASSWORD = {"password": "Better-Horse-8", "confirm_password": "Better-Horse-8"}
 # Bodies to begin with; a test holds each against its schema.
 EXAMPLES: dict[str, Json] = {
@@ -68,10 +70,13 @@ EXAMPLES: dict[str, Json] = {
     "ExecutionUpdate": {"status": "succeeded", "output": "It is on its way."},
     "FeedbackCreate": {"name": "helpful", "value": 1, "comment": "Solved it at once."},
     "LogoutRequest": {"refresh_token": "…"},
+    "ModelPriceCreate": PRICE,
+    "ModelPriceUpdate": {"input_price": "2.2", "description": "As agreed for 2027."},
     "PasswordChange": NEW_PASSWORD | {"current_password": "Good-Horse-7"},
     "PasswordForgotten": {"email": "ada@example.com"},
     "PasswordReset": NEW_PASSWORD | {"token": "…"},
     "Pause": {"reason": "It answers in the wrong language."},
+    "RecomputeRequest": {"since": "2026-11-01T00:00:00Z"},
     "RefreshRequest": {"refresh_token": "…"},
     "RunCreate": {"input": "Where is my order?", "variables": {"customer": "Ada"}},
     "ToolCreate": TOOL | {"kind": "http", "endpoint": ENDPOINT},

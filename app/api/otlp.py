@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.api.deps import ActorDep, requires
+from app.api.deps import ActorDep, asking, requires
 from app.api.errors import UnsupportedMediaType
 from app.api.otlp_answers import logs_answer, media_type_of, metrics_answer, traces_answer
 from app.api.otlp_docs import ANSWERS, request_body
@@ -23,6 +23,7 @@ from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
 from app.services.ingestion.prepared import Prepared, Pricing, prepare
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import IngestQueue
+from app.services.pricing import current_book
 
 router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXECUTIONS_WRITE)])
 # Decoding more than this would hold up the event loop.
@@ -85,8 +86,9 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
     media_type = media_type_of(request)
     with ExitStack() as held:
         body = await received(request, queue, held)
+        book = await current_book(asking(request)[0])
         prepared: Prepared = await off_the_loop(
-            body, partial(read_batch, body, media_type, price_span)
+            body, partial(read_batch, body, media_type, partial(price_span, book))
         )
         if not prepared.span_count:
             return traces_answer(request, 0, "")

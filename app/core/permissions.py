@@ -27,6 +27,8 @@ class Permission(StrEnum):
     EXECUTIONS_DELETE = "executions:delete"
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
+    PRICES_READ = "prices:read"
+    PRICES_MANAGE = "prices:manage"
     KEYS_READ = "keys:read"
     KEYS_WRITE = "keys:write"
     KEYS_MANAGE = "keys:manage"
@@ -43,7 +45,16 @@ class Permission(StrEnum):
 
 P = Permission
 
-READ = frozenset({P.AGENTS_READ, P.TOOLS_READ, P.EXECUTIONS_READ, P.JOBS_READ, P.KEYS_READ})
+READ = frozenset(
+    {
+        P.AGENTS_READ,
+        P.TOOLS_READ,
+        P.EXECUTIONS_READ,
+        P.JOBS_READ,
+        P.PRICES_READ,
+        P.KEYS_READ,
+    }
+)
 WRITE = frozenset(
     {
         P.AGENTS_WRITE,
@@ -62,11 +73,12 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.MEMBER: READ | WRITE,
     Role.VIEWER: READ | {P.BACK_OFFICE, P.WEBHOOKS_READ},
     # Sending again and trying out is theirs; where the messages go is for superusers to say.
-    Role.STAFF: READ | WRITE | {P.BACK_OFFICE, P.WEBHOOKS_READ, P.WEBHOOKS_RUN},
+    # Prices too: who may change the cost of any run may say what its model costs.
+    Role.STAFF: READ | WRITE | {P.BACK_OFFICE, P.PRICES_MANAGE, P.WEBHOOKS_READ, P.WEBHOOKS_RUN},
     Role.SUPERUSER: frozenset(Permission),
 }
 
-# What a machine may be given; people manage users, keys and the audit log in person.
+# What a machine may be given; people manage users, keys, prices and the audit log in person.
 KEY_SCOPES: tuple[Permission, ...] = (
     P.AGENTS_READ,
     P.AGENTS_WRITE,
@@ -80,6 +92,7 @@ KEY_SCOPES: tuple[Permission, ...] = (
     P.EXECUTIONS_DELETE,
     P.JOBS_READ,
     P.JOBS_WRITE,
+    P.PRICES_READ,
 )
 
 SEES_ALL_ROWS = frozenset({Role.VIEWER, Role.STAFF, Role.SUPERUSER})

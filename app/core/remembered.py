@@ -16,6 +16,7 @@ V = TypeVar("V")
 KEPT_S = 5.0
 CHANNEL = "greenroom_forget"  # its payload is the name of the table that changed
 KEY_TABLES = frozenset({"api_keys", "users"})
+PRICE_TABLES = frozenset({"model_prices"})
 WEBHOOK_TABLES = frozenset({"webhook_endpoints"})
 CONFIG_TABLES = frozenset({"agents", "users", "tools"})
 

@@ -71,6 +71,11 @@ def money(value: Decimal | None) -> str:
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:,.4f}"
 
 
+def price(value: Decimal) -> str:
+    """Dollars with every digit that there is."""
+    return f"${value.normalize():f}"
+
+
 def duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return "–"
@@ -106,6 +111,7 @@ class Templates:
 def register(environment: Environment) -> None:
     """Filters and globals for any environment that renders our templates."""
     environment.filters |= {
+        "price": price,
         "iso": iso,
         "absolute": absolute,
         "ago": ago,

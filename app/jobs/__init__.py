@@ -15,6 +15,7 @@ from app.jobs.chores import (
     settle_webhooks,
 )
 from app.jobs.mails import send_mail
+from app.jobs.recompute_costs import recompute_costs
 from app.jobs.registry import Handled, Schedule
 from app.jobs.runs import end_lost_runs, run_agent
 from app.jobs.webhook_deliveries import deliver_webhook
@@ -24,6 +25,7 @@ ANALYSES_AT_ONCE = 2
 
 HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
+    Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
     Handled(JobKind.RUN_AGENT, run_agent),
     Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
     Handled(JobKind.DELIVER_WEBHOOK, deliver_webhook, concurrency=8),

@@ -16,6 +16,7 @@ from app.models.instance_settings import InstanceSettings
 from app.models.jobs import Job, JobKind, JobStatus
 from app.models.live_events import LiveEvent
 from app.models.login_attempts import AttemptKind, LoginAttempt
+from app.models.model_prices import ModelPrice
 from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
@@ -52,6 +53,7 @@ __all__ = [
     "JobStatus",
     "LiveEvent",
     "LoginAttempt",
+    "ModelPrice",
     "Presence",
     "RecoveryCode",
     "RefreshToken",

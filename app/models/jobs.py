@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     RUN_AGENT = "run_agent"
     SEND_MAIL = "send_mail"
     DELIVER_WEBHOOK = "deliver_webhook"
+    RECOMPUTE_COSTS = "recompute_costs"
 
 
 class JobStatus(StrEnum):

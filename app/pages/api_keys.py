@@ -61,6 +61,7 @@ SCOPE_HINTS = {
     Permission.EXECUTIONS_DELETE: "Move runs to the trash and bring them back.",
     Permission.JOBS_READ: "See background jobs and what came of them.",
     Permission.JOBS_WRITE: "Cancel background jobs and try them again.",
+    Permission.PRICES_READ: "See what models cost.",
 }
 # What a runtime needs to pull its configuration and report what it did.
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]

@@ -31,6 +31,8 @@ from app.services.executions import ExecutionService
 from app.services.instance_settings import InstanceSettingsService
 from app.services.jobs import JobService
 from app.services.logins import LoginService
+from app.services.model_prices import ModelPriceService
+from app.services.recomputing import RecomputingService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
 from app.services.tool_headers import ToolHeaderService
@@ -148,6 +150,8 @@ def personal(
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 AnalysisServiceDep = Annotated[AnalysisService, Depends(service(AnalysisService))]
 ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+ModelPriceServiceDep = Annotated[ModelPriceService, Depends(service(ModelPriceService))]
+RecomputingServiceDep = Annotated[RecomputingService, Depends(service(RecomputingService))]
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 JobServiceDep = Annotated[JobService, Depends(service(JobService))]

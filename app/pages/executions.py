@@ -1,5 +1,6 @@
 """Runs on pages: the list that is found by filters, and the trace."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,9 +11,10 @@ from app.core.permissions import Permission
 from app.models import Execution
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
 from app.pages import forms, listing
+from app.pages.cost_view import cost_view, count_unpriced
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
-from app.pages.trace_view import trace_of
+from app.pages.trace_view import Trace, trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS, ExecutionFilters, ExecutionQuery
 from app.schemas.feedback import FeedbackCreate
@@ -21,7 +23,8 @@ from app.services.conversation import conversation_of, told
 from app.services.execution_reads import LIST_LIMIT
 from app.services.executions import ExecutionService
 from app.services.feedback import FeedbackService
-from app.services.spans import SpanService
+from app.services.pricing import current_book
+from app.services.spans import FullSpan, SpanService
 
 router = APIRouter(prefix="/executions")
 ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -144,10 +147,12 @@ async def show_execution(
     spans = await SpanService(runs.session, runs.actor).with_bodies(execution)
     body, turns = await runs.find_body(execution), conversation_of(spans)
     ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
+    trace = trace_of(spans, span)
     context = {
         "run": execution,
         "body": body,
-        "trace": trace_of(spans, span),
+        "trace": trace,
+        **await cost_context(runs, spans, trace),
         "turns": turns,
         "ends": [end for end in ends if end[1] is not None and not told(end[1], end[2], turns)],
         "truncated": execution.span_count > len(spans),
@@ -162,6 +167,19 @@ async def show_execution(
     }
     name = "_run.html" if wants_fragment(request) else "detail.html"
     return render(request, f"pages/executions/{name}", context)
+
+
+async def cost_context(
+    runs: ExecutionService, spans: Sequence[FullSpan], trace: Trace
+) -> dict[str, Any]:
+    """How the cost of the chosen step came about, computed now, and how many have none."""
+    chosen = trace.selected
+    book = await current_book(runs.session) if chosen is not None else None
+    return {
+        "cost": cost_view(chosen.span, book) if chosen and book else None,
+        "unpriced": count_unpriced(spans),
+        "may_price": runs.actor.may(Permission.PRICES_MANAGE),
+    }
 
 
 async def feedback_context(runs: ExecutionService, execution: Execution) -> dict[str, Any]:

@@ -14,18 +14,20 @@ from app.pages.render import redirect, render
 from app.schemas.base import MAX_BIGINT, PageQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
+from app.services.model_prices import ModelPriceService
 from app.services.tools import ToolService
 from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
 
 router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
-Resource = Literal["agents", "tools", "executions", "users", "webhook_endpoints"]
-# The others come back through doors of their own, because that is a sensitive change.
+Resource = Literal["agents", "tools", "executions", "model_prices", "users", "webhook_endpoints"]
+# The others come back through doors of their own.
 Restorable = Literal["agents", "tools", "executions"]
 SERVICES: dict[str, Any] = {  # services of different models
     "agents": AgentService,
     "tools": ToolService,
     "executions": ExecutionService,
+    "model_prices": ModelPriceService,
     "users": UserService,
     "webhook_endpoints": WebhookEndpointService,
 }
@@ -33,6 +35,7 @@ TABS = [
     ("agents", "Agents"),
     ("tools", "Tools"),
     ("executions", "Executions"),
+    ("model_prices", "Model prices"),
     ("users", "Users"),
     ("webhook_endpoints", "Webhooks"),
 ]

@@ -34,9 +34,11 @@ HexSpanId = Annotated[
     StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{16}$"),
     Field(examples=["00f067aa0ba902b7"]),
 ]
+PROVIDER_ATTRIBUTES = ("gen_ai.provider.name", "gen_ai.system")
+MAX_PROVIDER_NAME = 100
 ProviderName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROVIDER_NAME),
     AfterValidator(storable_text),
 ]
 Nanoseconds = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
@@ -94,9 +96,18 @@ class SpanCreate(Input):
             raise ValueError("the end must not be before the start")
         return self
 
+    @property
+    def said_provider(self) -> str | None:
+        """Whose model it was: by the field, else by OpenTelemetry's attribute, new or old."""
+        said = self.attributes or {}
+        for name in (self.provider_name, *(said.get(key) for key in PROVIDER_ATTRIBUTES)):
+            if isinstance(name, str) and name.strip():
+                return name.strip()[:MAX_PROVIDER_NAME]
+        return None
+
 
 class PricedSpan(SpanCreate):
-    """A step that Greenroom made itself: its cost follows from the price list."""
+    """A step whose cost, if it has one, follows from a price and was not reported."""
 
 
 class SpanRead(Output):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Text, bindparam, func, or_, select
@@ -12,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import AgentRevision, Execution, ExecutionBody, Span
 from app.models.base import table_of
-from app.models.executions import OPEN_STATUSES, CostSource, ExecutionStatus
+from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.schemas.agents import Action, action_for
 from app.schemas.bulk import Problem
 from app.schemas.executions import (
@@ -21,6 +20,7 @@ from app.schemas.executions import (
     ExecutionCreate,
     ExecutionUpdate,
 )
+from app.schemas.spans import SpanCreate
 from app.services.agents import AgentService, NamedAgent
 from app.services.audit_events import Changes
 from app.services.bulk import attempt, error_of
@@ -33,25 +33,20 @@ from app.services.ingestion.reports import (
     latency_ms,
     preview_of,
     reported_in,
+    source_of,
     trace_id_for,
     usage_values,
 )
 from app.services.ingestion.words import with_more_words
-from app.services.spans import SpanService, distinct
+from app.services.pricing.arrivals import is_to_be_priced, priced
+from app.services.pricing.books import current_book
+from app.services.spans import SpanService, cost_source_of, distinct
 from app.services.traces import count_errors, search_text, totals_of
 
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
     search=func.to_tsvector("simple", bindparam("words", type_=Text))
 )
-
-
-def source_of(cost: Decimal | None, steps: Sequence[Span]) -> CostSource:
-    """Where a run's cost is from; without steps it was sent."""
-    if cost is None:
-        return CostSource.UNPRICED
-    computed = any(step.cost_source is CostSource.COMPUTED for step in steps)
-    return CostSource.COMPUTED if computed else CostSource.REPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,10 @@ class ExecutionService(ExecutionReader):
     async def _store(self, data: ExecutionCreate) -> Recorded:
         agent = await self._agent_of(data)
         digest = content_digest(data)
-        values = await self._row_values(data, agent) | {"content_sha256": digest}
+        started_at = self._started_at(data)
+        # What was reported is known by its digest, which is of what was sent.
+        data.spans = await self._priced(data.spans, started_at)
+        values = await self._row_values(data, agent, started_at) | {"content_sha256": digest}
         # A concurrent report of the same run waits here until the first is committed.
         execution = await self.session.scalar(STORE, values)
         action = action_for(is_active=agent.is_active)
@@ -149,12 +147,17 @@ class ExecutionService(ExecutionReader):
             raise Conflict("This run is in the trash. Restore it, or send it under another id.")
         return found
 
-    async def _row_values(self, data: ExecutionCreate, agent: NamedAgent) -> dict[str, Any]:
+    async def _priced(self, spans: Sequence[SpanCreate], started_at: datetime) -> list[SpanCreate]:
+        """Those without a cost with the one that follows from the prices, where there is one."""
+        if not any(is_to_be_priced(span) for span in spans):
+            return list(spans)
+        return priced(spans, await current_book(self.session), started_at)
+
+    async def _row_values(
+        self, data: ExecutionCreate, agent: NamedAgent, started_at: datetime
+    ) -> dict[str, Any]:
         spans = distinct(data.spans)
         ended_at = data.ended_at
-        # A run that names its end alone began no later, whatever its spans say.
-        known = [moment for moment in (self._earliest(data), ended_at) if moment]
-        started_at = data.started_at or min(known, default=datetime.now(UTC))
         return {
             "agent_id": agent.id,
             "agent_revision_id": await self._revision_id(data, agent),
@@ -175,7 +178,12 @@ class ExecutionService(ExecutionReader):
             "error_type": data.error_type,
             "reported_by_user_id": self.actor.user_id,
             "reported_by_key_id": self.actor.api_key_id,
-        } | usage_values(data, totals_of(spans))
+        } | usage_values(data, totals_of(spans), [cost_source_of(span) for span in spans])
+
+    def _started_at(self, data: ExecutionCreate) -> datetime:
+        """A run that names its end alone began no later, whatever its spans say."""
+        known = [moment for moment in (self._earliest(data), data.ended_at) if moment]
+        return data.started_at or min(known, default=datetime.now(UTC))
 
     @staticmethod
     def _earliest(data: ExecutionCreate) -> datetime | None:
@@ -215,6 +223,7 @@ class ExecutionService(ExecutionReader):
         self.check_version(execution, version)
         sent = data.model_fields_set
         if "spans" in sent:
+            data.spans = await self._priced(data.spans, execution.started_at)
             await SpanService(self.session, self.actor).store(execution, data.spans)
         if execution.status is ExecutionStatus.STALLED and "status" not in sent:
             execution.status = ExecutionStatus.RUNNING  # it was only silent
@@ -256,7 +265,8 @@ class ExecutionService(ExecutionReader):
         for field, value in values.items():
             setattr(execution, field, value)
         if "cost" in values:
-            execution.cost_source = source_of(values["cost"], [] if "cost" in sent else steps)
+            of_steps = [] if "cost" in sent else [step.cost_source for step in steps]
+            execution.cost_source = source_of(values["cost"], of_steps)
 
     async def _complete_body(self, execution: Execution, data: ExecutionUpdate) -> None:
         sent = data.model_fields_set & {"output", "error", "metadata", "spans"}

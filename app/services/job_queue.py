@@ -54,6 +54,7 @@ DELIVERY_DELAYS = (
 )
 POLICIES: dict[str, Policy] = {
     JobKind.ANALYZE_AGENT: Policy(attempts=3),
+    JobKind.RECOMPUTE_COSTS: Policy(attempts=3),
     # A run that began may have had effects outside: it is not begun again by itself.
     JobKind.RUN_AGENT: Policy(attempts=2),
     # Over about two hours.

@@ -20,8 +20,6 @@ from app.schemas.spans import PricedSpan, SpanCreate, nanoseconds
 
 KEY = ("trace_id", "span_id", "started_at")
 BODY_FIELDS = ("input", "output", "attributes", "events")
-PROVIDER_ATTRIBUTES = ("gen_ai.provider.name", "gen_ai.system")
-MAX_PROVIDER_NAME = 100
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]  # column values
 
@@ -64,15 +62,6 @@ def distinct(spans: Sequence[SpanCreate]) -> list[SpanCreate]:
     return list({(s.span_id or i, s.start_ns): s for i, s in enumerate(spans)}.values())
 
 
-def provider_of(span: SpanCreate) -> str | None:
-    """Whose model it was: said by the field, else by OpenTelemetry's attribute, old or new."""
-    said = span.attributes or {}
-    for name in (span.provider_name, *(said.get(key) for key in PROVIDER_ATTRIBUTES)):
-        if isinstance(name, str) and name.strip():
-            return name.strip()[:MAX_PROVIDER_NAME]
-    return None
-
-
 def cost_source_of(span: SpanCreate) -> CostSource:
     if span.cost is None:
         return CostSource.UNPRICED
@@ -94,7 +83,7 @@ def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
         "start_ns": start_ns,
         "end_ns": span.end_ns,
         "model_name": span.model_name,
-        "provider_name": provider_of(span),
+        "provider_name": span.said_provider,
         "tool_name": span.tool_name,
         "input_tokens": span.input_tokens,
         "output_tokens": span.output_tokens,

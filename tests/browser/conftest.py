@@ -28,6 +28,7 @@ from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.jobs import make_job
+from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -99,6 +100,8 @@ async def seed(url: str) -> Seed:
         agent = await make_agent(session, actor, name="airline-support", tool_ids=[tool.id])
         await make_agent(session, actor, name="retail-support", description="Sells shoes")
         _, key = await make_api_key(session, boss)
+        tier = {"above_input_tokens": 200_000, "input_price": "6", "output_price": "18"}
+        await make_model_price(session, actor, tiers=[tier], provider="ollama")
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
         await make_jobs(session, actor, agent)

@@ -11,6 +11,7 @@ from app.services.logins import LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
 from app.services.user_tokens import UserTokenService
+from tests.factories.model_prices import PRICE
 from tests.factories.users import (
     PASSWORD,
     give_second_factor,
@@ -33,7 +34,9 @@ AGENT_FORM = {
 }
 TOOL_FORM = {"name": "formed", "kind": "function", "parameters": "{}", "is_active": "true"}
 MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"row_version": "1"}
+PRICE_FORM = {"model_pattern": "m", "input_price": "1", "output_price": "2"}
 HOOK = {"url": "https://hooks.example.com/x", "events": ["job.failed"]}
+SINCE = "2026-11-01T00:00:00Z"
 KEY = {"name": "ci", "scopes": ["agents:read"]}
 PASSWORDS = {
     "current_password": PASSWORD,
@@ -267,6 +270,15 @@ API_CASES: dict[str, Case] = {
         for path, kind in (("agents", "agent"), ("tools", "tool"), ("api-keys", "key"))
         for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
     },
+    "POST /model-prices": to(f"{API}/model-prices", json=PRICE),
+    "POST /model-prices/recompute": to(f"{API}/model-prices/recompute", json={"since": SINCE}),
+    "PATCH /model-prices/{price_id}": at(
+        f"{API}/model-prices/{{}}", "price", json={"input_price": 5}
+    ),
+    "DELETE /model-prices/{price_id}": at(f"{API}/model-prices/{{}}", "price"),
+    "POST /model-prices/{price_id}/restore": at(
+        f"{API}/model-prices/{{}}/restore", "trashed_price"
+    ),
     "POST /webhooks": to(f"{API}/webhooks", json=HOOK),
     "PATCH /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook", json={"description": "x"}),
     "DELETE /webhooks/{webhook_id}": at(f"{API}/webhooks/{{}}", "hook"),
@@ -327,6 +339,13 @@ PAGE_CASES: dict[str, Case] = {
     "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),
     "POST /keys/{key_id}/rotate": at("/keys/{}/rotate", "key", data={"overlap_hours": "1"}),
     "POST /keys/{key_id}/revoke": at("/keys/{}/revoke", "key"),
+    "POST /model-prices/new": to("/model-prices/new", data=PRICE_FORM),
+    "POST /model-prices/recompute": to("/model-prices/recompute", data={"since": SINCE[:10]}),
+    "POST /model-prices/{price_id}/edit": at(
+        "/model-prices/{}/edit", "price", data=PRICE_FORM | {"row_version": "1"}
+    ),
+    "POST /model-prices/{price_id}/delete": at("/model-prices/{}/delete", "price"),
+    "POST /model-prices/{price_id}/restore": at("/model-prices/{}/restore", "trashed_price"),
     "POST /webhooks/new": to("/webhooks/new", data=HOOK),
     "POST /webhooks/{webhook_id}/edit": at(
         "/webhooks/{}/edit", "hook", data=HOOK | {"row_version": "1"}

@@ -11,6 +11,7 @@ from app.models import Execution, JobStatus, StaffSession, User
 from app.schemas.agents import AgentUpdate
 from app.schemas.runs import RunCreate
 from app.services.agents import AgentService
+from app.services.model_prices import ModelPriceService
 from app.services.running.asking import Asked, RunService
 from app.services.running.records import RunRecorder
 from app.services.webhook_endpoints import WebhookEndpointService
@@ -19,6 +20,7 @@ from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data, make_execution
 from tests.factories.jobs import make_job
+from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -70,6 +72,14 @@ class World:
         hook_id = await self.hook()
         await WebhookEndpointService(self.session, self.actor).delete(hook_id)
         return hook_id
+
+    async def price(self) -> int:
+        return (await make_model_price(self.session, self.actor)).id
+
+    async def trashed_price(self) -> int:
+        price_id = await self.price()
+        await ModelPriceService(self.session, self.actor).delete(price_id)
+        return price_id
 
     async def delivery(self) -> str:
         """The path of a message below that of its endpoint."""

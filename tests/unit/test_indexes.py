@@ -12,6 +12,7 @@ from app.services.api_keys import ApiKeyService
 from app.services.base import BaseService
 from app.services.executions import ExecutionService
 from app.services.jobs import JobService
+from app.services.model_prices import ModelPriceService
 from app.services.tools import ToolService
 from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
@@ -48,6 +49,7 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
         ToolService,
         ExecutionService,
         JobService,
+        ModelPriceService,
         ApiKeyService,
         UserService,
         WebhookEndpointService,

@@ -9,7 +9,15 @@ import pytest
 
 from app.core.config import PROJECT_ROOT
 
-RESOURCES = ("agents", "tools", "executions", "jobs", "api_keys", "webhook_endpoints")
+RESOURCES = (
+    "agents",
+    "tools",
+    "executions",
+    "jobs",
+    "api_keys",
+    "model_prices",
+    "webhook_endpoints",
+)
 ROOMS = ("models", "schemas", "services", "api/v1", "pages", "admin")
 MAX_FUNCTION_LINES, MAX_FILE_LINES = 40, 400
 MAY_COMMIT = {"app/core/database.py", "app/core/migrations.py"}

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -54,18 +56,21 @@ def preview_of(value: Any) -> str | None:  # any JSON value
     return text[:PREVIEW_LENGTH] or None
 
 
-def usage_values(data: BaseModel, totals: Totals) -> dict[str, Any]:
+def source_of(cost: Decimal | None, steps: Collection[CostSource]) -> CostSource:
+    """Where a run's cost is from, by those of its steps; without steps it was sent."""
+    if cost is None:
+        return CostSource.UNPRICED
+    return CostSource.COMPUTED if CostSource.COMPUTED in steps else CostSource.REPORTED
+
+
+def usage_values(data: BaseModel, totals: Totals, steps: Collection[CostSource]) -> dict[str, Any]:
     """What the sender says of the whole run, else the sums over its spans."""
-    sent = data.model_fields_set
+    reported = reported_in(data)
     values = {
-        field: getattr(data, field) if field in sent else getattr(totals, field)
-        for field in USAGE_FIELDS
+        field: getattr(data if field in reported else totals, field) for field in USAGE_FIELDS
     }
-    known = values["cost"] is not None
-    return values | {
-        "cost_source": CostSource.REPORTED if known else CostSource.UNPRICED,
-        "totals_reported": reported_in(data),
-    }
+    source = source_of(values["cost"], () if "cost" in reported else steps)
+    return values | {"cost_source": source, "totals_reported": reported}
 
 
 def reported_in(data: BaseModel) -> list[str]:

@@ -74,8 +74,10 @@ class OwnExecutionService(ExecutionService):
     source = ExecutionSource.API
     follows_revision = True
 
-    async def _row_values(self, data: ExecutionCreate, agent: NamedAgent) -> dict[str, Any]:
-        values = await super()._row_values(data, agent) | {"source": self.source}
+    async def _row_values(
+        self, data: ExecutionCreate, agent: NamedAgent, started_at: datetime
+    ) -> dict[str, Any]:
+        values = await super()._row_values(data, agent, started_at) | {"source": self.source}
         # What was tried out is no revision; the metadata says what differed.
         return values if self.follows_revision else values | {"agent_revision_id": None}
 

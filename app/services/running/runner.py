@@ -28,6 +28,7 @@ from app.models import Execution
 from app.models.executions import ExecutionStatus
 from app.schemas.runs import MAX_CONVERSATION_BYTES
 from app.schemas.spans import PricedSpan
+from app.services.pricing.lists import provider_at
 from app.services.running.events import Emit, RunEvent, final_event
 from app.services.running.plans import PlannedTool
 from app.services.running.records import Claimed, End, RunOver, RunRecorder
@@ -76,7 +77,8 @@ class Running:
     @property
     def priced(self) -> Priced:
         provider = self.provider
-        return Priced(self.settings.provider_name, provider.base_url, provider.name)
+        known = self.settings.provider_name or provider_at(provider.base_url or "")
+        return Priced(known or provider.name, provider.name)
 
 
 @dataclass(slots=True)

@@ -3,15 +3,13 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from app.core.completions import Completion, WantedCall
 from app.models.spans import SpanKind, SpanStatus
-from app.schemas.spans import PricedSpan, nanoseconds
+from app.schemas.spans import MAX_PROVIDER_NAME, PricedSpan, nanoseconds
 from app.services.conversation import parsed
-from app.services.pricing import Tokens, price_of
 from app.services.running.plans import Plan
 
 Json = dict[str, Any]
@@ -44,10 +42,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """Whose prices apply."""
+    """Whose prices apply: the provider's name, or the host that was asked, which has none."""
 
-    provider: str | None
-    base_url: str | None
+    provider_name: str
     shown: str  # as traces name the provider
 
 
@@ -87,30 +84,16 @@ def model_span(
         start_ns=timing.start_ns,
         end_ns=timing.end_ns,
         model_name=plan.model,
+        provider_name=priced.provider_name[:MAX_PROVIDER_NAME],
         input_tokens=usage.input,
         output_tokens=usage.output,
         cached_tokens=usage.cached,
         cache_write_tokens=usage.cache_write,
         reasoning_tokens=usage.reasoning,
-        cost=cost_of(plan.model, completion, timing, priced),
         input=messages,
         output=said[0] if len(said) == 1 else (said or None),
         attributes=attributes_of(plan, completion, timing, priced, error_type),
     )
-
-
-def cost_of(model: str, completion: Completion, timing: Timing, priced: Priced) -> Decimal | None:
-    """By the model that answered, where it has a price, else by the one that was asked."""
-    usage = completion.usage
-    tokens = Tokens(usage.input, usage.output, usage.cached, usage.cache_write)
-    at = datetime.fromtimestamp(timing.start_ns / NS_PER_S, UTC)
-    for name in (completion.model, model):
-        cost = name and price_of(
-            name, tokens, at, provider=priced.provider, base_url=priced.base_url
-        )
-        if cost is not None and cost != "":
-            return cost
-    return None
 
 
 def attributes_of(

@@ -206,7 +206,8 @@ async def test_run_outside_the_rules_is_refused(
 async def test_unknown_cost_is_null_and_free_is_zero(
     api: httpx2.AsyncClient, data: dict[str, Any]
 ) -> None:
-    unknown = (await api.post(RUNS, json=data)).json()
+    step = data["spans"][1] | {"model": "no-such-model"}
+    unknown = (await api.post(RUNS, json=data | {"spans": [step]})).json()
     assert (unknown["cost"], unknown["cost_source"]) == (None, "unpriced")
     free = (await api.post(RUNS, json=data | {"external_id": "free", "cost": 0})).json()
     assert float(free["cost"]) == 0

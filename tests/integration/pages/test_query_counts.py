@@ -11,6 +11,7 @@ from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -26,6 +27,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         await make_execution(session, actor, agent)
         await make_api_key(session, user, agent=agent)
         await make_user(session)
+        await make_model_price(session, actor, model=f"m-{agent.id}")
         hook = await make_webhook_endpoint(session, events=["job.failed"])
         await make_webhook_delivery(session, actor, hook.endpoint)
 
@@ -40,6 +42,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/keys",
         "/keys?everyone=1",
         "/users",
+        "/model-prices",
         "/webhooks",
         "/audit",
         "/search?q=agent",

@@ -21,6 +21,7 @@ from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -40,6 +41,7 @@ KINDS = (
     "session_id",
     "webhook_id",
     "delivery_id",
+    "price_id",
     "row_id",
 )
 FIXED = {"number": "1", "name": "no-such-agent", "resource": "agents", "form": "csv"}
@@ -84,6 +86,8 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     root = actor_for(await make_user(session, Role.SUPERUSER))
     live["webhook_id"] = hook.id
     live["delivery_id"] = (await make_webhook_delivery(session, root, hook)).id
+    price = await make_model_price(session, root, model=f"m-{user.id}")
+    live["price_id"] = price.id
     other = await make_user(session)
     trashed = {
         "agent_id": (await make_agent(session, actor)).id,
@@ -91,19 +95,25 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "execution_id": (await make_execution(session, actor, agent)).id,
         "user_id": other.id,
         "webhook_id": (await make_webhook_endpoint(session, events=["job.failed"])).endpoint.id,
+        "price_id": (await make_model_price(session, root, model=f"t-{user.id}")).id,
     }
     trashed["row_id"] = trashed["agent_id"]
+    await put_in_trash(session, trashed)
+    return Rows(user, agent, live, trashed)
+
+
+async def put_in_trash(session: AsyncSession, ids: Ids) -> None:
     for kind, table in (
         ("agent_id", "agents"),
         ("tool_id", "tools"),
         ("execution_id", "executions"),
         ("user_id", "users"),
         ("webhook_id", "webhook_endpoints"),
+        ("price_id", "model_prices"),
     ):
         sql = text(f"UPDATE {table} SET deleted_at = now() WHERE id = :id")
-        await session.execute(sql, {"id": trashed[kind]})
+        await session.execute(sql, {"id": ids[kind]})
     session.expire_all()  # the rows in the trash were changed past the session
-    return Rows(user, agent, live, trashed)
 
 
 async def session_of(session: AsyncSession, user: User) -> int:
@@ -144,6 +154,8 @@ def sees_foreign(principal: Principal, door: Door) -> bool:
     """Whether someone else's row is theirs to know about."""
     if "{key_id}" in door.path:
         return Permission.KEYS_MANAGE in principal.permissions
+    if "{price_id}" in door.path:
+        return True  # costs are computed with them for everyone
     if "{session_id}" in door.path:
         return Permission.SESSIONS_MANAGE in principal.permissions
     return principal.role in SEES_ALL_ROWS and principal.credential != "limited"
