@@ -1,6 +1,7 @@
 """The conversation that the steps of a run tell. Pure functions over spans and their bodies."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -116,20 +117,22 @@ class Reader:
 
     def model_step(self, span: Any) -> None:  # a span with its body
         """Inputs may be the whole history or only what is new; both are told once."""
-        given = messages_of(span.input, "user")
-        for message in given[self._known_prefix(given) :]:
+        for message in self._new_among(messages_of(span.input, "user")):
             self._say(message, span, spoken_by_model=False)
         for message in messages_of(span.output, "assistant"):
             self._say(message, span, spoken_by_model=True)
 
-    def _known_prefix(self, given: Sequence[Message]) -> int:
-        prints = [fingerprint(message) for message in given]
-        known = 0
-        for position, known_print in enumerate(self._heard):
-            if position >= len(prints) or prints[position] != known_print:
-                break
-            known = position + 1
-        return known if known == len(self._heard) else 0
+    def _new_among(self, given: Sequence[Message]) -> list[Message]:
+        """What was not heard, where all that was heard comes back, in any order; else all."""
+        heard = Counter(self._heard)
+        new = []
+        for message in given:
+            print_of_it = fingerprint(message)
+            if heard[print_of_it] > 0:
+                heard[print_of_it] -= 1
+            else:
+                new.append(message)
+        return list(given) if any(heard.values()) else new
 
     def _say(self, message: Message, span: Any, *, spoken_by_model: bool) -> None:
         self._heard.append(fingerprint(message))
@@ -153,7 +156,7 @@ class Reader:
         self.turns.append(turn)
 
     def _answer(self, message: Message) -> None:
-        call = self._find(message.get("tool_call_id"), message.get("name"))
+        call = self._find(message.get("tool_call_id"), message.get("name"), stepped=True)
         result = parsed(message.get("content"))
         if call is None:
             name = str(message.get("name") or "tool")
@@ -173,14 +176,19 @@ class Reader:
         if span.end_ns is not None:
             call.duration_ms = (span.end_ns - span.start_ns) / NS_PER_MS
 
-    def _find(self, call_id: object, name: object) -> ToolCall | None:
+    def _find(self, call_id: object, name: object, *, stepped: bool = False) -> ToolCall | None:
+        """By id; where no ids are told by name, among calls that have no step of theirs yet.
+
+        A message (``stepped``) may also tell what a step has told.
+        """
         waiting = [call for call in self._open if not call.answered]
         for call in waiting:
             if call_id is not None and call.call_id == call_id:
                 return call
         if call_id is not None and any(call.call_id for call in waiting):
             return None
-        return next((call for call in waiting if call.name == name and not call.span_id), None)
+        named = (call for call in waiting if call.name == name)
+        return next((call for call in named if stepped or not call.span_id), None)
 
 
 def holds_unanswered(span: Any) -> bool:  # a span with its body

@@ -4,14 +4,23 @@ The conversation that one should be able to read is published beside each trace.
 """
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.models.spans import SpanKind
+from app.services.conversation import Turn, conversation_of
 from app.services.ingestion.dialects import read_span
 from app.services.ingestion.facts import SpanFacts
-from tests.otlp.framework_traces import FOLDER, NAMES, conversations, observations, wire_span
+from tests.otlp.framework_traces import (
+    FOLDER,
+    NAMES,
+    conversations,
+    observations,
+    spans,
+    wire_span,
+)
 
 pytestmark = [
     pytest.mark.real_data,
@@ -144,3 +153,43 @@ def test_agents_are_named() -> None:
     assert agents == ["joke_agent", "joke_agent", "evaluator_agent"]
     openai = read("openai-agents-2025-09-30").values()
     assert "Hello world" in {found.agent.name for found in openai}
+
+
+def turns_of(name: str) -> list[Turn]:
+    """The conversation that the page of the run shows."""
+    steps = []
+    for span in spans(name):
+        facts = read_span(span)
+        usage = {"input_tokens": facts.usage.input, "output_tokens": facts.usage.output}
+        own = {
+            key: getattr(span, key) for key in ("name", "status", "start_ns", "end_ns", "span_id")
+        }
+        read = ("kind", "input", "output", "tool_name", "model_name", "attributes")
+        known = {key: getattr(facts, key) for key in read}
+        steps.append(SimpleNamespace(**own, **known, **usage, cost=None))
+    return conversation_of(steps)
+
+
+# Agno is left out, which is instrumented twice, and the agent of Claude, whose inputs were lost.
+TOLD = {
+    "google-adk-2025-08-28": ("system user assistant assistant", 1),
+    "koog-2025-08-26": ("system user assistant assistant assistant", 2),
+    "langgraph-python-2025-08-22": ("user user assistant assistant", 1),
+    "llamaindex-2025-06-05": ("user assistant", 0),
+    "microsoft-agent-2025-12-17": ("user assistant assistant", 1),
+    "openai-agents-2025-09-30": ("system user assistant assistant", 1),
+    "pydantic-ai-tools-2025-12-04": (
+        "system user assistant assistant user assistant system user assistant",
+        3,
+    ),
+    "vertex-ai-2025-08-01": ("user assistant", 0),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_run_is_told_once_and_its_calls_with_their_results(name: str) -> None:
+    roles, answered = TOLD[name]
+    turns = turns_of(name)
+    assert " ".join(turn.role for turn in turns) == roles
+    calls = [call for turn in turns for call in turn.calls]
+    assert sum(call.result is not None for call in calls) == answered

@@ -78,6 +78,28 @@ def test_tool_step_answers_its_call_in_any_dialect(name: str) -> None:
     assert [call.result for call in turns[-1].calls] == [None, "here"]
 
 
+def test_history_that_comes_back_in_another_order_is_told_once() -> None:
+    first, second = calling(("c1", "find")), calling(("c2", "book"))
+    results = [{"role": "tool", "tool_call_id": f"c{n}", "content": f"r{n}"} for n in (1, 2)]
+    steps = [
+        model(USER, out=[first, second]),
+        model(USER, first, results[0], second, results[1], out=[ANSWER]),
+    ]
+    turns = conversation_of(steps)
+    assert said(turns)[-1] == ("assistant", "In Rome.")
+    assert [call.result for turn in turns for call in turn.calls] == ["r1", "r2"]
+    assert len(turns) == 4
+
+
+def test_answer_without_an_id_is_that_of_the_step_of_its_name() -> None:
+    asked = {"role": "assistant", "tool_calls": [{"function": {"name": "find"}}]}
+    told = {"role": "tool", "name": "find", "content": "here"}
+    turns = conversation_of(
+        [model(USER, out=[asked]), tool("find", "here"), model(told, out=[ANSWER])]
+    )
+    assert [call.result for turn in turns for call in turn.calls] == ["here"]
+
+
 def test_full_history_is_told_once() -> None:
     again = {"role": "user", "content": "Thanks."}
     bye = {"role": "assistant", "content": "Bye."}

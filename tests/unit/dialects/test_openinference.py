@@ -139,3 +139,11 @@ def test_annotations_are_scores() -> None:
     )
     quality = Evaluation("quality", 0.9, "good", "Clear.")
     assert sorted(facts.evaluations, key=lambda e: e.name) == [quality, Evaluation("safe", 1.0)]
+
+
+def test_prompts_of_completions_are_said_by_the_user() -> None:
+    numbered = {"llm.prompts.0.prompt.text": "Hi", "llm.choices.0.completion.text": "Hello"}
+    for sent in ({"llm.prompts": ["Hi"], "output.value": "Hello"}, numbered):
+        facts = read(LLM | {"input.value": '{"args": ["Hi"]}'} | sent)
+        assert facts.input == [{"role": "user", "content": "Hi"}]
+        assert facts.output == [{"role": "assistant", "content": "Hello"}]

@@ -9,7 +9,7 @@ from typing import Any
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen, listed
 from app.services.ingestion.dialects.evaluations import FAMILIES
-from app.services.ingestion.dialects.messages import Conversation, messages_from
+from app.services.ingestion.dialects.messages import Conversation, messages_from, said_by
 from app.services.ingestion.dialects.parts import Message
 from app.services.ingestion.dialects.values import name
 
@@ -27,6 +27,7 @@ KINDS = {
     "unknown": SpanKind.OTHER,
 }
 GIVEN, SAID = "llm.input_messages.", "llm.output_messages."
+PROMPTS, CHOICES = "llm.prompts.", "llm.choices."
 
 
 def given(seen: Seen) -> Conversation | None:
@@ -35,6 +36,25 @@ def given(seen: Seen) -> Conversation | None:
 
 def said(seen: Seen) -> Conversation | None:
     return numbered(seen, SAID, "assistant")
+
+
+def prompted(seen: Seen) -> Conversation | None:
+    """Completions of plain text: prompts as one list, or numbered."""
+    value = seen.value("llm.prompts")
+    texts = value if type(value) is list else texts_in(seen, PROMPTS, "prompt")
+    return Conversation(said_by("user", text) for text in texts if type(text) is str) or None
+
+
+def completed(seen: Seen) -> Conversation | None:
+    texts = texts_in(seen, CHOICES, "completion")
+    return Conversation(said_by("assistant", text) for text in texts if type(text) is str) or None
+
+
+def texts_in(seen: Seen, family: str, name: str) -> list[Any]:
+    if family not in seen.families:
+        return []
+    nodes = [node.get(name) for node in listed(seen.tree(family)) if type(node) is dict]
+    return [node.get("text") for node in nodes if type(node) is dict]
 
 
 def numbered(seen: Seen, family: str, role: str) -> Conversation | None:
@@ -110,8 +130,8 @@ OPENINFERENCE = Dialect(
         "tool_call_id": ("tool.id", "tool_call.id"),
         "tags": ("tag.tags",),
     },
-    families=(GIVEN, SAID, *FAMILIES),
-    inputs=(given, "llm.input_messages", "input.value", "tool.parameters"),
-    outputs=(said, "llm.output_messages", "output.value"),
+    families=(GIVEN, SAID, PROMPTS, CHOICES, *FAMILIES),
+    inputs=(given, "llm.input_messages", prompted, "input.value", "tool.parameters"),
+    outputs=(said, "llm.output_messages", completed, "output.value"),
     derive=derive,
 )
