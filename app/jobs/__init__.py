@@ -20,15 +20,23 @@ from app.jobs.registry import Handled, Schedule
 from app.jobs.runs import end_lost_runs, run_agent
 from app.jobs.webhook_deliveries import deliver_webhook
 from app.models import JobKind
+from app.services.webhook_turns import turn_of_delivery
 
 ANALYSES_AT_ONCE = 2
+DELIVERIES_AT_ONCE = 8
 
 HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
     Handled(JobKind.RUN_AGENT, run_agent),
     Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
-    Handled(JobKind.DELIVER_WEBHOOK, deliver_webhook, concurrency=8),
+    Handled(
+        JobKind.DELIVER_WEBHOOK,
+        deliver_webhook,
+        concurrency=DELIVERIES_AT_ONCE,
+        turn=turn_of_delivery,
+        extra_places=DELIVERIES_AT_ONCE,
+    ),
 )
 
 SCHEDULES: tuple[Schedule, ...] = (

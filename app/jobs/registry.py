@@ -5,17 +5,24 @@ from dataclasses import dataclass
 
 from app.jobs.context import Handler, Resources
 from app.models import JobKind
+from app.services.job_attempts import Turn
 
 Chore = Callable[[Resources], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """``concurrency`` bounds how many run at once over all workers; 0 is no bound."""
+    """``concurrency`` bounds how many run at once over all workers; 0 is no bound.
+
+    ``turn`` may have a job wait for others of its kind. Kinds with ``extra_places`` get these
+    beside WORKER_CONCURRENCY, so that the others keep theirs however many of these there are.
+    """
 
     kind: JobKind
     handler: Handler
     concurrency: int = 0
+    turn: Turn | None = None
+    extra_places: int = 0
 
 
 @dataclass(frozen=True, slots=True)

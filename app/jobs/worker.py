@@ -27,6 +27,7 @@ from app.services.job_attempts import (
     BetterAlone,
     CancelRequested,
     JobAttemptService,
+    NotYet,
     Superseded,
 )
 
@@ -43,6 +44,7 @@ class JobRunner:
     def __init__(self, resources: Resources, handled: Sequence[Handled]) -> None:
         self._resources = resources
         self._handlers = {entry.kind.value: entry.handler for entry in handled}
+        self._turns = {entry.kind.value: entry.turn for entry in handled if entry.turn}
         self._running: dict[int, asyncio.Task[object]] = {}
         self._cancelled: set[int] = set()
         self._last_tries = asyncio.Lock()
@@ -53,6 +55,8 @@ class JobRunner:
             await self._run(job_id)
         except RetryRequested:
             raise
+        except NotYet as early:
+            raise RetryRequested(early.wait) from None
         except Exception as error:
             # Only the jobs table may end a job; the queue would drop it for any other error.
             log.warning("job is put back", job=job_id, error=type(error).__name__)
@@ -102,7 +106,9 @@ class JobRunner:
 
     async def _claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
         async with self._resources.database.unit_of_work() as session:
-            return await JobAttemptService(session, SYSTEM).claim(job_id, is_alone=is_alone)
+            return await JobAttemptService(session, SYSTEM).claim(
+                job_id, self._turns, is_alone=is_alone
+            )
 
     async def _handle(self, context: JobContext) -> object:
         """The handler's result, in a task of its own that a cancelled job or a stop ends."""
@@ -225,6 +231,7 @@ class Worker:
 
     async def _work(self) -> None:
         database, settings = self._resources.database, self._resources.settings
+        extra = sum(entry.extra_places for entry in self._handled)
         async with database.dedicated() as connection:
             queries = queries_over(connection)
             self._queue = queue = PgQueuer(queries.driver, channel=QUEUE.channel, queries=queries)
@@ -235,7 +242,7 @@ class Worker:
                 # A job to be tried again makes no sound in the queue; it is looked for.
                 dequeue_timeout=timedelta(seconds=1),
                 batch_size=BATCH,
-                max_concurrent_tasks=max(settings.worker_concurrency, 2 * BATCH),
+                max_concurrent_tasks=max(settings.worker_concurrency, 2 * BATCH) + extra,
                 shutdown_on_listener_failure=True,
                 heartbeat_timeout=timedelta(seconds=settings.job_lease_s),
                 log_aggregation_interval=timedelta(0),  # nothing is logged there

@@ -1,5 +1,6 @@
 """One try at a job, seen from the worker: claimed under a number that fences all others off."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,6 +31,8 @@ LOST = (
     .order_by(Job.id)
     .limit(1_000)
 )
+# How long a job of its kind is to wait for its turn; ``None``: not at all.
+Turn = Callable[[AsyncSession, Job], Awaitable[timedelta | None]]
 DIED = "The worker stopped in the middle of it, every time it was tried."
 
 
@@ -46,6 +49,14 @@ class BetterAlone(Exception):
 
     Whichever of them kills its worker would take the last try of all the others with it.
     """
+
+
+class NotYet(Exception):
+    """Others of its kind come first: it is to be asked about again after ``wait``."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("it is not this job's turn")
+        self.wait = wait
 
 
 class AttemptEnded(Exception):
@@ -104,11 +115,14 @@ class JobAttemptService:
         statement = select(Job).where(Job.id == job_id).with_for_update()
         return await self.session.scalar(statement.execution_options(populate_existing=True))
 
-    async def claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
+    async def claim(
+        self, job_id: int, turns: Mapping[str, Turn] | None = None, *, is_alone: bool = False
+    ) -> Attempt | None:
         """The next attempt, or ``None`` when there is nothing left to do.
 
         A job that is running already had a worker that stopped beating: it is taken over.
-        Raise ``BetterAlone`` when that leaves it its last try, unless ``is_alone``.
+        Raise ``BetterAlone`` when that leaves it its last try, unless ``is_alone``, and ``NotYet``
+        where the ``turns`` of its kind say so.
         """
         job = await self._locked(job_id)
         if job is None or not job.is_open:
@@ -122,6 +136,10 @@ class JobAttemptService:
         is_last = job.attempts == job.attempts_allowed - 1
         if job.status is JobStatus.RUNNING and is_last and not is_alone:
             raise BetterAlone
+        turn = (turns or {}).get(job.kind)
+        wait = await turn(self.session, job) if turn else None
+        if wait is not None:
+            raise NotYet(wait)
         job.attempts += 1
         job.status, job.next_at = JobStatus.RUNNING, None
         job.started_at = job.started_at or await database_now(self.session)
