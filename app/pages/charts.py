@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 WIDTH, HEIGHT = 100.0, 30.0
 
@@ -27,16 +28,15 @@ def points(
 
 
 def path_of(found: Sequence[tuple[float, float] | None]) -> str:
-    """Lines between known points; a gap where a value is unknown."""
-    parts: list[str] = []
-    drawing = False
-    for point in found:
-        if point is None:
-            drawing = False
-            continue
-        parts.append(f"{'L' if drawing else 'M'}{point[0]},{point[1]}")
-        drawing = True
-    return " ".join(parts)
+    """Lines between known points; a gap where a value is unknown, a dot between two gaps."""
+    stretches = (list(part) for known, part in groupby(found, key=bool) if known)
+    return " ".join(line_through([point for point in part if point]) for part in stretches)
+
+
+def line_through(known: Sequence[tuple[float, float]]) -> str:
+    (x, y), *others = known
+    # A line of no length has round caps, which make a dot.
+    return f"M{x},{y} " + " ".join(f"L{x},{y}" for x, y in others or [(x, y)])
 
 
 def sparkline(values: Sequence[float | None], label: str) -> Sparkline:

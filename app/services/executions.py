@@ -31,6 +31,7 @@ from app.services.ingestion.reports import (
     content_digest,
     external_id_of,
     latency_ms,
+    model_of,
     preview_of,
     reported_in,
     source_of,
@@ -166,8 +167,7 @@ class ExecutionService(ExecutionReader):
             "session_id": data.session_id,
             "status": data.status,
             "source": data.source,
-            "model_name": data.model_name
-            or next((span.model_name for span in data.spans if span.model_name), None),
+            "model_name": model_of(data),
             "preview": preview_of(data.input),
             "started_at": started_at,
             "ended_at": ended_at,
@@ -229,6 +229,7 @@ class ExecutionService(ExecutionReader):
             execution.status = ExecutionStatus.RUNNING  # it was only silent
         for field in sent & {"status", "ended_at", "error_type", "model_name", "tags"}:
             setattr(execution, field, getattr(data, field))
+        execution.model_name = execution.model_name or model_of(data)
         if "status" in sent and data.status not in OPEN_STATUSES and execution.ended_at is None:
             execution.ended_at = max(datetime.now(UTC), execution.started_at)
         await self._recount(execution, data)

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from app.models.executions import CostSource
 from app.schemas.bulk import Problem
-from app.schemas.executions import ExecutionCreate
+from app.schemas.executions import ExecutionCreate, ExecutionUpdate
+from app.services.conversation import text_of
 from app.services.traces import Totals, texts_in
 
 PREVIEW_LENGTH = 200
@@ -51,7 +52,7 @@ def preview_of(value: Any) -> str | None:  # any JSON value
     messages = value.get("messages") if isinstance(value, dict) else value
     if isinstance(messages, list):
         spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
-        value = spoken[0].get("content") if spoken else value
+        value = spoken_in(spoken[0]) if spoken else value
     text = " ".join(" ".join(texts_in(value)).split())
     return text[:PREVIEW_LENGTH] or None
 
@@ -61,6 +62,17 @@ def source_of(cost: Decimal | None, steps: Collection[CostSource]) -> CostSource
     if cost is None:
         return CostSource.UNPRICED
     return CostSource.COMPUTED if CostSource.COMPUTED in steps else CostSource.REPORTED
+
+
+def spoken_in(message: dict[str, Any]) -> Any:  # any JSON value
+    """What a message says: of content parts their texts, not the names of their kinds."""
+    content = message.get("content") or message.get("parts")
+    return text_of(content) if isinstance(content, list) else content
+
+
+def model_of(data: ExecutionCreate | ExecutionUpdate) -> str | None:
+    """The model that is said of the run, else that of its first step that has one."""
+    return data.model_name or next((s.model_name for s in data.spans if s.model_name), None)
 
 
 def usage_values(data: BaseModel, totals: Totals, steps: Collection[CostSource]) -> dict[str, Any]:
