@@ -156,7 +156,7 @@ class Reader:
         attributes = span.attributes or {}
         call = self._find(attributes.get("gen_ai.tool.call.id"), span.tool_name or span.name)
         if call is None or call.span_id is not None:
-            call = ToolCall(None, span.tool_name or span.name, span.input)
+            call = ToolCall(None, span.tool_name or span.name, parsed(span.input))
             self.turns.append(Turn("tool", "", calls=[call]))
         call.span_id = span.span_id.hex()
         call.result = span.output
