@@ -8,6 +8,7 @@ from app.jobs.chores import (
     mark_stalled_runs,
     prune_config_pulls,
     prune_live_events,
+    prune_tool_calls,
     prune_webhooks,
     remove_expired,
     requeue_lost_jobs,
@@ -18,6 +19,7 @@ from app.jobs.mails import send_mail
 from app.jobs.recompute_costs import recompute_costs
 from app.jobs.registry import Handled, Schedule
 from app.jobs.runs import end_lost_runs, run_agent
+from app.jobs.tool_calls import count_tool_calls
 from app.jobs.webhook_deliveries import deliver_webhook
 from app.models import JobKind
 from app.services.webhook_turns import turn_of_delivery
@@ -52,4 +54,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("remove old webhook deliveries", "37 * * * *", prune_webhooks),
     Schedule("forget keys that pull no more", "27 4 * * *", prune_config_pulls),
     Schedule("forget delivered events", "*/5 * * * *", prune_live_events),
+    Schedule("count calls of tools", "* * * * *", count_tool_calls),
+    Schedule("forget old counts of calls", "47 3 * * *", prune_tool_calls),
 )

@@ -8,6 +8,7 @@ from app.services.config_pulls import ConfigPullService
 from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
+from app.services.tool_call_counts import ToolCallCountService
 from app.services.upkeep import UpkeepService
 from app.services.webhook_attempts import WebhookUpkeepService
 
@@ -72,3 +73,8 @@ async def prune_webhooks(resources: Resources) -> None:
 async def prune_config_pulls(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await ConfigPullService(session, SYSTEM).prune()
+
+
+async def prune_tool_calls(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await ToolCallCountService(session, SYSTEM).prune()

@@ -24,6 +24,8 @@ from app.models.rejected_spans import RejectedSpan
 from app.models.span_origins import SpanOrigin
 from app.models.spans import Span, SpanBody
 from app.models.staff_sessions import StaffSession
+from app.models.stale_hours import HourlyFigures, StaleHour
+from app.models.tool_calls import CallProblemKind, ToolCallHour, ToolCallProblem
 from app.models.tools import Tool
 from app.models.trace_claims import TraceClaims
 from app.models.user_tokens import TokenPurpose, UserToken
@@ -40,11 +42,13 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Base",
+    "CallProblemKind",
     "ConfigPull",
     "DeliveryStatus",
     "Execution",
     "ExecutionBody",
     "Feedback",
+    "HourlyFigures",
     "IdempotencyKey",
     "IngestBatch",
     "InstanceSettings",
@@ -63,8 +67,11 @@ __all__ = [
     "SpanBody",
     "SpanOrigin",
     "StaffSession",
+    "StaleHour",
     "TokenPurpose",
     "Tool",
+    "ToolCallHour",
+    "ToolCallProblem",
     "TraceClaims",
     "User",
     "UserToken",

@@ -168,7 +168,7 @@ class Reader:
     def tool_step(self, span: Any) -> None:  # a span with its body
         call = self._find(call_id_of(span.attributes or {}), span.tool_name or span.name)
         if call is None or call.span_id is not None:
-            call = ToolCall(None, span.tool_name or span.name, span.input)
+            call = ToolCall(None, span.tool_name or span.name, parsed(span.input))
             self.turns.append(Turn("tool", "", calls=[call]))
         call.span_id = span.span_id.hex()
         call.result = span.output

@@ -9,7 +9,7 @@ from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.exceptions import AppError, Conflict, Invalid
-from app.models import AgentRevision, Execution, ExecutionBody, Span
+from app.models import AgentRevision, Execution, ExecutionBody, HourlyFigures, Span
 from app.models.base import table_of
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.schemas.agents import Action, action_for
@@ -42,6 +42,7 @@ from app.services.ingestion.words import with_more_words
 from app.services.pricing.arrivals import is_to_be_priced, priced
 from app.services.pricing.books import current_book
 from app.services.spans import SpanService, cost_source_of, distinct
+from app.services.stale_hours import mark_stale
 from app.services.traces import count_errors, search_text, totals_of
 
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
@@ -236,6 +237,11 @@ class ExecutionService(ExecutionReader):
         await self._complete_body(execution, data)
         await self.save("update", execution, self._body_changes(data))
         return execution
+
+    async def written(self, row: Execution, changes: Changes, note: str | None) -> None:
+        """What lies in the trash is not counted."""
+        if "deleted_at" in changes:
+            mark_stale(self.session, HourlyFigures.TOOL_CALLS, row)
 
     async def check(self, row: Execution) -> None:
         if row.ended_at is not None and row.ended_at < row.started_at:

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
-from app.models import Base, Execution, Span, SpanBody
+from app.models import Base, Execution, HourlyFigures, Span, SpanBody
 from app.models.base import table_of
 from app.models.executions import CostSource
+from app.models.spans import SpanKind
 from app.schemas.executions import MAX_SPANS
 from app.schemas.spans import PricedSpan, SpanCreate, nanoseconds
+from app.services.stale_hours import mark_stale
 
 KEY = ("trace_id", "span_id", "started_at")
 BODY_FIELDS = ("input", "output", "attributes", "events")
@@ -119,6 +121,8 @@ class SpanService:
             connection = await self.session.connection()
             await connection.execute(STORE_SPAN, list(rows.values()))
             await connection.execute(STORE_BODY, list(bodies.values()))
+        if any(row["kind"] is SpanKind.TOOL for row in rows.values()):
+            mark_stale(self.session, HourlyFigures.TOOL_CALLS, execution)
 
     async def of(self, execution: Execution, limit: int = MAX_SPANS) -> list[Span]:
         """The narrow rows by start time."""

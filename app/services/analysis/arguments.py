@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,12 +12,30 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from app.services.analysis.limits import TooSlow, cpu_limit
 from app.services.analysis.words import cut
 
 # Schemas refer to themselves at the most: nothing is fetched from anywhere.
 NOWHERE: Registry[Any] = Registry()
 OBJECT: dict[str, Any] = {"type": "object"}
 INDEX = re.compile(r"\[\d+\]")
+# Schemas are written by many: one call may take so long, and all calls by one schema in a process
+# this at first and then so much for each, in seconds of the processor's time. Usual is 0.0001.
+ONE_CALL_S, AT_FIRST_S, EACH_S = 1.0, 1.0, 0.005
+# Rules beside ``properties`` that may know further names.
+NAMING_RULES = frozenset(
+    {
+        "$ref",
+        "$dynamicRef",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "dependentSchemas",
+        "patternProperties",
+        "unevaluatedProperties",
+    }
+)
 
 
 # What is wrong, without the value that is: the same fault of many calls reads the same.
@@ -39,7 +58,7 @@ WORDS: dict[str, str] = {
 
 
 class NotCheckable(Exception):
-    """The schema is none, or refers to another that is not here."""
+    """The schema is none, refers to another that is not here, or takes too long to check by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +77,8 @@ def fault_in(arguments: Any, schema: Any) -> Fault | None:  # JSON values
     if isinstance(arguments, str):
         return Fault("the arguments are not complete JSON", cut(f"not complete JSON: {arguments}"))
     try:
-        worst = best_match(validator_of(json.dumps(schema)).iter_errors(arguments))
-    except (Unresolvable, SchemaError, RecursionError, TypeError, ValueError) as error:
+        worst = checker_of(json.dumps(schema)).worst_in(arguments)
+    except (Unresolvable, SchemaError, RecursionError, TypeError, ValueError, TooSlow) as error:
         raise NotCheckable from error
     return None if worst is None else fault_of(worst)
 
@@ -78,9 +97,42 @@ def generic(error: ValidationError) -> str:
     return error.message if error.validator == "required" else f"breaks “{error.validator}”"
 
 
+def unknown_names(arguments: Any, schema: Any) -> list[str]:  # JSON values
+    """Names that were sent and that the schema does not know, whether it allows them or not."""
+    if not isinstance(arguments, dict) or not isinstance(schema, dict):
+        return []
+    known = schema.get("properties")
+    if not isinstance(known, dict) or NAMING_RULES & schema.keys():
+        return []
+    if isinstance(schema.get("additionalProperties"), dict):
+        return []  # a map: any name will do
+    return sorted(arguments.keys() - known.keys())
+
+
+class Checker:
+    """A schema, and what checking by it has cost so far in this process."""
+
+    def __init__(self, validator: Draft202012Validator) -> None:
+        self._validator = validator
+        self._calls, self._spent_s = 0, 0.0
+
+    def worst_in(self, arguments: Any) -> ValidationError | None:  # a JSON value
+        """Raise ``TooSlow``, also at once where the calls before took too long."""
+        if self._spent_s > AT_FIRST_S + EACH_S * self._calls:
+            raise TooSlow
+        began = time.process_time()
+        try:
+            with cpu_limit(ONE_CALL_S):
+                worst: ValidationError | None = best_match(self._validator.iter_errors(arguments))
+                return worst
+        finally:
+            self._calls += 1
+            self._spent_s += time.process_time() - began
+
+
 @lru_cache(maxsize=512)
-def validator_of(schema: str) -> Draft202012Validator:
+def checker_of(schema: str) -> Checker:
     """Raise ``SchemaError``. Tools of the same schema share it."""
     loaded = json.loads(schema) or OBJECT
     Draft202012Validator.check_schema(loaded)
-    return Draft202012Validator(loaded, registry=NOWHERE)
+    return Checker(Draft202012Validator(loaded, registry=NOWHERE))

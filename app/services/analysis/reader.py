@@ -146,7 +146,7 @@ class AnalysisReader:
         }
         steps = [StepRow(*row) for row in await self.session.execute(STEPS, parameters)]
         revision_ids = sorted({run.revision_id for run in runs if run.revision_id is not None})
-        return Chunk(runs, steps, await self._revisions(revision_ids))
+        return Chunk(runs, steps, await self.revisions(revision_ids))
 
     def _rows(self, places: Sequence[Place]) -> Select[Any]:
         body = ExecutionBody
@@ -169,7 +169,8 @@ class AnalysisReader:
         found = self.runs.visible().where(Execution.id.in_([place.run_id for place in places]))
         return found.outerjoin(body, same).with_only_columns(*columns).order_by(Execution.id)
 
-    async def _revisions(self, revision_ids: list[int]) -> dict[int, RevisionRow]:
+    async def revisions(self, revision_ids: list[int]) -> dict[int, RevisionRow]:
+        """By their ids: number, and of the snapshot what an analysis needs."""
         snapshot = AgentRevision.snapshot.op("-")(text("ARRAY['system_prompt', 'config']"))
         statement = select(AgentRevision.id, AgentRevision.number, cast(snapshot, Text))
         rows = await self.session.execute(statement.where(AgentRevision.id.in_(revision_ids)))

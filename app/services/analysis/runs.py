@@ -78,6 +78,8 @@ class Revision:
     number: int
     schemas: dict[str, Any]
     max_tokens: int | None
+    # Ids of the tools by the same names; older revisions may not know them.
+    tool_ids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,10 @@ def loaded(text: str | None) -> Any:  # any JSON value
 def revision_of(row: RevisionRow) -> Revision:
     """Most runs of a chunk share a revision or two."""
     snapshot = json.loads(row.snapshot)
-    tools = snapshot.get("tools") or []
-    schemas = {str(tool["name"]).strip().lower(): tool.get("parameters") for tool in tools}
-    return Revision(row.number, schemas, snapshot.get("max_tokens"))
+    tools = {str(t["name"]).strip().lower(): t for t in snapshot.get("tools") or []}
+    return Revision(
+        row.number,
+        {name: tool.get("parameters") for name, tool in tools.items()},
+        snapshot.get("max_tokens"),
+        {name: tool["id"] for name, tool in tools.items() if tool.get("id") is not None},
+    )

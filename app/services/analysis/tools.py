@@ -1,20 +1,24 @@
 """Tools: offered and called, failing, called wrongly, or never called at all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.schemas.analyses import Finding, FindingKind, Severity, ToolUse
-from app.services.analysis.arguments import Fault, NotCheckable, fault_in
+from app.services.analysis.arguments import Fault, NotCheckable, fault_in, unknown_names
 from app.services.analysis.counting import Keyed, Number, Sightings, sighting
 from app.services.analysis.findings import finding, severity_of
 from app.services.analysis.runs import Call, Run
-from app.services.analysis.words import ENOUGH, brief, named, plural, share
+from app.services.analysis.words import ENOUGH, brief, cut, named, plural, share
 
 # A tool that fails less often, or so rarely in all, is no finding by itself.
 FAILING, MIN_FAILURES = 0.1, 3
-MAX_TOOLS, MAX_TEXTS, SPOKEN_TEXTS = 100, 200, 3
+MAX_TOOLS, MAX_TEXTS, SPOKEN_TEXTS, NAME_LENGTH = 100, 200, 3, 100
 # Errors that differ in their numbers alone are told as one.
 DIGITS = re.compile(r"\d+")
+
+
+def few_sightings() -> Sightings:
+    return Sightings(3)
 
 
 class OneTool:
@@ -24,7 +28,10 @@ class OneTool:
         self.failed = Sightings()
         self.broken = Sightings()
         self.unknown = Sightings()
-        self.faults: Keyed[str, Number] = Keyed(Number, MAX_TEXTS)
+        self.faults: Keyed[str, Sightings] = Keyed(few_sightings, MAX_TEXTS)
+        # Names of arguments: all that were sent, and those that the schema does not know.
+        self.sent: Keyed[str, Number] = Keyed(Number, MAX_TEXTS)
+        self.strangers: Keyed[str, Sightings] = Keyed(few_sightings, MAX_TEXTS)
         self.errors: Keyed[str, Number] = Keyed(Number, MAX_TEXTS)
 
     def merge(self, other: "OneTool") -> None:
@@ -36,6 +43,8 @@ class OneTool:
         self.broken.merge(other.broken)
         self.unknown.merge(other.unknown)
         self.faults.merge(other.faults)
+        self.sent.merge(other.sent)
+        self.strangers.merge(other.strangers)
         self.errors.merge(other.errors)
 
 
@@ -79,11 +88,23 @@ class Tools:
             tool.checked += 1
             if fault is not None:
                 broken.append((call, fault))
+            self._note_names(run, tool, call, schema)
         tool.broken.note(
             sighting(run.id, call.span_id, fault.message, place=call.turn) for call, fault in broken
         )
-        for _, fault in broken:
-            tool.faults[fault.what].count += 1
+        for call, fault in broken:
+            seen = sighting(run.id, call.span_id, fault.message, place=call.turn)
+            tool.faults[fault.what].note([seen])
+
+    def _note_names(self, run: Run, tool: OneTool, call: Call, schema: object) -> None:
+        if not isinstance(call.arguments, dict):
+            return
+        for name in call.arguments:
+            tool.sent[cut(name, NAME_LENGTH)].count += 1
+        for name in unknown_names(call.arguments, schema):
+            note = cut(f"{name}: {brief(call.arguments[name])}")
+            seen = sighting(run.id, call.span_id, note, place=call.turn)
+            tool.strangers[cut(name, NAME_LENGTH)].note([seen])
 
     def merge(self, other: "Tools") -> None:
         self.tools.merge(other.tools)
@@ -144,7 +165,7 @@ def failing(name: str, tool: OneTool) -> Finding:
         f"in {plural(tool.failed.runs, 'run')}.",
         tool.failed,
         subject=name,
-        detail=most_frequent(tool.errors),
+        detail=most_frequent({text: number.count for text, number in tool.errors.items()}),
     )
 
 
@@ -156,14 +177,14 @@ def broken(name: str, tool: OneTool) -> Finding:
         f"{share(tool.broken.total, tool.checked, 'call')}.",
         tool.broken,
         subject=name,
-        detail=most_frequent(tool.faults),
+        detail=most_frequent({text: seen.total for text, seen in tool.faults.items()}),
     )
 
 
-def most_frequent(texts: Keyed[str, Number]) -> str:
+def most_frequent(texts: Mapping[str, int]) -> str:
     """The first few with their counts."""
-    found = sorted(texts.items(), key=lambda item: (-item[1].count, item[0]))
-    told = "; ".join(f"{text} ({number.count:,})" for text, number in found[:SPOKEN_TEXTS])
+    found = sorted(texts.items(), key=lambda item: (-item[1], item[0]))
+    told = "; ".join(f"{text} ({count:,})" for text, count in found[:SPOKEN_TEXTS])
     return f"{told}; and {len(found) - SPOKEN_TEXTS} more" if len(found) > SPOKEN_TEXTS else told
 
 

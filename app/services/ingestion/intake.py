@@ -14,7 +14,7 @@ from app.core.actor import Actor
 from app.core.events import Event, publish
 from app.core.permissions import Permission
 from app.exceptions import AppError
-from app.models import Agent, Execution, TraceClaims
+from app.models import Agent, Execution, HourlyFigures, TraceClaims
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
 from app.services.ingestion import statements as sql
 from app.services.ingestion.claims import (
@@ -30,6 +30,7 @@ from app.services.ingestion.origins import Origins
 from app.services.ingestion.prepared import Trace, rejection_of, to_json
 from app.services.ingestion.reported_agents import Home, ReportedAgents
 from app.services.ingestion.wire import Rejection
+from app.services.stale_hours import mark_hour
 from app.services.webhook_events import Change
 from app.services.webhook_outbox import note_changes
 
@@ -112,6 +113,7 @@ class TraceIntake:
         await self._store_spans(runs)
         await self._store_headers(runs)
         await self._store_bodies([run for run in runs if run.is_ours])
+        self._mark_hours(runs)
         await self._tell(runs)
         return runs
 
@@ -257,6 +259,16 @@ class TraceIntake:
             error,
             to_json(details_of(run.claims) or None),
         )
+
+    def _mark_hours(self, runs: Sequence[Run]) -> None:
+        """Have calls of tools counted anew, also where a run has moved away from."""
+        for run in runs:
+            places = {(run.header["agent_id"], run.started_at)}
+            if run.known is not None:
+                places.add((run.known.agent_id, run.known.started_at))
+            if len(places) > 1 or any(item.is_tool for item in run.trace.items.values()):
+                for agent_id, moment in places:
+                    mark_hour(self.session, HourlyFigures.TOOL_CALLS, agent_id, moment)
 
     # Who is to know
 

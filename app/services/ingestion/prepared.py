@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from app.models.executions import CostSource
-from app.models.spans import MODEL_KINDS
+from app.models.spans import MODEL_KINDS, SpanKind
 from app.schemas.base import MAX_BIGINT, MAX_JSON_DEPTH
 from app.services.ingestion.claims import Claims, claims_of, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
@@ -76,6 +76,10 @@ class Item:
     key: tuple[bytes, bytes, Any]
     row: tuple[Any, ...]
     body: tuple[str | None, ...]
+
+    @property
+    def is_tool(self) -> bool:
+        return self.row[1] == SpanKind.TOOL.value
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from app.core.permissions import Role
 from app.core.process_pool import ProcessPool
 from app.exceptions import NotFound
 from app.models import Agent, JobKind, JobStatus, User
+from app.models.base import JsonObject
 from app.schemas.agents import AgentUpdate
 from app.schemas.analyses import (
     AnalysisReport,
@@ -35,9 +36,15 @@ from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.integration.analysis.working import SYSTEM, analysed, ask, begun, ended, working
 
-# Backtracks for longer than anyone waits, as a schema of a tool may make it.
-ENDLESS = {"type": "object", "properties": {"text": {"type": "string", "pattern": "^(a+)+$"}}}
-ENDLESS_STEP = {"name": "look-up", "kind": "tool", "input": {"text": "a" * 60 + "!"}}
+
+def endless(number: int) -> JsonObject:
+    """A schema by which checking backtracks for longer than anyone waits; another each time."""
+    text = {"type": "string", "pattern": f"^(a+)+{number}$"}
+    return {"type": "object", "properties": {"text": text}}
+
+
+def endless_step(number: int) -> JsonObject:
+    return {"name": f"look-up-{number}", "kind": "tool", "input": {"text": "a" * 60 + "!"}}
 
 
 @pytest.fixture(autouse=True)
@@ -140,25 +147,36 @@ async def test_run_larger_than_fits_is_read_in_part_and_said_to_be(
     assert 0 < only(report, FindingKind.FAILING_TOOL).total < 20
 
 
-async def make_endless_run(session: AsyncSession) -> Agent:
-    _, actor, agent = await staff_with_agent(session)
-    tool = await make_tool(session, actor, name="look-up", parameters=ENDLESS)
-    await AgentService(session, actor).set_tool(agent.id, tool.id, present=True)
-    await make_execution(session, actor, agent, spans=[ENDLESS_STEP])
+async def make_endless_run(session: AsyncSession, tools: int) -> Agent:
+    actor = actor_for(await make_user(session, Role.STAFF))
+    made = [
+        await make_tool(session, actor, name=f"look-up-{number}", parameters=endless(number))
+        for number in range(tools)
+    ]
+    agent = await make_agent(session, actor, tool_ids=[tool.id for tool in made])
+    spans = [endless_step(number) for number in range(tools)]
+    await make_execution(session, actor, agent, spans=spans)
     return agent
 
 
-async def test_analysis_that_would_take_for_ever_is_ended(own_database: Database) -> None:
+async def test_check_that_would_take_for_ever_is_left_out(own_database: Database) -> None:
     async with own_database.unit_of_work() as session:
-        agent = await make_endless_run(session)
-    async with working(own_database, ProcessPool(1, patience_s=3)):
+        agent = await make_endless_run(session, 1)
+    [tool] = [use for use in (await analysed(own_database, agent.id)).tools if use.calls]
+    assert (tool.name, tool.calls, tool.checked) == ("look-up-0", 1, 0)
+
+
+async def test_analysis_that_takes_too_long_is_ended(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        agent = await make_endless_run(session, 20)
+    async with working(own_database, ProcessPool(1, patience_s=2)):
         job = await ended(own_database, await ask(own_database, agent.id))
     assert (job.status, job.error) == (JobStatus.FAILED, "The work took too long and was ended.")
 
 
 async def test_running_analysis_stops_when_it_is_cancelled(own_database: Database) -> None:
     async with own_database.unit_of_work() as session:
-        agent = await make_endless_run(session)
+        agent = await make_endless_run(session, 20)
     async with working(own_database):
         job_id = await ask(own_database, agent.id)
         await begun(own_database, job_id)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.schemas.analyses import Finding, FindingKind, Severity
+from app.services.analysis.arguments import unknown_names
 from app.services.analysis.runs import Revision, Run
 from tests.factories.analyses import REVISION, Trace, findings_in, make_report, make_run
 
@@ -109,3 +110,28 @@ def test_tool_that_fails_often_is_told_with_its_errors() -> None:
     assert found.title == "book failed in 10 of 10 calls, in 1 run."
     assert found.detail == "Error: seat # is taken (10)"
     assert len(found.evidence) == 3, "a few of one run stand for the rest"
+
+
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        ({"properties": {"city": {}}}, ["days"]),
+        ({"properties": {}}, ["city", "days"]),
+        ({"type": "object"}, []),
+        ({"properties": {"city": {}}, "additionalProperties": {"type": "integer"}}, []),
+        ({"properties": {"city": {}}, "allOf": [{"properties": {"days": {}}}]}, []),
+        ({"properties": {"city": {}}, "additionalProperties": False}, ["days"]),
+    ],
+    ids=["named", "none", "any", "map", "composed", "closed"],
+)
+def test_names_that_the_schema_does_not_know_are_told(schema: Any, names: list[str]) -> None:
+    assert unknown_names({"city": "Rome", "days": 3}, schema) == names
+
+
+def test_check_that_takes_too_long_is_cut_short_and_not_begun_again() -> None:
+    schema = {"properties": {"city": {"pattern": "^(a+)+$"}}}
+    run = calling({"city": "a" * 40 + "!"}, schema)
+    for _ in range(20):  # a second each, if each were begun
+        assert not broken_in(run)
+    # What is quick by itself is not checked any more either: the schema has had its time.
+    assert not broken_in(calling({"city": "b"}, schema))
