@@ -79,7 +79,7 @@ class Item:
 
     @property
     def is_tool(self) -> bool:
-        return self.row[1] == SpanKind.TOOL.value
+        return bool(self.row[1] == SpanKind.TOOL.value)
 
 
 @dataclass(slots=True)
