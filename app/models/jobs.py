@@ -46,6 +46,12 @@ class Job(Identified, Base):
     __table_args__ = (
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index("ix_jobs_created_at_id", "created_at", "id"),
+        Index(
+            "ix_jobs_without_deliveries",
+            "created_at",
+            "id",
+            postgresql_where=text("kind <> 'deliver_webhook'"),
+        ),
         Index("ix_jobs_status_created_at_id", "status", "created_at", "id"),
         Index("ix_jobs_kind_created_at_id", "kind", "created_at", "id"),
         Index("ix_jobs_user_id_created_at_id", "user_id", "created_at", "id"),

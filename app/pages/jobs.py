@@ -11,7 +11,7 @@ from app.pages import listing
 from app.pages.deps import JobServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
-from app.schemas.jobs import JobQuery
+from app.schemas.jobs import JobPageQuery
 
 router = APIRouter(prefix="/jobs")
 JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -24,9 +24,9 @@ STATUSES = [(status.value, status.value.capitalize()) for status in JobStatus]
 
 @router.get("", dependencies=READ)
 async def list_jobs(request: Request, jobs: JobServiceDep) -> Response:
-    query = listing.query_of(request, JobQuery)
+    query = listing.query_of(request, JobPageQuery)
     query.limit = PAGE_SIZE
-    rows = await jobs.list_jobs(query)
+    rows = await jobs.list_jobs(query, deliveries=not query.hides_deliveries)
     context = {
         "query": query,
         "jobs": rows.items,

@@ -16,6 +16,16 @@ class JobQuery(CursorQuery):
     """Jobs about this agent."""
 
 
+class JobPageQuery(JobQuery):
+    """Of the page, where deliveries of webhooks would drown the rest; they have pages too."""
+
+    deliveries: bool = False
+
+    @property
+    def hides_deliveries(self) -> bool:
+        return not self.deliveries and self.kind is None
+
+
 class JobSummary(Output):
     """``progress`` is 0 to 100; ``next_at`` is when a failed attempt is tried again."""
 

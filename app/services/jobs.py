@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
-from sqlalchemy import Select, text
+from sqlalchemy import Select, literal, text
 from sqlalchemy.orm import defer, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -29,6 +29,8 @@ class Chore:
     is_late: bool
 
 
+# As it stands in the index, or the database would not see that it fits.
+DELIVERY = literal(JobKind.DELIVER_WEBHOOK.value, literal_execute=True)
 LONGEST_WAIT = text(
     "SELECT extract(epoch FROM clock_timestamp() - min(execute_after)) FROM pgqueuer.queue "
     "WHERE status = 'queued' AND execute_after < clock_timestamp()"
@@ -61,13 +63,15 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         agent = joinedload(Job.agent).load_only(Agent.name, Agent.deleted_at)
         return (agent, joinedload(Job.user).load_only(User.full_name))
 
-    async def list_jobs(self, query: JobQuery) -> Slice[Job]:
-        """Newest first: one query and none per row."""
+    async def list_jobs(self, query: JobQuery, *, deliveries: bool = True) -> Slice[Job]:
+        """Newest first, with those that deliver webhooks or without: one query, none per row."""
         # What came of a job may be large; it is on the job's own page.
         statement = self.visible().options(*self.loads(), defer(Job.result))
         for field in self.filters:
             if (value := getattr(query, field)) is not None:
                 statement = statement.where(getattr(Job, field) == value)
+        if not deliveries:
+            statement = statement.where(Job.kind != DELIVERY)
         return await read_slice(
             self.session, statement, self.sorting(None), query.cursor, query.limit
         )
