@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from app.core.permissions import ROLE_PERMISSIONS, SEES_ALL_ROWS, Permission, Role
+from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, SEES_ALL_ROWS, Permission, Role
 from app.exceptions import Forbidden
+
+LOG_IN = " No API key can have it: log in as a person."
 
 
 class Via(StrEnum):
@@ -53,4 +55,5 @@ class Actor:
     def require(self, permission: Permission) -> None:
         """Raise ``Forbidden`` unless this actor holds the permission."""
         if permission not in self.permissions:
-            raise Forbidden(f"This needs the permission {permission}.")
+            ask = "" if permission in KEY_SCOPES or self.api_key_id is None else LOG_IN
+            raise Forbidden(f"This needs the permission {permission}.{ask}")

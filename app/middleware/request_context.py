@@ -29,6 +29,13 @@ def request_id_of(headers: Headers) -> str:
     return given if ACCEPTED_ID.fullmatch(given) else uuid4().hex
 
 
+def printable(text: str) -> str:
+    """What a terminal shows and does not obey: control characters as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class RequestContextMiddleware:
     """Binds the request id to every log line; turns stray exceptions into answers."""
 
@@ -44,7 +51,7 @@ class RequestContextMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
-            request_id=request_id, method=scope.get("method", "WS"), path=scope["path"]
+            request_id=request_id, method=scope.get("method", "WS"), path=printable(scope["path"])
         )
         answer = Answer(send, request_id, scope["state"])
         started = time.perf_counter()

@@ -138,7 +138,11 @@ def report_runs(site: Site) -> int:
             for i in range(RUNS)
         ]
         words = [{"role": "user", "content": "My zebra wants a window seat"}]
-        runs.append(execution_data(agent, external_id="zebra-run", input={"messages": words}))
+        # Names without a place to break, as long as they may be.
+        long = {"model": "m" * 200, "error_type": "e" * 200, "tags": ["t" * 64, "u" * 64]}
+        runs.append(
+            execution_data(agent, external_id="zebra-run", input={"messages": words}, **long)
+        )
         steps = [{"name": f"step {i}", "kind": "tool"} for i in range(300)]
         runs.append(execution_data(agent, external_id="long-run", spans=steps))
         answer = api.post("/executions/batch", json={"items": runs}, timeout=30).json()

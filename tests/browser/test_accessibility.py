@@ -123,6 +123,15 @@ def test_no_page_is_wider_than_the_screen(
     assert not wide
 
 
+def test_long_name_of_a_model_leaves_the_other_columns_in_sight(
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page(viewport={"width": 1280, "height": 850})
+    page.goto(f"/executions?model={'m' * 200}")
+    wrap = page.locator(".table-wrap")
+    assert wrap.evaluate("wrap => wrap.scrollWidth - wrap.clientWidth") == 0
+
+
 def test_api_reference_is_served_from_here(open_page: Callable[..., Page], base_url: str) -> None:
     page = open_page()
     elsewhere: list[str] = []

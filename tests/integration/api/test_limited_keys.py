@@ -72,3 +72,11 @@ async def test_key_on_a_page_does_not_excuse_a_cross_site_cookie(
     headers = {"X-API-Key": "gr_x", "Sec-Fetch-Site": "cross-site"}
     answer = await client.post("/agents/new", headers=headers, data={"name": "x"})
     assert answer.status_code == 403
+
+
+async def test_key_is_told_where_only_people_may(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    answer = await client.get("/api/v1/webhooks", headers=await key_headers(session, staff))
+    assert answer.status_code == 403
+    assert "log in as a person" in answer.json()["error"]["message"]

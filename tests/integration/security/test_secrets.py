@@ -80,6 +80,19 @@ async def test_no_secret_is_logged(
         assert secret not in logged, secret[:10]
 
 
+async def test_path_cannot_steer_the_terminal_that_shows_the_log(
+    client: httpx2.AsyncClient, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(settings.model_copy(update={"log_json": False}))
+    try:
+        await client.get("/agents/%1b%5b2J%c2%9b31m%e2%80%aex")
+        shown = capsys.readouterr().err
+    finally:
+        configure_logging(settings)
+    assert "\\x1b[2J" in shown
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+
+
 @pytest.mark.parametrize(
     "text",
     [
