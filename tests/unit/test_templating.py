@@ -80,10 +80,11 @@ def test_template_escapes_and_refuses_what_it_does_not_know() -> None:
         environment.from_string("{{ unknown }}").render()
 
 
-def test_line_has_a_gap_where_a_value_is_unknown() -> None:
+def test_line_has_a_gap_where_a_value_is_unknown_and_a_dot_between_two() -> None:
     found = points([0, None, 10], 100, 30, 10)
     assert found == [(0.0, 30.0), None, (100.0, 0.0)]
-    assert path_of(found) == "M0.0,30.0 M100.0,0.0"
+    assert path_of(found) == "M0.0,30.0 L0.0,30.0 M100.0,0.0 L100.0,0.0"  # dots
+    assert path_of(points([None, None], 100, 100, 10)) == ""
 
 
 def test_flat_and_empty_lines_can_be_drawn() -> None:
