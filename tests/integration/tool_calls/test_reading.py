@@ -99,3 +99,16 @@ async def test_tool_that_was_never_called_says_so(
     tool = await make_tool(session, actor)
     told = (await api.get(f"/api/v1/tools/{tool.id}/contract")).json()
     assert (told["total"]["calls"], told["counted_at"], told["never_sent"]) == (0, None, [])
+
+
+async def test_pages_show_what_does_not_fit_with_the_step_to_look_at(
+    web: httpx2.AsyncClient, seen: Seen
+) -> None:
+    agent, tool, run_id = seen
+    page = (await web.get(f"/tools/{tool.id}?days=30")).text
+    assert "city is not of the type string" in page
+    assert f"/executions/{run_id}?span={1:016x}#span" in page
+    page = (await web.get(f"/agents/{agent.id}")).text
+    assert "unknown tool" in page
+    assert "not given to it" in page
+    assert "Given but never called" in page
