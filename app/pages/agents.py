@@ -15,14 +15,17 @@ from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import ExecutionQuery
+from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.services.agents import AgentService
 from app.services.config_pulls import ConfigPullService
 from app.services.executions import ExecutionService
 from app.services.statistics import StatisticsService
+from app.services.tool_calls import ToolCallService
 
 router = APIRouter(prefix="/agents")
 AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 Version = Annotated[int, Form(ge=1, le=MAX_BIGINT)]
+DaysQuery = Annotated[Days, Query()]
 READ = [requires(Permission.AGENTS_READ)]
 WRITE = [requires(Permission.AGENTS_WRITE)]
 DELETE = [requires(Permission.AGENTS_DELETE)]
@@ -114,9 +117,11 @@ async def create_agent(request: Request, agents: AgentServiceDep) -> Response:
 
 
 @router.get("/{agent_id}", dependencies=READ)
-async def show_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
+async def show_agent(
+    request: Request, agent_id: AgentId, agents: AgentServiceDep, days: DaysQuery = USUAL_DAYS
+) -> Response:
     agent = await agents.get(agent_id)
-    context = await overview_context(agents, agent)
+    context = await overview_context(agents, agent) | await tool_use(agents, agent, days)
     return render(request, "pages/agents/detail.html", context)
 
 
@@ -135,6 +140,11 @@ async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]
         "recent": recent.items,
         **rights(agents),
     }
+
+
+async def tool_use(agents: AgentService, agent: Agent, days: int) -> dict[str, Any]:
+    calls = ToolCallService(agents.session, agents.actor)
+    return {"tool_use": await calls.use_of(agent, days), "days": days}
 
 
 def rights(agents: AgentService) -> dict[str, bool]:

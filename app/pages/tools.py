@@ -14,12 +14,15 @@ from app.pages import forms, listing
 from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
+from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.schemas.tools import HttpMethod, ToolCreate, ToolHeaders, ToolQuery, ToolUpdate
+from app.services.tool_calls import ToolCallService
 from app.services.tool_headers import ToolHeaderService
 from app.services.tools import ToolService
 
 router = APIRouter(prefix="/tools")
 ToolId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+DaysQuery = Annotated[Days, Query()]
 READ = [requires(Permission.TOOLS_READ)]
 WRITE = [requires(Permission.TOOLS_WRITE)]
 DELETE = [requires(Permission.TOOLS_DELETE)]
@@ -130,10 +133,16 @@ async def create_tool(
 
 
 @router.get("/{tool_id}", dependencies=READ)
-async def show_tool(request: Request, tool_id: ToolId, tools: ToolServiceDep) -> Response:
+async def show_tool(
+    request: Request, tool_id: ToolId, tools: ToolServiceDep, days: DaysQuery = USUAL_DAYS
+) -> Response:
     tool = await tools.get(tool_id)
+    calls = ToolCallService(tools.session, tools.actor)
+    sees_runs = tools.actor.may(Permission.EXECUTIONS_READ)
     context = {
         "tool": tool,
+        "days": days,
+        "contract": await calls.contract_of(tool, days) if sees_runs else None,
         "agents": await tools.agents_using(tool),
         "may_write": tools.actor.may(Permission.TOOLS_WRITE),
         "may_delete": tools.actor.may(Permission.TOOLS_DELETE),
