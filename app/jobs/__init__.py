@@ -14,6 +14,7 @@ from app.jobs.chores import (
     requeue_lost_jobs,
     seal_audit_log,
     settle_webhooks,
+    sum_runs_by_hour,
 )
 from app.jobs.mails import send_mail
 from app.jobs.recompute_costs import recompute_costs
@@ -50,6 +51,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("drop drafts without runs", "11 * * * *", drop_empty_drafts),
     Schedule("remove what has expired", "7 * * * *", remove_expired),
     Schedule("make partitions of the coming months", "17 3 * * *", make_partitions),
+    Schedule("sum runs by the hour", "* * * * *", sum_runs_by_hour),
     Schedule("settle webhook deliveries", "* * * * *", settle_webhooks),
     Schedule("remove old webhook deliveries", "37 * * * *", prune_webhooks),
     Schedule("forget keys that pull no more", "27 4 * * *", prune_config_pulls),

@@ -1,16 +1,20 @@
 """Short work by the clock; each is safe to do twice, or not at all for a while."""
 
+import time
 from datetime import timedelta
 
 from app.jobs.context import SYSTEM, Resources
 from app.services.audit_seals import AuditSealService
 from app.services.config_pulls import ConfigPullService
+from app.services.execution_stats import ExecutionStatsService
 from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.tool_call_counts import ToolCallCountService
 from app.services.upkeep import UpkeepService
 from app.services.webhook_attempts import WebhookUpkeepService
+
+SUMS_FOR_S = 40.0
 
 
 async def seal_audit_log(resources: Resources) -> None:
@@ -78,3 +82,13 @@ async def prune_config_pulls(resources: Resources) -> None:
 async def prune_tool_calls(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await ToolCallCountService(session, SYSTEM).prune()
+
+
+async def sum_runs_by_hour(resources: Resources) -> None:
+    """A few hours in each transaction, until there are none left or it is nearly time again."""
+    async with resources.database.unit_of_work() as session:
+        await ExecutionStatsService(session).keep_one_mark()
+    ends, summed = time.monotonic() + SUMS_FOR_S, 1
+    while summed and time.monotonic() < ends:
+        async with resources.database.unit_of_work() as session:
+            summed = await ExecutionStatsService(session).sum_changed()

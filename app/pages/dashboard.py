@@ -123,6 +123,7 @@ async def show_dashboard(
         "label": LABELS[chosen],
         "window": window,
         "figures": figures,
+        "is_exact": await statistics.is_exact(window),
         "runs_note": note_on(figures, before),
         "buckets": buckets,
         "sparks": sparks(buckets),

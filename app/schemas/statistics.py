@@ -65,6 +65,8 @@ class StatisticsRead(Output):
     since: datetime
     until: datetime
     group_by: GroupBy
+    latencies_are_exact: bool
+    """False of more than 10,000 runs: p50, p95 and p99 are then estimated, within 3.2 %."""
     total: FiguresRead
     groups: list[GroupRead]
     """At most 1,000."""

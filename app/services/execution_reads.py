@@ -59,8 +59,16 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         )
 
     def owned(self) -> ColumnElement[bool]:
-        own = select(Agent.id).where(Agent.user_id == self.actor.user_id)
-        return Execution.agent_id.in_(own)
+        return self.of_own_agents(Execution.agent_id)
+
+    def of_own_agents(self, agent_id: Any) -> ColumnElement[bool]:  # a column of any table
+        return agent_id.in_(select(Agent.id).where(Agent.user_id == self.actor.user_id))  # type: ignore[no-any-return]  # a column
+
+    def seen_sums(self, agent_id: Any) -> list[ColumnElement[bool]]:  # a column of any table
+        """What ``visible()`` asks of runs by their agent, for sums over an agent's runs."""
+        rules = [] if self.actor.sees_all_rows else [self.of_own_agents(agent_id)]
+        only = self.actor.only_agent_id
+        return rules if only is None else [*rules, agent_id == only]
 
     def limited_to_agent(self, statement: Select[Execution]) -> Select[Execution]:
         only = self.actor.only_agent_id

@@ -1,11 +1,23 @@
 """Sums over runs for the dashboard and for agents. Unknown cost is counted, never taken as 0."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, func, literal, null, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    func,
+    literal,
+    null,
+    select,
+    text,
+)
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import INTERVAL
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,10 +26,16 @@ from app.core.permissions import Permission
 from app.models import Agent, Execution
 from app.models.executions import ExecutionStatus
 from app.schemas.statistics import USUAL, GroupBy, StatisticsQuery
+from app.services.execution_stats import HOUR
+from app.services.execution_sums import Asked, Hours, by_keys, floor_hour, hourly_sums
 from app.services.executions import ExecutionService
+from app.services.latencies import percentile_ms
 
 FAILED = Execution.status == ExecutionStatus.FAILED
 BUCKETS = 30
+HOURLY_FROM = timedelta(hours=12)
+# So many runs are summed from their rows, with exact percentiles; more are not read one by one.
+EXACT_UP_TO = 10_000
 MAX_GROUPS = 1000
 
 
@@ -34,9 +52,23 @@ class Window:
         return cls(query.since or until - USUAL, until)
 
     @property
+    def is_hourly(self) -> bool:
+        """Whether its buckets are of whole hours, as sums are stored."""
+        return self.until - self.since >= HOURLY_FROM
+
+    @property
     def width(self) -> timedelta:
-        seconds = (self.until - self.since).total_seconds() / BUCKETS
-        return timedelta(seconds=max(60, seconds))
+        step = (self.until - self.since) / BUCKETS
+        return -(-step // HOUR) * HOUR if self.is_hourly else max(timedelta(minutes=1), step)
+
+    @property
+    def starts(self) -> list[datetime]:
+        """Of its buckets; those of whole hours start on one, the first then before ``since``."""
+        origin = floor_hour(self.since) if self.is_hourly else self.since
+        starts: list[datetime] = []
+        while len(starts) <= BUCKETS and origin + len(starts) * self.width < self.until:
+            starts.append(origin + len(starts) * self.width)
+        return starts if self.is_hourly else starts[:BUCKETS]
 
     @property
     def before(self) -> "Window":
@@ -106,6 +138,19 @@ def as_figures(values: Any) -> Figures:  # the part of a row that measures() ask
     return Figures(runs, failed, cost, unpriced, given, made, *latencies)
 
 
+def estimated(row: Any) -> Figures:  # a row of by_keys()
+    histogram = (row.latency_buckets, row.latency_counts)
+    return Figures(
+        int(row.runs or 0),
+        int(row.failed or 0),
+        row.cost,
+        int(row.unpriced or 0),
+        None if row.input_tokens is None else int(row.input_tokens),
+        None if row.output_tokens is None else int(row.output_tokens),
+        *(percentile_ms(*histogram, fraction) for fraction in (0.5, 0.95, 0.99)),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The figures of the runs that share a value; ``key`` is ``None`` where it is not known."""
@@ -115,18 +160,54 @@ class Group:
     figures: Figures
 
 
-def grouping(by: GroupBy) -> tuple[Any, Any]:  # columns, or expressions over them
-    """What runs are grouped by: the key as text, and the agent where the agent is the key."""
-    nobody: ColumnElement[Any] = null()
-    if by is GroupBy.AGENT:
-        return Agent.name, Execution.agent_id
-    if by is GroupBy.STATUS:
-        return Execution.status, nobody
-    if by is GroupBy.MODEL:
-        return Execution.model_name, nobody
-    # In UTC whatever the session's time zone, and written as the API writes times.
-    start = func.date_trunc(by.value, func.timezone("UTC", Execution.started_at))
-    return func.to_char(start, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), nobody
+@dataclass(frozen=True, slots=True)
+class RunColumns:
+    """What runs can be grouped by, in their own table or among their sums."""
+
+    moment: ColumnElement[Any]
+    agent_id: ColumnElement[Any]
+    model_name: ColumnElement[Any]
+    status: ColumnElement[Any]
+
+    @classmethod
+    def of(cls, sums: FromClause) -> "RunColumns":
+        return cls(sums.c.hour, sums.c.agent_id, sums.c.model_name, sums.c.status)
+
+
+Keys = Callable[[RunColumns], tuple[Any, ...]]  # columns, or expressions over them
+OF_RUNS = RunColumns(
+    *(
+        cast("ColumnElement[Any]", getattr(Execution, name))
+        for name in ("started_at", "agent_id", "model_name", "status")
+    )
+)
+
+
+def grouping(by: GroupBy) -> Keys:
+    """The key as text, and the agent where the agent is the key."""
+
+    def keys(runs: RunColumns) -> tuple[Any, ...]:
+        nobody: ColumnElement[Any] = sql_cast(null(), BigInteger)
+        if by is GroupBy.AGENT:
+            return Agent.name, runs.agent_id
+        if by is GroupBy.STATUS:
+            return runs.status, nobody
+        if by is GroupBy.MODEL:
+            return runs.model_name, nobody
+        # In UTC whatever the session's time zone, and written as the API writes times.
+        start = func.date_trunc(by.value, func.timezone("UTC", runs.moment))
+        return func.to_char(start, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), nobody
+
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What figures are of: one of each key; in the keys' order, or the most runs first."""
+
+    keys: Keys = lambda _: ()
+    is_busiest_first: bool = False
+    limit: int = MAX_GROUPS
 
 
 class StatisticsService:
@@ -136,6 +217,7 @@ class StatisticsService:
         self.session = session
         self.actor = actor
         self._runs = ExecutionService(session, actor)
+        self._exact: dict[tuple[Window, int | None], bool] = {}
 
     def _within(self, window: Window, agent_id: int | None) -> Select[Execution]:
         self.actor.require(Permission.EXECUTIONS_READ)
@@ -144,49 +226,77 @@ class StatisticsService:
         )
         return statement if agent_id is None else statement.where(Execution.agent_id == agent_id)
 
-    async def figures(self, window: Window, agent_id: int | None = None) -> Figures:
-        statement = self._within(window, agent_id).with_only_columns(*measures())
-        return as_figures((await self.session.execute(statement)).one())
+    async def is_exact(self, window: Window, agent_id: int | None = None) -> bool:
+        """Whether percentiles are of the rows; else they are estimated (``latencies``).
 
-    async def buckets(self, window: Window, agent_id: int | None = None) -> list[Bucket]:
-        """Every bucket of the window, empty ones included."""
-        width = literal(window.width, INTERVAL)
-        start = func.date_bin(width, Execution.started_at, window.since).label("start")
-        statement = (
-            self._within(window, agent_id).with_only_columns(start, *measures()).group_by(start)
-        )
-        found = {row[0]: as_figures(row[1:]) for row in await self.session.execute(statement)}
-        starts = [window.since + i * window.width for i in range(BUCKETS)]
-        empty = Figures(0, 0, None, 0, None, None, None, None, None)
-        return [Bucket(start, found.get(start, empty)) for start in starts if start < window.until]
+        Said once for a window, so that all figures of one answer are of the same kind.
+        """
+        if (window, agent_id) not in self._exact:
+            runs = self._within(window, agent_id).with_only_columns(Execution.id)
+            bounded = runs.limit(EXACT_UP_TO + 1).subquery()
+            found = await self.session.scalar(select(func.count()).select_from(bounded)) or 0
+            is_short = Hours.within(window.since, window.until) is None
+            self._exact[window, agent_id] = is_short or found <= EXACT_UP_TO
+        return self._exact[window, agent_id]
 
-    async def by_agent(self, window: Window, limit: int) -> list[AgentFigures]:
-        """The busiest agents."""
-        statement = (
-            self._within(window, None)
-            .join(Agent, Agent.id == Execution.agent_id)
-            .with_only_columns(Agent.id, Agent.name, *measures())
-            .group_by(Agent.id, Agent.name)
-            .order_by(func.count().desc(), Agent.id)
-            .limit(limit)
-        )
+    async def _figures(
+        self, window: Window, agent_id: int | None, shape: Shape
+    ) -> list[tuple[Any, ...]]:
+        """Rows of the shape's keys and ``Figures``."""
+        hours = Hours.within(window.since, window.until)
+        if hours is None or await self.is_exact(window, agent_id):
+            return await self._from_rows(window, agent_id, shape)
+        self.actor.require(Permission.EXECUTIONS_READ)
+        agents = None if agent_id is None else [agent_id]
+        sums = hourly_sums(self._runs, Asked(window.since, window.until, agents), hours)
+        keys = shape.keys(RunColumns.of(sums))
+        found = by_keys(sums, keys)
+        order = [found.c.runs.desc()] if shape.is_busiest_first else []
+        first = [found.c.k0] if keys else []
+        statement = select(found).order_by(*order, *first).limit(shape.limit)
         rows = await self.session.execute(statement)
-        return [AgentFigures(row[0], row[1], as_figures(row[2:])) for row in rows]
+        return [(*row[: len(keys)], estimated(row)) for row in rows]
 
-    async def groups(self, window: Window, by: GroupBy, agent_id: int | None) -> list[Group]:
-        """At most ``MAX_GROUPS``: times in their order, anything else by its number of runs."""
-        key, agent = grouping(by)
-        is_time = by in (GroupBy.HOUR, GroupBy.DAY)
+    async def _from_rows(
+        self, window: Window, agent_id: int | None, shape: Shape
+    ) -> list[tuple[Any, ...]]:
+        keys = shape.keys(OF_RUNS)
+        places = [text(str(number + 1)) for number in range(len(keys))]
+        order = [func.count().desc()] if shape.is_busiest_first else []
         statement = (
             self._within(window, agent_id)
             .join(Agent, Agent.id == Execution.agent_id)
-            .with_only_columns(key.label("key"), agent.label("agent"), *measures())
-            .group_by(text("1"), text("2"))
-            .order_by(text("1") if is_time else func.count().desc(), text("1"))
-            .limit(MAX_GROUPS)
+            .with_only_columns(*(k.label(f"k{n}") for n, k in enumerate(keys)), *measures())
+            .group_by(*places)
+            .order_by(*order, *places[:1])
+            .limit(shape.limit)
         )
         rows = await self.session.execute(statement)
-        return [Group(row[0], row[1], as_figures(row[2:])) for row in rows]
+        return [(*row[: len(keys)], as_figures(row[len(keys) :])) for row in rows]
+
+    async def figures(self, window: Window, agent_id: int | None = None) -> Figures:
+        (row,) = await self._figures(window, agent_id, Shape())
+        figures: Figures = row[0]
+        return figures
+
+    async def buckets(self, window: Window, agent_id: int | None = None) -> list[Bucket]:
+        """Every bucket of the window, empty ones included."""
+        width, starts = literal(window.width, INTERVAL), window.starts
+        shape = Shape(lambda runs: (func.date_bin(width, runs.moment, starts[0]),))
+        ask = self._figures if window.is_hourly else self._from_rows
+        found = dict(await ask(window, agent_id, shape))
+        empty = Figures(0, 0, None, 0, None, None, None, None, None)
+        return [Bucket(start, found.get(start, empty)) for start in starts]
+
+    async def by_agent(self, window: Window, limit: int) -> list[AgentFigures]:
+        """The busiest agents."""
+        shape = Shape(lambda runs: (runs.agent_id, Agent.name), True, limit)
+        return [AgentFigures(*row) for row in await self._figures(window, None, shape)]
+
+    async def groups(self, window: Window, by: GroupBy, agent_id: int | None) -> list[Group]:
+        """At most ``MAX_GROUPS``: times in their order, anything else by its number of runs."""
+        shape = Shape(grouping(by), by not in (GroupBy.HOUR, GroupBy.DAY))
+        return [Group(*row) for row in await self._figures(window, agent_id, shape)]
 
     async def extent(self, agent_id: int | None = None) -> Window | None:
         """From the first run to the last, ``None`` without any: two index lookups."""

@@ -28,6 +28,7 @@ async def get_statistics(
         since=window.since,
         until=window.until,
         group_by=query.group_by,
+        latencies_are_exact=await statistics.is_exact(window, query.agent_id),
         total=FiguresRead(**asdict(total)),
         groups=[
             GroupRead(key=group.key, agent_id=group.agent_id, **asdict(group.figures))
