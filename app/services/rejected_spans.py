@@ -17,7 +17,7 @@ from app.schemas.base import CursorQuery
 from app.services.audit_events import AuditEventService
 from app.services.ingest_batches import IngestBatchService
 from app.services.ingestion.intake import TraceIntake
-from app.services.ingestion.otlp import decode_json
+from app.services.ingestion.otlp.json_request import decode_json
 from app.services.ingestion.prepared import Prepared, prepare, short
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import REFUSED
