@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "b83c5d0e7a41"
-down_revision: str | Sequence[str] | None = "f52b7e0d9c18"
+down_revision: str | Sequence[str] | None = "5e7c20a9d1b8"
 branch_labels = None
 depends_on = None
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "5e7c20a9d1b8"
-down_revision: str | Sequence[str] | None = "91b3e6f0d7c4"
+down_revision: str | Sequence[str] | None = "1f6be92d40c8"
 branch_labels = None
 depends_on = None
 
