@@ -69,6 +69,7 @@ EXAMPLES: dict[str, Json] = {
     "ExecutionCreate": RUN | {"output": "It is on its way.", "spans": [SPAN]},
     "ExecutionUpdate": {"status": "succeeded", "output": "It is on its way."},
     "FeedbackCreate": {"name": "helpful", "value": 1, "comment": "Solved it at once."},
+    "IngestReplay": {"ids": [1, 2]},
     "LogoutRequest": {"refresh_token": "…"},
     "ModelPriceCreate": PRICE,
     "ModelPriceUpdate": {"input_price": "2.2", "description": "As agreed for 2027."},

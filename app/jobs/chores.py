@@ -11,7 +11,7 @@ from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.tool_call_counts import ToolCallCountService
-from app.services.upkeep import UpkeepService
+from app.services.upkeep import AT_ONCE, UpkeepService
 from app.services.webhook_attempts import WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
@@ -56,6 +56,15 @@ async def gather_words(resources: Resources) -> None:
 async def drop_empty_drafts(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await UpkeepService(session, SYSTEM).drop_empty_drafts()
+
+
+async def remove_ingest_batches(resources: Resources) -> None:
+    """In bounded steps, each in a transaction of its own, until none is too old."""
+    kept = timedelta(days=resources.settings.ingest_batches_kept_days)
+    removed = AT_ONCE
+    while removed == AT_ONCE:
+        async with resources.database.unit_of_work() as session:
+            removed = await UpkeepService(session, SYSTEM).remove_batches(kept)
 
 
 async def prune_live_events(resources: Resources) -> None:

@@ -28,11 +28,13 @@ from app.services.analyses import AnalysisService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.executions import ExecutionService
+from app.services.ingest_batches import IngestBatchService
 from app.services.instance_settings import InstanceSettingsService
 from app.services.jobs import JobService
 from app.services.logins import LoginService
 from app.services.model_prices import ModelPriceService
 from app.services.recomputing import RecomputingService
+from app.services.rejected_spans import RejectedSpanService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
 from app.services.tool_headers import ToolHeaderService
@@ -155,6 +157,8 @@ RecomputingServiceDep = Annotated[RecomputingService, Depends(service(Recomputin
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 JobServiceDep = Annotated[JobService, Depends(service(JobService))]
+IngestBatchServiceDep = Annotated[IngestBatchService, Depends(service(IngestBatchService))]
+RejectedSpanServiceDep = Annotated[RejectedSpanService, Depends(service(RejectedSpanService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]

@@ -87,6 +87,8 @@ class AgentQuery(PageQuery):
     """Agents of this model."""
     is_active: bool | None = None
     """Running ones, or paused ones."""
+    is_draft: bool | None = None
+    """Those that runs of theirs made, or those that somebody described."""
     name: Name | None = None
     """The agent of this name."""
 

@@ -138,7 +138,7 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
     belongs_to_agent = True
     sorts = ("created_at", "updated_at", "name")
     default_sort = "name"
-    filters = ("model_name", "is_active", "name")
+    filters = ("model_name", "is_active", "is_draft", "name")
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_agents_user_id_name_live": ("name", "You already have an agent called {row.name}.")
     }

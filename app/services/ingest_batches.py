@@ -4,18 +4,28 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from pydantic import BaseModel
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor
+from app.core.events import Event, publish
 from app.core.permissions import Permission
-from app.models import IngestBatch, RejectedSpan
+from app.models import ApiKey, Execution, IngestBatch, RejectedSpan, User
+from app.schemas.ingest_batches import IngestBatchQuery
 from app.services.audit_events import AuditEventService
+from app.services.base import BaseService
+from app.services.executions import ExecutionService
 from app.services.ingestion.intake import TraceIntake, rejections
 from app.services.ingestion.prepared import Prepared, clean, merged, short
 from app.services.ingestion.wire import Rejection
+from app.services.paging import Slice, read_slice
 
 MAX_KEPT = 1_000  # rejected spans of one batch
 MAX_REASONS = 3
+# No index leads from a key to its runs: among so many of the newest its own is looked for.
+RUNS_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +53,66 @@ def message_of(rejected: Sequence[Rejection]) -> str:
     return " ".join(reason for reason, _ in reasons.most_common(MAX_REASONS))
 
 
-class IngestBatchService:
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The newest batch of a key, a run that it reported, and why spans of the batch are refused."""
+
+    batch: IngestBatch
+    execution_id: int | None
+    reason: str | None
+
+
+class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
     """Stores several requests of one actor together, each with its receipt and audit event."""
 
+    model = IngestBatch
     resource = "ingest_batches"
+    noun = "batch"
+    is_live = True
+    readable = Permission.EXECUTIONS_READ
+    writable = Permission.EXECUTIONS_WRITE
+    deletable = Permission.EXECUTIONS_WRITE
+    filters = ("api_key_id",)
 
-    def __init__(self, session: AsyncSession, actor: Actor) -> None:
-        self.session = session
-        self.actor = actor
+    def limited_to_agent(self, statement: Select[IngestBatch]) -> Select[IngestBatch]:
+        """What other keys sent may be of other agents."""
+        if self.actor.only_agent_id is None:
+            return statement
+        return statement.where(IngestBatch.api_key_id == self.actor.api_key_id)
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        key = joinedload(IngestBatch.api_key).load_only(ApiKey.name, ApiKey.prefix)
+        return (key, joinedload(IngestBatch.user).load_only(User.full_name))
+
+    async def list_batches(self, query: IngestBatchQuery) -> Slice[IngestBatch]:
+        """Newest first: one query and none per row."""
+        statement = self.visible().options(*self.loads())
+        if query.api_key_id is not None:
+            statement = statement.where(IngestBatch.api_key_id == query.api_key_id)
+        if query.rejected is not None:
+            some = IngestBatch.rejected_count > 0
+            statement = statement.where(some if query.rejected else ~some)
+        sort = self.sorting(None)
+        return await read_slice(self.session, statement, sort, query.cursor, query.limit)
+
+    async def arrival(self, key_id: int) -> Arrival | None:
+        """What came in last with a key; ``None`` while nothing has."""
+        newest = self.visible().where(IngestBatch.api_key_id == key_id)
+        newest = newest.order_by(IngestBatch.created_at.desc(), IngestBatch.id.desc()).limit(1)
+        batch = await self.session.scalar(newest)
+        if batch is None:
+            return None
+        why = select(RejectedSpan.reason).where(RejectedSpan.batch_id == batch.id)
+        reason = await self.session.scalar(why.order_by(RejectedSpan.id).limit(1))
+        return Arrival(batch, await self._newest_run(key_id), reason)
+
+    async def _newest_run(self, key_id: int) -> int | None:
+        runs = ExecutionService(self.session, self.actor).visible()
+        newest = runs.with_only_columns(Execution.id, Execution.reported_by_key_id)
+        looked_at = newest.order_by(Execution.id.desc()).limit(RUNS_LOOKED_AT).subquery()
+        own = select(looked_at.c.id).where(looked_at.c.reported_by_key_id == key_id)
+        found: int | None = await self.session.scalar(own.order_by(looked_at.c.id.desc()).limit(1))
+        return found
 
     async def store(self, sent: Sequence[Sent]) -> list[Receipt]:
         """All of them or, where the database refuses something, none. Raise ``Forbidden``."""
@@ -58,6 +120,8 @@ class IngestBatchService:
         traces = list(merged(each.prepared for each in sent).values())
         intake = TraceIntake(self.session, self.actor)
         await intake.store(traces)
+        # Equal for all batches of a moment, so that who watches hears once.
+        publish(self.session, Event(self.resource, "create"))
         return [await self._receipt(each, intake.rejected) for each in sent]
 
     async def _receipt(self, sent: Sent, refused: dict[bytes, str]) -> Receipt:

@@ -13,11 +13,18 @@ from app.schemas.base import MAX_BIGINT
 from app.services.agents import AgentService
 from app.services.base import BaseService
 from app.services.executions import ExecutionService
+from app.services.ingest_batches import IngestBatchService
 from app.services.jobs import JobService
 from app.services.tools import ToolService
 
 LiveService = type[BaseService[Any, Any, Any]]  # of any rows
-LIVE: tuple[LiveService, ...] = (AgentService, ExecutionService, JobService, ToolService)
+LIVE: tuple[LiveService, ...] = (
+    AgentService,
+    ExecutionService,
+    JobService,
+    ToolService,
+    IngestBatchService,
+)
 # ``agents`` hears of every agent, ``agent:7`` of one.
 LISTS: dict[str, LiveService] = {service.resource: service for service in LIVE}
 ROWS: dict[str, LiveService] = {service.noun: service for service in LIVE}

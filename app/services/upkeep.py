@@ -13,6 +13,7 @@ from app.models import (
     AgentRun,
     Execution,
     IdempotencyKey,
+    IngestBatch,
     RefreshToken,
     StaffSession,
     UserToken,
@@ -116,6 +117,18 @@ class UpkeepService:
         execution.latency_ms = latency_ms(execution.started_at, execution.ended_at)
         is_bad = found.status == SpanStatus.ERROR.value
         return ExecutionStatus.FAILED if is_bad else ExecutionStatus.SUCCEEDED
+
+    async def remove_batches(self, kept: timedelta) -> int:
+        """Receipts that are older, with their rejected spans: how many, ``AT_ONCE`` at most."""
+        old = IngestBatch.created_at < func.clock_timestamp() - kept
+        oldest = select(IngestBatch.id).where(old).order_by(IngestBatch.created_at).limit(AT_ONCE)
+        gone = await self.session.scalars(
+            delete(IngestBatch)
+            .where(IngestBatch.id.in_(oldest.with_for_update(skip_locked=True)))
+            .returning(IngestBatch.id),
+            execution_options={"synchronize_session": False},
+        )
+        return len(gone.all())
 
     async def drop_empty_drafts(self) -> int:
         """Drafts of agents that no run belongs to any more go to the trash: how many.

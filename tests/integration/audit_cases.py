@@ -237,6 +237,7 @@ API_CASES: dict[str, Case] = {
     "POST /jobs/{job_id}/retry": at(f"{API}/jobs/{{}}/retry", "job", JobStatus.FAILED),
     "PATCH /executions/batch": bulk("executions/batch", "run", changes={"status": "failed"}),
     "POST /executions/batch/delete": bulk("executions/batch/delete", "run"),
+    "POST /ingest-batches/{batch_id}/replay": at(f"{API}/ingest-batches/{{}}/replay", "batch"),
     "POST /tools": to(f"{API}/tools", json={"name": "new"}),
     "PATCH /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool", json={"description": "new"}),
     "DELETE /tools/{tool_id}": at(f"{API}/tools/{{}}", "tool"),
@@ -334,6 +335,8 @@ PAGE_CASES: dict[str, Case] = {
     "POST /executions/{execution_id}/feedback": at(
         "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}
     ),
+    "POST /ingest/{batch_id}/replay": at("/ingest/{}/replay", "batch"),
+    "POST /connect": to("/connect", data={"name": "laptop"}),
     "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
     "POST /audit/export/{form}": to("/audit/export/csv?resource=agents"),
     "POST /keys/{key_id}/rename": at("/keys/{}/rename", "key", data={"name": "new"}),

@@ -19,6 +19,7 @@ from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data, make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
@@ -48,6 +49,10 @@ class World:
         key_id = await self.key()
         await self.session.execute(text("UPDATE api_keys SET paused_at = now()"))
         return key_id
+
+    async def batch(self) -> int:
+        """With a rejected span that can be stored by now."""
+        return (await make_ingest_batch(self.session, self.actor)).id
 
     async def run(self) -> int:
         agent = await make_agent(self.session, self.actor)

@@ -11,6 +11,7 @@ from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.base import BaseService
 from app.services.executions import ExecutionService
+from app.services.ingest_batches import IngestBatchService
 from app.services.jobs import JobService
 from app.services.model_prices import ModelPriceService
 from app.services.tools import ToolService
@@ -18,7 +19,7 @@ from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
 
 # Two values or three: an index on them alone would not be used.
-FEW_VALUES = {"is_active", "kind", "role"}
+FEW_VALUES = {"is_active", "is_draft", "kind", "role"}
 RUN_FILTERS = (
     "agent_id",
     "status",
@@ -50,6 +51,7 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
         ExecutionService,
         JobService,
         ModelPriceService,
+        IngestBatchService,
         ApiKeyService,
         UserService,
         WebhookEndpointService,

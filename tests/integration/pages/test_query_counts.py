@@ -11,6 +11,7 @@ from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
@@ -28,6 +29,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         await make_api_key(session, user, agent=agent)
         await make_user(session)
         await make_model_price(session, actor, model=f"m-{agent.id}")
+        await make_ingest_batch(session, actor)
         hook = await make_webhook_endpoint(session, events=["job.failed"])
         await make_webhook_delivery(session, actor, hook.endpoint)
 
@@ -40,6 +42,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/tools",
         "/executions",
         "/keys",
+        "/ingest",
         "/keys?everyone=1",
         "/users",
         "/model-prices",

@@ -21,6 +21,7 @@ from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token, make_user
@@ -42,6 +43,7 @@ KINDS = (
     "webhook_id",
     "delivery_id",
     "price_id",
+    "batch_id",
     "row_id",
 )
 FIXED = {"number": "1", "name": "no-such-agent", "resource": "agents", "form": "csv"}
@@ -80,6 +82,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "job_id": (await make_analysis(session, actor, agent)).id,
         "key_id": (await make_api_key(session, user))[0].id,
         "user_id": user.id,
+        "batch_id": (await make_ingest_batch(session, actor)).id,
         "session_id": await session_of(session, user),
     }
     hook = (await make_webhook_endpoint(session, events=["job.failed"])).endpoint

@@ -14,6 +14,7 @@ from app.services.rooms import LISTS, PRESENCE, ROWS, SEEN_ON, SPOKEN
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.executions import make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.integration.security.principals import PRINCIPALS, Principal
@@ -21,6 +22,8 @@ from tests.integration.sockets.conftest import Headers, Site
 from tests.sockets import Refusal, dial
 
 MISSING = 987_654_321
+# Rows that a key of one agent does not see, whoever owns them.
+OF_NO_AGENT = {"tool", "batch"}
 ROW_KINDS = [*ROWS, *(f"{PRESENCE}{noun}" for noun in SEEN_ON)]
 
 
@@ -45,6 +48,7 @@ async def rows_of(site: Site, role: Role) -> Rows:
             "tool": (await make_tool(session, actor)).id,
             "execution": (await make_execution(session, actor, agent)).id,
             "job": job.id,
+            "batch": (await make_ingest_batch(session, actor)).id,
         }
     return Rows(user, agent, ids | {f"{PRESENCE}agent": agent.id})
 
@@ -75,7 +79,7 @@ def expected(principal: Principal, room: str, whose: str) -> int:
     sees_all = principal.role in SEES_ALL_ROWS and principal.credential != "limited"
     if room in LISTS:
         return 101 if sees_all else 404
-    is_theirs = whose == "own" and (principal.credential != "limited" or noun != "tool")
+    is_theirs = whose == "own" and (principal.credential != "limited" or noun not in OF_NO_AGENT)
     return 101 if is_theirs or (whose == "foreign" and sees_all) else 404
 
 

@@ -1,0 +1,62 @@
+"""Receipts of OpenTelemetry requests, and the spans that were refused."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.schemas.base import MAX_PAGE_SIZE, CursorQuery, Input, Output, RowId
+
+
+class IngestBatchQuery(CursorQuery):
+    """Newest first."""
+
+    api_key_id: RowId | None = None
+    """What came in with this key."""
+    rejected: bool | None = None
+    """`true`: batches of which some spans are not stored; `false`: those stored whole."""
+
+
+class IngestBatchRead(Output):
+    """One request to `/v1/traces`. ``size_bytes`` is after decompression."""
+
+    id: int
+    user_id: int | None
+    api_key_id: int | None
+    media_type: str
+    size_bytes: int
+    span_count: int
+    rejected_count: int
+    """Spans that are not stored; those sent again with success are no longer counted."""
+    execution_count: int
+    """How many runs the spans belong to."""
+    created_at: datetime
+
+
+class RejectedSpanRead(Output):
+    """``request`` is an OTLP request, as JSON, with this one span."""
+
+    id: int
+    batch_id: int
+    name: str
+    reason: str
+    request: dict[str, Any]
+    created_at: datetime
+
+
+class IngestReplay(Input):
+    """Which rejected spans to send again."""
+
+    ids: Annotated[list[RowId], Field(max_length=MAX_PAGE_SIZE)] = Field(default_factory=list)
+    """Just these; empty: as many of the batch as one request may hold."""
+
+
+class IngestReplayed(Output):
+    """What came of it."""
+
+    stored: int
+    refused: int
+    left: int
+    """Rejected spans of the batch that are still kept."""
+    message: str
+    """Why spans were refused again; empty where none was."""

@@ -1,0 +1,102 @@
+"""Receipts of what arrived, and refused spans that are sent again."""
+
+from datetime import timedelta
+
+import httpx2
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor, Via
+from app.models import AuditEvent, RejectedSpan, User
+from app.services.ingestion.otlp import JSON
+from app.services.upkeep import UpkeepService
+from tests.conftest import QueryCounter, actor_for
+from tests.factories.api_keys import make_api_key
+from tests.factories.clients import key_headers
+from tests.factories.ingest_batches import UNREADABLE, good_request, make_ingest_batch
+from tests.integration.otlp.test_convergence import send
+from tests.otlp.requests import make_span
+
+BATCHES = "/api/v1/ingest-batches"
+
+
+async def test_request_has_a_receipt_under_its_key(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    key, token = await make_api_key(session, staff)
+    client.headers["X-API-Key"] = token
+    await send(client, [make_span(1)], JSON)
+    listed = (await client.get(f"{BATCHES}?api_key_id={key.id}&rejected=false")).json()["items"]
+    assert [(b["span_count"], b["rejected_count"], b["execution_count"]) for b in listed] == [
+        (1, 0, 1)
+    ]
+    assert (await client.get(f"{BATCHES}/{listed[0]['id']}")).json() == listed[0]
+    assert (await client.get(f"{BATCHES}?rejected=true")).json()["items"] == []
+
+
+async def test_replay_stores_what_can_be_stored_and_keeps_the_rest_with_the_new_reason(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    batch = await make_ingest_batch(session, actor, (good_request(), UNREADABLE))
+    answer = (await api.post(f"{BATCHES}/{batch.id}/replay")).json()
+    assert (answer["stored"], answer["refused"], answer["left"]) == (1, 1, 1)
+    (left,) = (await api.get(f"{BATCHES}/{batch.id}/rejected")).json()["items"]
+    assert left["request"] == UNREADABLE
+    assert left["reason"] == answer["message"] != "Its time is over."
+    (run,) = (await api.get("/api/v1/executions?source=otlp")).json()["items"]
+    assert run["trace_id"] == f"{77:032x}"
+    assert (await api.get(f"{BATCHES}/{batch.id}")).json()["rejected_count"] == 1
+    newest = select(AuditEvent).where(AuditEvent.action == "replay")
+    event = (await session.scalars(newest)).one()
+    assert event.changes["rejected_count"] == [2, 1]
+
+
+async def test_one_rejected_span_is_sent_again_and_then_is_there_no_more(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    batch = await make_ingest_batch(session, actor, (good_request(1), good_request(2)))
+    ids = list(await session.scalars(select(RejectedSpan.id).order_by(RejectedSpan.id)))
+    path = f"{BATCHES}/{batch.id}/replay"
+    assert (await api.post(path, json={"ids": ids[:1]})).json()["left"] == 1
+    assert (await api.post(path, json={"ids": ids[:1]})).status_code == 404
+    assert (await api.post(path)).json()["left"] == 0
+    assert (await api.post(path)).status_code == 409
+
+
+async def test_members_and_keys_of_one_agent_see_their_own_batches_only(
+    client: httpx2.AsyncClient, session: AsyncSession, actor: Actor, member: User
+) -> None:
+    foreign = await make_ingest_batch(session, actor)
+    own = await make_ingest_batch(session, actor_for(member))
+    client.headers.update(await key_headers(session, member))
+    assert [b["id"] for b in (await client.get(BATCHES)).json()["items"]] == [own.id]
+    for path in ("", "/rejected"):
+        assert (await client.get(f"{BATCHES}/{foreign.id}{path}")).status_code == 404
+    assert (await client.post(f"{BATCHES}/{foreign.id}/replay")).status_code == 404
+
+
+async def test_list_needs_as_many_queries_for_many_batches_as_for_one(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, counted: QueryCounter
+) -> None:
+    await make_ingest_batch(session, actor)
+    await api.get(BATCHES)
+    with counted:
+        await api.get(BATCHES)
+    few = counted.count
+    for _ in range(12):
+        await make_ingest_batch(session, actor)
+    counted.statements.clear()
+    with counted:
+        assert len((await api.get(BATCHES)).json()["items"]) == 13
+    assert counted.count == few
+
+
+async def test_old_receipts_are_removed_with_their_rejected_spans(
+    session: AsyncSession, actor: Actor
+) -> None:
+    old, _ = await make_ingest_batch(session, actor), await make_ingest_batch(session, actor)
+    aged = text("UPDATE ingest_batches SET created_at = now() - interval '8 days' WHERE id = :id")
+    await session.execute(aged, {"id": old.id})
+    upkeep = UpkeepService(session, Actor.system(Via.JOB))
+    assert await upkeep.remove_batches(timedelta(days=7)) == 1
+    assert await session.scalar(select(func.count()).select_from(RejectedSpan)) == 1
