@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "a9d3f60c7e14"
-down_revision: str | Sequence[str] | None = "5e7c20a9d1b8"
+down_revision: str | Sequence[str] | None = "b83c5d0e7a41"
 branch_labels = None
 depends_on = None
 

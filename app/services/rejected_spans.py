@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 from sqlalchemy import Select, delete, func, select
@@ -22,6 +23,7 @@ from app.services.ingestion.prepared import Prepared, prepare, short
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import REFUSED
 from app.services.paging import Slice, parse_sort, read_slice
+from app.services.pricing import current_book
 
 REPLAYED_AT_ONCE = 100
 MAX_REASONS = 3
@@ -93,7 +95,8 @@ class RejectedSpanService:
 
     async def _refusal(self, row: RejectedSpan) -> str | None:
         """Store the span; why that is refused, or ``None``. Raise ``Unavailable``."""
-        prepared = prepare(decode_json(orjson.dumps(row.request)), price_span)
+        pricing = partial(price_span, await current_book(self.session))
+        prepared = prepare(decode_json(orjson.dumps(row.request)), pricing)
         if prepared.rejected or not prepared.traces:
             reason = prepared.rejected[0].reason if prepared.rejected else NO_SPAN
             return short(reason, 500)

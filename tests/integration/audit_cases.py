@@ -18,6 +18,7 @@ from tests.factories.users import (
     make_user,
 )
 from tests.integration.audit_world import World
+from tests.otlp.requests import as_json, make_span
 
 API = "/api/v1"
 NEW_PASSWORD = "Better-Horse-8"
@@ -377,5 +378,11 @@ PAGE_CASES: dict[str, Case] = {
 # Whoever asks for a reset has not proved who they are.
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
 # A login that goes on is no event; its start, its end and misuse are.
-NO_EVENT = {f"POST {API}/auth/token/refresh"}
-CASES = PAGE_CASES | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
+# Logs and metrics are not kept.
+NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/logs", "POST /v1/metrics"}
+OTLP_CASES: dict[str, Case] = {"POST /v1/traces": to("/v1/traces", json=as_json([make_span()]))}
+CASES = (
+    PAGE_CASES
+    | OTLP_CASES
+    | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
+)

@@ -58,7 +58,7 @@ async def test_write_leaves_an_event_that_says_who_how_and_what(
     assert events, "the write left no audit event"
     for event in events:
         assert event.actor_user_id == (None if door in BY_NOBODY else user.id)
-        assert event.via is (Via.API if path.startswith(API) else Via.PAGE)
+        assert event.via is (Via.API if path.startswith((API, "/v1/")) else Via.PAGE)
         assert event.request_id == response.headers["x-correlation-id"]
         assert event.ip == "127.0.0.1"
         assert all(len(pair) == 2 for pair in event.changes.values())
