@@ -10,6 +10,7 @@ from app.admin.audit_seals import AuditSealView
 from app.admin.base import ServiceView
 from app.admin.executions import ExecutionView
 from app.admin.idempotency_keys import IdempotencyKeyView
+from app.admin.ingest_batches import IngestBatchView
 from app.admin.jobs import JobView
 from app.admin.model_prices import ModelPriceView
 from app.admin.refresh_tokens import RefreshTokenView
@@ -27,6 +28,7 @@ VIEWS: tuple[type[ServiceView], ...] = (
     ToolView,
     ExecutionView,
     SpanView,
+    IngestBatchView,
     JobView,
     ModelPriceView,
     ApiKeyView,

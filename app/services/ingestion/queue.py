@@ -140,7 +140,7 @@ class IngestQueue:
 
     async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
         async with self._database.unit_of_work() as session:
-            return await IngestBatchService(session, alike(sent[0].actor)).store(sent)
+            return await IngestBatchService(session, sent[0].actor).store(sent)
 
     async def _write_apart(self, taken: Sequence[Waiting], error: Exception) -> None:
         """One after the other, so that what one request holds does not refuse the others."""

@@ -13,6 +13,7 @@ from app.services.refresh_tokens import RefreshTokenService
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.tools import make_tool
@@ -37,6 +38,7 @@ async def test_superuser_reads_list_details_and_export_of_every_table(
     await make_api_key(session, superuser)
     await make_job(session, owner)
     await make_model_price(session, owner)
+    await make_ingest_batch(session, owner)
     hook = await make_webhook_endpoint(session, owner, events=["job.failed"])
     await make_webhook_delivery(session, owner, hook.endpoint)
     await RefreshTokenService(session, owner, settings).open(superuser, None)

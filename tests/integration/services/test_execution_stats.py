@@ -1,7 +1,7 @@
 """Sums by the hour: the same as over the rows, whatever happened to them and whenever."""
 
 import asyncio
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -111,6 +111,30 @@ async def test_sums_are_those_of_the_rows_whatever_changes(
             assert [key for key, _ in summed] == [key for key, _ in exact]
             for (_, ours), (_, theirs) in zip(summed, exact, strict=True):
                 assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("who", ["owner", "key of one agent"])
+async def test_sums_show_nobody_more_than_the_rows_would(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    random = Random(7)  # noqa: S311  (repeatable, no secret)
+    owner = actor_for(await make_user(session, Role.MEMBER))
+    other = actor_for(await make_user(session, Role.MEMBER))
+    own = [(await make_agent(session, owner)).id for _ in range(2)]
+    foreign = (await make_agent(session, other)).id
+    for agent in (*own, foreign) * 6:
+        await insert(session, random, agent)
+    await ExecutionStatsService(session).sum_changed()
+    viewer = owner if who == "owner" else replace(owner, only_agent_id=own[0])
+    exact = await answers(session, viewer, own[0])
+    everything = await answers(session, replace(owner, role=Role.SUPERUSER), own[0])
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 0)
+    summed = await answers(session, viewer, own[0])
+    assert [key for key, _ in summed] == [key for key, _ in exact]
+    for (_, ours), (_, theirs) in zip(summed, exact, strict=True):
+        assert_same(ours, theirs)
+    assert 0 < dict(summed)["all"].runs < dict(everything)["all"].runs
+    assert foreign not in {agent for _, agent in (k for k, _ in summed if isinstance(k, tuple))}
 
 
 async def test_summed_hours_are_read_without_their_runs(
