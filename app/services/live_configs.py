@@ -18,6 +18,8 @@ from app.schemas.agents import AgentConfig, action_for
 from app.services.agents import AgentService, NamedAgent, only_one
 
 MAX_RENDERED = 500
+# Whoever pulls has a key; we know only its hash.
+KEY_HEADER = "X-API-Key=YOUR_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ def render(shown: Shown, snapshot: dict[str, Any]) -> bytes:
             "paused_tools": [tool["name"] for tool in tools if tool["id"] in agent.paused_tools],
             "otel": {
                 "OTEL_EXPORTER_OTLP_ENDPOINT": shown.origin,
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_EXPORTER_OTLP_HEADERS": KEY_HEADER,
                 "OTEL_RESOURCE_ATTRIBUTES": attributes,
             },
         }

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
@@ -38,6 +39,8 @@ from app.schemas.feedback import FeedbackCreate, FeedbackRead
 from app.services.bulk import delete_each, update_each
 from app.services.executions import ExecutionService
 from app.services.feedback import FeedbackService
+from app.services.ingestion.exports import RunExport
+from app.services.ingestion.otlp import JSON
 from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=StrictRoute)
@@ -49,6 +52,10 @@ WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 DELETE = [requires(Permission.EXECUTIONS_DELETE)]
 KNOWN: dict[int | str, dict[str, Any]] = {
     200: {"model": ExecutionReported, "description": "This run was stored before."}
+}
+OTLP_EXPORT: dict[str, Any] = {
+    "description": "A download.",
+    "content": {JSON: {"schema": {"type": "object", "required": ["resourceSpans"]}}},
 }
 
 
@@ -175,6 +182,26 @@ async def get_trace(
         "spans": spans,
         "truncated": execution.span_count > len(spans),
     }
+
+
+@router.get(
+    "/{execution_id}/otlp",
+    dependencies=READ,
+    response_class=StreamingResponse,
+    responses={200: OTLP_EXPORT, **READ_ERRORS},
+)
+async def export_execution(
+    execution_id: ExecutionId, runs: ExecutionServiceDep, request: Request
+) -> StreamingResponse:
+    """The run as an ExportTraceServiceRequest in OTLP's JSON, all spans: POST /v1/traces takes it.
+
+    Spans that came by OpenTelemetry are as they came, but for secrets; others are in its words.
+    """
+    execution = await runs.get(execution_id)
+    export = RunExport(request.app.state.database, runs.actor, execution.id)
+    name = f"{execution.trace_hex}.otlp.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(export.chunks(), media_type=JSON, headers=headers)
 
 
 @router.post(

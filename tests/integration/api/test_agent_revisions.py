@@ -193,6 +193,8 @@ async def test_runtime_is_told_only_when_something_changed(
     assert first.json()["config"] == {"a": 1}
     assert set(first.json()["otel"]) == {
         "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
         "OTEL_RESOURCE_ATTRIBUTES",
     }
     known = {"If-None-Match": first.headers["etag"]}

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from app.models.spans import SpanStatus
+from app.services.ingestion.otlp.checks import HAS_IS_REMOTE, IS_REMOTE
 from app.services.ingestion.wire import Attributes, Origin, WireSpan
 
 Json = dict[str, Any]
@@ -87,5 +88,6 @@ def span_json(span: WireSpan) -> Json:
             }
             for link in span.links
         ],
+        "flags": HAS_IS_REMOTE | IS_REMOTE if span.parent_is_remote else None,
     }
     return {key: value for key, value in found.items() if value not in (None, [])}
