@@ -20,6 +20,7 @@ from app.core.inflate import gunzip
 from app.core.permissions import Permission
 from app.services.ingest_batches import Receipt, Sent
 from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
+from app.services.ingestion.otlp.other_signals import Counting, count_logs, count_points
 from app.services.ingestion.prepared import Prepared, Pricing, prepare
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import IngestQueue
@@ -98,16 +99,24 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
     return answer
 
 
+async def counted(request: Request, queue: IngestQueue, count: Counting) -> int:
+    """How many of a signal are refused with this request."""
+    check_encoding(request)
+    is_json = media_type_of(request) == JSON
+    with ExitStack() as held:
+        body = await received(request, queue, held)
+        return int(await off_the_loop(body, partial(count, body, is_json)))
+
+
 @router.post(
     "/v1/logs",
     operation_id="export_logs",
     openapi_extra=request_body("resourceLogs"),
     responses=ANSWERS,
 )
-async def logs(request: Request) -> Response:
+async def logs(request: Request, queue: QueueDep) -> Response:
     """Answer whoever exports logs too (OTLP ExportLogsServiceRequest): they are not kept."""
-    check_encoding(request)
-    return logs_answer(request, 0, NOT_KEPT)
+    return logs_answer(request, await counted(request, queue, count_logs), NOT_KEPT)
 
 
 @router.post(
@@ -116,7 +125,6 @@ async def logs(request: Request) -> Response:
     openapi_extra=request_body("resourceMetrics"),
     responses=ANSWERS,
 )
-async def metrics(request: Request) -> Response:
+async def metrics(request: Request, queue: QueueDep) -> Response:
     """Answer whoever exports metrics too (OTLP ExportMetricsServiceRequest): they are not kept."""
-    check_encoding(request)
-    return metrics_answer(request, 0, NOT_KEPT)
+    return metrics_answer(request, await counted(request, queue, count_points), NOT_KEPT)

@@ -71,6 +71,8 @@ def traces_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
 
 def logs_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
     message = ExportLogsServiceResponse()
+    if not rejected:
+        return answer(request, message, {})
     message.partial_success.rejected_log_records = rejected
     message.partial_success.error_message = why
     body = {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": why}}
@@ -79,6 +81,8 @@ def logs_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
 
 def metrics_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
     message = ExportMetricsServiceResponse()
+    if not rejected:
+        return answer(request, message, {})
     message.partial_success.rejected_data_points = rejected
     message.partial_success.error_message = why
     body = {"partialSuccess": {"rejectedDataPoints": str(rejected), "errorMessage": why}}

@@ -41,13 +41,17 @@ class OtlpAnswer(BaseModel):
 
 
 def request_body(field: str) -> Json:
-    """Of a request whose list is called ``field``."""
-    shape = {"type": "object", "properties": {field: {"type": "array"}}}
-    content = {
-        JSON: {"schema": shape, "example": {field: [EXAMPLES[field]]}},
-        PROTOBUF: {"schema": {"type": "string", "format": "binary"}, "example": "\n\x00"},
+    """Of a request whose list is called ``field``; the text says that it may be protobuf, too.
+
+    Generators of clients know no name for a body in protobuf, and would leave the operation out.
+    """
+    shape = {
+        "type": "object",
+        "properties": {field: {"type": "array", "items": {"type": "object"}}},
     }
-    return {"requestBody": {"required": True, "content": content}}
+    content = {JSON: {"schema": shape, "example": {field: [EXAMPLES[field]]}}}
+    description = f"As JSON, or the same message as {PROTOBUF}; plain or compressed by gzip."
+    return {"requestBody": {"required": True, "description": description, "content": content}}
 
 
 def error(status: int) -> Json:

@@ -5,10 +5,16 @@ from collections import Counter
 
 import orjson
 import pytest
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from app.core.inflate import gunzip
 from app.exceptions import AppError, BadRequest, PayloadTooLarge
 from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
+from app.services.ingestion.otlp.other_signals import count_logs, count_points
 from app.services.ingestion.prepared import prepare
 from tests.otlp.fuzz import Request, bombs, requests
 from tests.otlp.requests import as_json, as_protobuf, encoded, make_span
@@ -109,3 +115,19 @@ def test_gzip_of_several_members_is_read_and_the_rest_refused() -> None:
             gunzip(broken, LIMIT)
     with pytest.raises(PayloadTooLarge):
         gunzip(packed, 10)
+
+
+def test_other_signals_are_counted_in_both_encodings() -> None:
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {"severityNumber": 9}]}]}]}
+    gauge = {"name": "g", "gauge": {"dataPoints": [{"asDouble": 1.5}]}}
+    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [gauge]}]}]}
+    for count, kind, request, wanted in (
+        (count_logs, ExportLogsServiceRequest, logs, 2),
+        (count_points, ExportMetricsServiceRequest, metrics, 1),
+    ):
+        packed = ParseDict(request, kind()).SerializeToString()
+        assert count(packed, False) == count(json.dumps(request).encode(), True) == wanted
+        assert count(b"", False) == count(b"", True) == 0
+        for broken, is_json in ((b"\xff", False), (b"[]", True), (b"{", True), (b"7", True)):
+            with pytest.raises(BadRequest):
+                count(broken, is_json)
