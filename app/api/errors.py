@@ -120,12 +120,16 @@ def problem(request: HTTPConnection, error: AppError) -> dict[str, Any]:
 
 
 def methods_of(request: HTTPConnection) -> list[str]:
-    """Every method of every route at this path; the router itself knows the first route's only."""
-    methods: set[str] = set()
+    """Every method of every route at this path; the router itself knows the first route's only.
+
+    Where a route has just this path, those with a parameter in its place are not meant.
+    """
+    path = request.url.path
+    found: dict[bool, set[str]] = {True: set(), False: set()}  # by whether the path is written out
     for route in iter_route_contexts(request.app.routes):
-        if route.methods and route.path_regex.match(request.url.path):
-            methods |= route.methods
-    return sorted(methods)
+        if route.methods and route.path_regex.match(path):
+            found[route.path == path] |= route.methods
+    return sorted(found[True] or found[False])
 
 
 def is_other_media_type(request: HTTPConnection, error: Exception) -> bool:

@@ -273,7 +273,9 @@ API_CASES: dict[str, Case] = {
         for verb, row in (("pause", (kind,)), ("resume", ("paused", kind)))
     },
     "POST /model-prices": to(f"{API}/model-prices", json=PRICE),
-    "POST /model-prices/recompute": to(f"{API}/model-prices/recompute", json={"since": SINCE}),
+    "POST /model-prices/costs/recompute": to(
+        f"{API}/model-prices/costs/recompute", json={"since": SINCE}
+    ),
     "PATCH /model-prices/{price_id}": at(
         f"{API}/model-prices/{{}}", "price", json={"input_price": 5}
     ),

@@ -54,7 +54,8 @@ async def create_model_price(
 
 
 @router.post(
-    "/recompute",
+    # Of two parts, so that it is no /{price_id} for other methods.
+    "/costs/recompute",
     status_code=202,
     response_model=JobRead,
     dependencies=MANAGE,

@@ -88,7 +88,7 @@ async def test_price_of_the_same_model_from_the_same_day_is_a_conflict(
 async def test_keys_read_prices_and_only_people_enter_them(api: httpx2.AsyncClient) -> None:
     assert (await api.get(PRICES)).status_code == 200
     assert_envelope(await api.post(PRICES, json=PRICE), 403, "FORBIDDEN")
-    assert_envelope(await api.post(f"{PRICES}/recompute", json=SINCE), 403, "FORBIDDEN")
+    assert_envelope(await api.post(f"{PRICES}/costs/recompute", json=SINCE), 403, "FORBIDDEN")
 
 
 async def test_steps_are_priced_when_they_arrive_and_reported_costs_stay(
@@ -122,9 +122,9 @@ async def test_costs_are_computed_anew_and_totals_repaired(
     both = (await web.post(RUNS, json=mixed)).json()["id"]
     reported = (await web.post(RUNS, json=data | {"external_id": "t", "cost": "0.7"})).json()["id"]
     price = (await web.post(PRICES, json=PRICE)).json()
-    asked = await web.post(f"{PRICES}/recompute", json=SINCE)
+    asked = await web.post(f"{PRICES}/costs/recompute", json=SINCE)
     assert asked.status_code == 202
-    assert_envelope(await web.post(f"{PRICES}/recompute", json=SINCE), 409)
+    assert_envelope(await web.post(f"{PRICES}/costs/recompute", json=SINCE), 409)
     await work_off(app)
     assert await run_of(web, unpriced) == ("0.00048", "computed")
     assert await run_of(web, both) == ("0.50048", "computed")
@@ -143,7 +143,7 @@ async def test_costs_are_computed_anew_and_totals_repaired(
     assert event is not None
     assert event.changes["runs"] == [None, 2]
     await web.delete(f"{PRICES}/{price['id']}")
-    again = await web.post(f"{PRICES}/recompute", json=SINCE)
+    again = await web.post(f"{PRICES}/costs/recompute", json=SINCE)
     await work_off(app)
     assert await run_of(web, unpriced) == (None, "unpriced")
     assert await run_of(web, both) == ("0.5", "reported")
@@ -160,7 +160,7 @@ async def test_recomputing_goes_on_in_pieces(
         for n in range(5)
     ]
     await web.post(PRICES, json=PRICE)
-    asked = await web.post(f"{PRICES}/recompute", json=SINCE)
+    asked = await web.post(f"{PRICES}/costs/recompute", json=SINCE)
     await work_off(app)
     assert {await run_of(web, run_id) for run_id in ids} == {("0.00048", "computed")}
     result = (await web.get(asked.headers["location"])).json()["result"]

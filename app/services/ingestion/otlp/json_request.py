@@ -44,6 +44,14 @@ def objects(parent: Json, *names: str) -> list[Json]:
     return []
 
 
+def entries(request: Json, *names: str) -> list[Json]:
+    """As ``objects``, of the request itself: who writes null there has lost what was to be sent."""
+    for name in names:
+        if name in request and request[name] is None:
+            raise BadRequest(f"{name} must be a list of objects.")
+    return objects(request, *names)
+
+
 def obj(parent: Json, name: str) -> Json:
     found = parent.get(name)
     if found is None:
@@ -145,7 +153,7 @@ def span_of(span: Json, ids: tuple[bytes, bytes], origin: Origin) -> WireSpan:
 
 def located(request: Json) -> Iterator[tuple[Json, Origin]]:
     """Each span and what made it."""
-    for of_resource in objects(request, "resourceSpans", "resource_spans"):
+    for of_resource in entries(request, "resourceSpans", "resource_spans"):
         resource = attributes_of(obj(of_resource, "resource"))
         schema_url = text(of_resource, "schemaUrl")
         for of_scope in objects(of_resource, "scopeSpans", "scope_spans"):

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from app.exceptions import BadRequest
-from app.services.ingestion.otlp.json_request import obj, objects
+from app.services.ingestion.otlp.json_request import entries, obj, objects
 
 Json = dict[str, Any]
 POINTS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
@@ -36,7 +36,7 @@ def count_logs(body: bytes, is_json: bool) -> int:
     request = read(body, is_json, ExportLogsServiceRequest)
     return sum(
         len(objects(scope, "logRecords"))
-        for resource in objects(request, "resourceLogs")
+        for resource in entries(request, "resourceLogs")
         for scope in objects(resource, "scopeLogs")
     )
 
@@ -46,7 +46,7 @@ def count_points(body: bytes, is_json: bool) -> int:
     request = read(body, is_json, ExportMetricsServiceRequest)
     return sum(
         len(objects(obj(metric, kind), "dataPoints"))
-        for resource in objects(request, "resourceMetrics")
+        for resource in entries(request, "resourceMetrics")
         for scope in objects(resource, "scopeMetrics")
         for metric in objects(scope, "metrics")
         for kind in POINTS
