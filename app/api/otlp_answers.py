@@ -4,8 +4,7 @@ Source: opentelemetry-proto, docs/specification.md. Clients send again after 429
 alone, so whatever is our own fault is a 503.
 """
 
-from collections.abc import Mapping
-
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships stubs unmarked
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -50,40 +49,26 @@ def error_answer(request: HTTPConnection, error: AppError) -> Response:
     return JSONResponse({"code": code, "message": message}, status, headers)
 
 
-def answer(request: HTTPConnection, message: Message, body: Mapping[str, object]) -> Response:
+def partial(
+    request: HTTPConnection, message: Message, field: str, rejected: int, why: str
+) -> Response:
+    """``partial_success`` is there only when there is something to say."""
+    if rejected:
+        success = message.partial_success  # type: ignore[attr-defined]  # every export answer's
+        setattr(success, field, rejected)
+        success.error_message = why[:MAX_MESSAGE]
     if media_type_of(request) == JSON:
-        return JSONResponse(body)
+        return JSONResponse(MessageToDict(message))
     return Response(message.SerializeToString(), media_type=PROTOBUF)
 
 
 def traces_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
-    """``partial_success`` is there only when there is something to say."""
-    message = ExportTraceServiceResponse()
-    body: dict[str, object] = {}
-    if rejected or why:
-        message.partial_success.rejected_spans = rejected
-        message.partial_success.error_message = why[:MAX_MESSAGE]
-        body = {
-            "partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": why[:MAX_MESSAGE]}
-        }
-    return answer(request, message, body)
+    return partial(request, ExportTraceServiceResponse(), "rejected_spans", rejected, why)
 
 
 def logs_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
-    message = ExportLogsServiceResponse()
-    if not rejected:
-        return answer(request, message, {})
-    message.partial_success.rejected_log_records = rejected
-    message.partial_success.error_message = why
-    body = {"partialSuccess": {"rejectedLogRecords": str(rejected), "errorMessage": why}}
-    return answer(request, message, body)
+    return partial(request, ExportLogsServiceResponse(), "rejected_log_records", rejected, why)
 
 
 def metrics_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
-    message = ExportMetricsServiceResponse()
-    if not rejected:
-        return answer(request, message, {})
-    message.partial_success.rejected_data_points = rejected
-    message.partial_success.error_message = why
-    body = {"partialSuccess": {"rejectedDataPoints": str(rejected), "errorMessage": why}}
-    return answer(request, message, body)
+    return partial(request, ExportMetricsServiceResponse(), "rejected_data_points", rejected, why)

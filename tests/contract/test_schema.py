@@ -20,7 +20,7 @@ from tests.server import Installation, clean_environment, installed
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 COMMAND = str(Path(sys.executable).with_name("schemathesis"))
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "2")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
 
 
 @pytest.fixture

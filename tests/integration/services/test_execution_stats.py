@@ -90,7 +90,7 @@ async def answers(session: AsyncSession, actor: Actor, agent: int) -> list[tuple
     return found
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 async def test_sums_are_those_of_the_rows_whatever_changes(
     session: AsyncSession, actor: Actor, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
