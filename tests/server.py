@@ -22,6 +22,7 @@ from app.core.permissions import Role
 from app.core.security import Signer
 from tests.factories.api_keys import make_api_key
 from tests.factories.users import make_session_token, make_user
+from tests.launching import Launched
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 READY_WITHIN_S = 60
@@ -63,7 +64,7 @@ class ServerProcess:
         self._environment = clean_environment(
             DATABASE_URL=database_url, SECRET_KEY=SECRET, **(UNLIMITED | environment)
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Launched | subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,27 +80,32 @@ class ServerProcess:
             raise RuntimeError("The server does not run.")
         return self._process.pid
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
+    def launch(self) -> Launched | subprocess.Popen[bytes]:
+        arguments = ["serve", "--port", str(self.port)]
+        return Launched(arguments, self._folder, self._environment, self.log)
 
-    def start(self) -> None:
-        """Return once it is ready. Raise ``RuntimeError`` with its last words when it is not."""
+    def started(self, *command: str) -> subprocess.Popen[bytes]:
+        """Another command in its place."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(),
+            return subprocess.Popen(
+                command,
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+
+    def start(self) -> None:
+        """Return once it is ready. Raise ``RuntimeError`` with its last words when it is not."""
+        self._process = self.launch()
         try:
             self._wait_ready(self._process)
         except BaseException:
             self.kill()
             raise
 
-    def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_ready(self, process: Launched | subprocess.Popen[bytes]) -> None:
         give_up_at = time.monotonic() + READY_WITHIN_S
         with httpx2.Client(base_url=self.url, timeout=5, trust_env=False) as client:
             while time.monotonic() < give_up_at:

@@ -1,8 +1,6 @@
 """A server whose background work is done: a worker beside it that may reach this machine."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
+from tests.launching import Launched
 from tests.server import SECRET, ServerProcess, clean_environment
 
 BOSS = "boss@example.com"
@@ -49,7 +48,7 @@ class WorkedSite:
 
     url: str
     seed: Seed
-    worker: subprocess.Popen[bytes]
+    worker: Launched
 
     def api(self) -> httpx2.Client:
         headers = {"X-API-Key": self.seed.api_key}
@@ -90,11 +89,10 @@ def working_site(url: str, seed: Seed, folder: Path) -> Iterator[WorkedSite]:
     environment = clean_environment(
         DATABASE_URL=url, SECRET_KEY=SECRET, OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8"
     )
-    command = [sys.executable, "-m", "app", "worker"]
-    with ServerProcess(url, folder) as server, (folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    with ServerProcess(url, folder) as server:
+        worker = Launched(["worker"], folder, environment, folder / "worker.log")
         try:
             yield WorkedSite(server.url, seed, worker)
         finally:
-            worker.terminate()
+            worker.send_signal(signal.SIGTERM)
             worker.wait(20)

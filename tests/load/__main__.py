@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,8 +33,10 @@ console = Console()
 class BareServer(ServerProcess):
     """The app of ``bare.py``, as one uvicorn worker."""
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "uvicorn", "tests.load.bare:app", "--port", str(self.port)]
+    def launch(self) -> subprocess.Popen[bytes]:
+        return self.started(
+            *(sys.executable, "-m", "uvicorn", "tests.load.bare:app", "--port", str(self.port))
+        )
 
 
 @contextlib.contextmanager

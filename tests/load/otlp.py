@@ -37,9 +37,9 @@ console = Console()
 class Ceiling(ServerProcess):
     """The app of ``otlp_ceiling.py``, as one uvicorn worker."""
 
-    def command(self) -> list[str]:
+    def launch(self) -> subprocess.Popen[bytes]:
         uvicorn = [sys.executable, "-m", "uvicorn", "tests.load.otlp_ceiling:app"]
-        return [*uvicorn, "--port", str(self.port), "--log-level", "warning"]
+        return self.started(*uvicorn, "--port", str(self.port), "--log-level", "warning")
 
 
 @dataclass(frozen=True, slots=True)
