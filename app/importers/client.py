@@ -12,6 +12,8 @@ import httpx2
 
 Json = dict[str, Any]  # an object of the API
 API_PREFIX = "/api/v1"
+TRACES = "/v1/traces"  # OpenTelemetry's paths begin at the origin
+JSON_BODY = {"Content-Type": "application/json"}
 # Answers that say "later", and the pauses in seconds before each further try.
 LATER = frozenset({429, 502, 503, 504})
 PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30)
@@ -32,9 +34,9 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A run ready to be sent: its number in the file from 1, its external id, its JSON."""
+    """A run ready to be sent: what it is called where it comes from, its external id, its JSON."""
 
-    number: int
+    name: str
     external_id: str
     body: bytes
 
@@ -46,6 +48,10 @@ class Tally:
     created: int = 0
     known: int = 0
     refused: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.created} created, {self.known} known, {len(self.refused)} refused"
 
     def add(self, other: "Tally") -> None:
         self.created += other.created
@@ -81,10 +87,10 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
 
 
 def problem_of(response: httpx2.Response) -> str:
-    """The message of an error envelope, with the fields it names."""
+    """The message of an error envelope with the fields it names, or of a ``google.rpc.Status``."""
     try:
-        error = response.json()["error"]
-        return explained(error)
+        said = response.json()
+        return explained(said["error"]) if "error" in said else str(said["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"The server answered {response.status_code}, not as Greenroom does."
 
@@ -114,7 +120,7 @@ class Greenroom:
         self._url, self._notify, self._pause = origin_of(url), notify, pause
         try:
             self._http = httpx2.Client(
-                base_url=self._url + API_PREFIX, headers={"X-API-Key": key}, timeout=TIMEOUT
+                base_url=self._url, headers={"X-API-Key": key}, timeout=TIMEOUT
             )
         except httpx2.InvalidURL as error:
             raise ApiError(f"{url} is not an address: {error}.") from error
@@ -158,9 +164,8 @@ class Greenroom:
     def record(self, items: Sequence[Item]) -> Tally:
         """Send runs in one request; in halves where the request as a whole is refused."""
         body = b'{"items":[' + b",".join(item.body for item in items) + b"]}"
-        headers = {"Content-Type": "application/json"}
         try:
-            answer = self._call("POST", "/executions/batch", content=body, headers=headers)
+            answer = self._call("POST", "/executions/batch", content=body, headers=JSON_BODY)
         except ApiError as error:
             if error.status not in PERHAPS_ONE_ITEM:
                 raise
@@ -175,9 +180,18 @@ class Greenroom:
         tally.add(self.record(items[middle:]))
         return tally
 
+    # Spans
+
+    def export(self, body: bytes) -> Json:
+        """Send an ExportTraceServiceRequest in JSON: the ExportTraceServiceResponse."""
+        return self._answer("POST", TRACES, content=body, headers=JSON_BODY)
+
     # Requests
 
     def _call(self, method: str, path: str, **options: Any) -> Json:  # httpx2's request options
+        return self._answer(method, API_PREFIX + path, **options)
+
+    def _answer(self, method: str, path: str, **options: Any) -> Json:  # as above
         """The JSON object of a good answer. Raise ``ApiError`` for any other."""
         response = self._send(method, path, **options)
         if not response.is_success:
@@ -219,7 +233,7 @@ class Greenroom:
 
 
 def refusal(item: Item, reason: str) -> str:
-    return f"Run {item.number} ({item.external_id}): {reason}"
+    return f"{item.name} ({item.external_id}): {reason}"
 
 
 def tally_of(items: Sequence[Item], answer: Json) -> Tally:

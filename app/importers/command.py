@@ -8,36 +8,39 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.importers.agents import Wanted, ensure_agent
-from app.importers.client import ApiError, Greenroom, Item, Tally
+from app.importers.client import Greenroom, Item, Tally
+from app.importers.files import InputError
 from app.importers.openai_messages import (
     DEFAULT_BASE_TIME,
     Target,
     content_sha256,
     execution_of,
 )
+from app.importers.screen import (
+    GOOD,
+    ApiKey,
+    DryRun,
+    Url,
+    conclude,
+    ending_in_words,
+    progress_bar,
+    say,
+)
 from app.importers.survey import Survey
-from app.importers.transcripts import TranscriptError, read_transcripts
+from app.importers.trace_commands import import_otlp_json
+from app.importers.transcripts import read_transcripts
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-SHOWN_REFUSALS = 20
 
 importers = typer.Typer(no_args_is_help=True, help="Bring runs in from elsewhere.")
-console = Console(stderr=True, highlight=False)
+importers.command(name="otlp-json")(import_otlp_json)
 
 
 @importers.callback()
 def group() -> None:
     """Bring runs in from elsewhere."""
-
-
-def say(text: str, sign: str = "[yellow]•[/]") -> None:
-    """One line on stderr; what a terminal cannot write is replaced."""
-    console.print(f"{sign} {escape(text.encode('utf-8', 'replace').decode())}", soft_wrap=True)
 
 
 def survey_of(path: Path) -> Survey:
@@ -46,7 +49,7 @@ def survey_of(path: Path) -> Survey:
     for transcript in read_transcripts(path):
         survey.add(transcript)
     if not survey.runs:
-        raise TranscriptError(f"There are no runs in {path}.")
+        raise InputError(f"There are no runs in {path}.")
     return survey
 
 
@@ -58,7 +61,7 @@ def items_of(path: Path, target: Target) -> Iterator[Item]:
         seen[content] += 1
         execution = execution_of(transcript, target, seen[content])
         text = json.dumps(execution, separators=(",", ":"))
-        yield Item(transcript.index + 1, execution["external_id"], text.encode())
+        yield Item(f"Run {transcript.index + 1}", execution["external_id"], text.encode())
 
 
 def batches_of(items: Iterable[Item], most: int, max_bytes: int) -> Iterator[list[Item]]:
@@ -77,8 +80,7 @@ def batches_of(items: Iterable[Item], most: int, max_bytes: int) -> Iterator[lis
 
 def send_all(api: Greenroom, batches: Iterable[list[Item]], total: int) -> Tally:
     tally = Tally()
-    columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("import", total=total)
         for batch in batches:
             tally.add(api.record(batch))
@@ -86,27 +88,16 @@ def send_all(api: Greenroom, batches: Iterable[list[Item]], total: int) -> Tally
     return tally
 
 
-def conclude(tally: Tally) -> None:
-    for line in tally.refused[:SHOWN_REFUSALS]:
-        say(line, "[red]✗[/]")
-    if len(tally.refused) > SHOWN_REFUSALS:
-        say(f"and {len(tally.refused) - SHOWN_REFUSALS} more.", "[red]✗[/]")
-    summary = f"{tally.created} created, {tally.known} known, {len(tally.refused)} refused"
-    say(summary, "[red]✗[/]" if tally.refused else "[green]✓[/]")
-    if tally.refused:
-        raise typer.Exit(1)
-
-
 def moment(text: str) -> datetime:
-    """An ISO 8601 time, UTC where it names no zone. Raise ``TranscriptError`` for what is none."""
+    """An ISO 8601 time, UTC where it names no zone. Raise ``InputError`` for what is none."""
     try:
         value = datetime.fromisoformat(text.strip())
         value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         example = "2024-05-15T15:00:00Z"
-        raise TranscriptError(f"--base-time must be a time such as {example}.") from error
+        raise InputError(f"--base-time must be a time such as {example}.") from error
     if value > datetime.now(UTC):
-        raise TranscriptError("--base-time must not be in the future.")
+        raise InputError("--base-time must not be in the future.")
     return value
 
 
@@ -114,34 +105,29 @@ def moment(text: str) -> datetime:
 def openai_messages(
     file: Annotated[Path, typer.Argument(help="Runs with their messages, as JSON or JSON Lines.")],
     agent: Annotated[str, typer.Option(help="Name of the agent to report for.")],
-    url: Annotated[str, typer.Option(help="Address of Greenroom.", envvar="GREENROOM_URL")],
-    api_key: Annotated[
-        str,
-        typer.Option(
-            help="Better given in the environment: a shell keeps what is typed.",
-            envvar="GREENROOM_API_KEY",
-        ),
-    ],
+    url: Url,
+    api_key: ApiKey,
     model: Annotated[str | None, typer.Option(help="Where the file names none.")] = None,
     base_time: Annotated[
         str, typer.Option(help="Start of the first run (ISO 8601); the next is an hour later.")
     ] = DEFAULT_BASE_TIME.isoformat(),
     batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Runs per request.")] = 20,
     create_agent: Annotated[bool, typer.Option(help="Make the agent when missing.")] = True,
+    dry_run: DryRun = False,
 ) -> None:
     """Import OpenAI chat transcripts as runs with spans.
 
     Doing it again, or after it was cut off, adds what is missing and changes nothing else.
     """
     wanted = Wanted(agent.strip().lower(), model, create_agent)
-    try:
+    with ending_in_words():
         start = moment(base_time)
         survey = survey_of(file)
+        if dry_run:
+            say(f"Runs: {survey.runs} found, nothing sent", GOOD)
+            return
         with Greenroom(url, api_key, say) as api:
             target = Target(ensure_agent(api, wanted, survey, say), model, start)
             batches = batches_of(items_of(file, target), batch_size, MAX_BATCH_BYTES)
             tally = send_all(api, batches, survey.runs)
-    except (TranscriptError, ApiError) as error:
-        say(str(error), "[red]✗[/]")
-        raise typer.Exit(1) from None
-    conclude(tally)
+    conclude(tally.summary, tally.refused)

@@ -1,11 +1,7 @@
 """The client against a real HTTP server on loopback that answers as it is told."""
 
 import json
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -18,73 +14,17 @@ from app.importers.client import (
     retry_after_s,
 )
 from app.importers.command import batches_of
+from tests.unit.importers.remote import Answer, Remote, answer
 
-Answer = tuple[int, dict[str, str], str]
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
-
-
-def answer(status: int, body: Any, **headers: str) -> Answer:
-    return status, headers, json.dumps(body)
 
 
 def problem(status: int, message: str, **headers: str) -> Answer:
     return answer(status, {"error": {"code": "X", "message": message, "details": []}}, **headers)
 
 
-class Told:
-    """Answers in the order they were put; ``bodies`` are the requests' so far."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-        self.bodies: list[bytes] = []
-
-    def reply(self, handler: BaseHTTPRequestHandler) -> None:
-        size = int(handler.headers.get("content-length", 0))
-        self.bodies.append(handler.rfile.read(size))
-        status, headers, text = self.answers.pop(0)
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("content-length", str(len(text.encode())))
-        handler.end_headers()
-        handler.wfile.write(text.encode())
-
-
-class Remote:
-    """A server that answers as told, and a client of it that notes its pauses and words."""
-
-    def __init__(self, told: Told, url: str) -> None:
-        self.told = told
-        self.said: list[str] = []
-        self.pauses: list[float] = []
-        self.api = Greenroom(url, "gr_key", self.said.append, self.pauses.append)
-
-
-@pytest.fixture
-def remote() -> Iterator[Remote]:
-    told = Told()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            told.reply(self)
-
-        do_GET = do_POST  # noqa: N815  (named by the base class)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the output of the tests clean."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        remote = Remote(told, f"http://127.0.0.1:{server.server_port}")
-        with remote.api:
-            yield remote
-        server.shutdown()
-        thread.join()
-
-
 def items(count: int, size: int = 10) -> list[Item]:
-    return [Item(n + 1, f"run-{n}", b'"' + b"x" * (size - 2) + b'"') for n in range(count)]
+    return [Item(f"Run {n + 1}", f"run-{n}", b'"' + b"x" * (size - 2) + b'"') for n in range(count)]
 
 
 def stored(*statuses: int) -> Answer:

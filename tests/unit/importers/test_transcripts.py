@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.importers.transcripts import TranscriptError, read_transcripts
+from app.importers.files import InputError
+from app.importers.transcripts import read_transcripts
 
 MESSAGE = {"role": "user", "content": "Hallo ☀"}
 MESSAGES = [MESSAGE, {"role": "assistant", "content": None}]
@@ -57,7 +58,7 @@ NO_LIST = 'Run 1 has no list of messages (under "messages" or "traj").'
     ],
 )
 def test_faults_are_named_with_their_place(tmp_path: Path, content: Any, message: str) -> None:
-    with pytest.raises(TranscriptError) as raised:
+    with pytest.raises(InputError) as raised:
         list(read_transcripts(write(tmp_path, json.dumps(content))))
     assert str(raised.value) == message
 
@@ -75,15 +76,15 @@ def test_faults_are_named_with_their_place(tmp_path: Path, content: Any, message
     ],
 )
 def test_files_that_are_no_json_are_named(tmp_path: Path, text: str | bytes, message: str) -> None:
-    with pytest.raises(TranscriptError) as raised:
+    with pytest.raises(InputError) as raised:
         list(read_transcripts(write(tmp_path, text)))
     assert message in str(raised.value)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TranscriptError, match="No such file"):
+    with pytest.raises(InputError, match="No such file"):
         list(read_transcripts(tmp_path / "missing.json"))
-    with pytest.raises(TranscriptError, match="Is a directory"):
+    with pytest.raises(InputError, match="Is a directory"):
         list(read_transcripts(tmp_path))
 
 
@@ -92,5 +93,5 @@ def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
     runs = read_transcripts(path)
     assert next(runs).index == 0
     assert next(runs).index == 1
-    with pytest.raises(TranscriptError, match="line 3"):
+    with pytest.raises(InputError, match="line 3"):
         next(runs)

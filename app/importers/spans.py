@@ -1,0 +1,163 @@
+"""Spans on their way to ``/v1/traces``: requests joined and cut to size, and what became of them.
+
+A request is an ExportTraceServiceRequest in OTLP's JSON (opentelemetry-proto, trace_service.proto).
+The server stores spans by their ids, so that sending them again changes nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.importers.client import PERHAPS_ONE_ITEM, ApiError, Greenroom, Json
+
+# Servers take more, but a request this small is soon answered and cheap to repeat.
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+# Lines with fewer spans go together: a request for each would run into the rate limit.
+MIN_SPANS = 500
+TOO_LARGE = 413
+# From the outside in, each by the names that plain protobuf JSON has for it as well.
+LEVELS = (("resourceSpans", "resource_spans"), ("scopeSpans", "scope_spans"), ("spans",))
+Levels = tuple[tuple[str, ...], ...]
+Given = list[tuple[int, Json]]  # requests, each with its line
+
+
+def list_in(parent: Any, names: tuple[str, ...]) -> tuple[str, list[Any]] | None:  # JSON values
+    """The first of these names that holds a list, and the list."""
+    if not isinstance(parent, dict):
+        return None
+    found = ((name, parent[name]) for name in names if isinstance(parent.get(name), list))
+    return next(found, None)
+
+
+def span_count(parent: Any, levels: Levels = LEVELS) -> int:  # a JSON value
+    """What has not the shape of a request holds no spans."""
+    found = list_in(parent, levels[0])
+    if found is None:
+        return 0
+    return sum(span_count(item, levels[1:]) for item in found[1]) if levels[1:] else len(found[1])
+
+
+def halves(parent: Any, levels: Levels = LEVELS) -> list[Json]:  # a JSON value
+    """The same spans in two requests, cut as far outside as can be; none for a single span."""
+    found = list_in(parent, levels[0]) if levels else None
+    if found is None or not found[1]:
+        return []
+    name, items = found
+    middle = len(items) // 2
+    if middle:
+        return [parent | {name: part} for part in (items[:middle], items[middle:])]
+    return [parent | {name: [half]} for half in halves(items[0], levels[1:])]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is sent at once: requests of one file."""
+
+    path: Path
+    given: Given
+
+    @property
+    def where(self) -> str:
+        first, last = self.given[0][0], self.given[-1][0]
+        return f"{self.path}, {f'line {first}' if first == last else f'lines {first} to {last}'}"
+
+    @property
+    def spans(self) -> int:
+        return sum(span_count(request) for _, request in self.given)
+
+    def body(self) -> bytes:
+        """One request."""
+        found = [list_in(request, LEVELS[0]) for _, request in self.given]
+        entries = [entry for known in found if known for entry in known[1]]
+        return json.dumps({"resourceSpans": entries}, separators=(",", ":")).encode()
+
+    def halves(self) -> list["Part"]:
+        """None for a single span."""
+        middle = len(self.given) // 2
+        if middle:
+            return [Part(self.path, half) for half in (self.given[:middle], self.given[middle:])]
+        line, request = self.given[0]
+        return [Part(self.path, [(line, half)]) for half in halves(request)]
+
+
+def joined(parts: Iterable[Part]) -> Iterator[Part]:
+    """The same requests of a file, the small ones together."""
+    held: Given = []
+    count = 0
+    for part in parts:
+        held += part.given
+        count += part.spans
+        if count >= MIN_SPANS:
+            yield Part(part.path, held)
+            held, count = [], 0
+    if held:
+        yield Part(part.path, held)
+
+
+@dataclass(slots=True)
+class SpanTally:
+    """What became of the spans that were sent; ``told`` holds a line for each refusal."""
+
+    stored: int = 0
+    refused: int = 0
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        return f"Spans: {self.stored} stored, {self.refused} refused"
+
+    def refuse(self, part: Part, refused: int, why: str) -> None:
+        self.refused += refused
+        self.told.append(f"{part.where}: {refused} of {part.spans} refused. {why}".rstrip())
+
+
+class Exporter:
+    """Sends parts to one server; its ``tally`` is of all that were sent."""
+
+    def __init__(self, api: Greenroom, notify: Callable[[str], None]) -> None:
+        self.tally = SpanTally()
+        self._api, self._notify = api, notify
+        self._max_bytes = MAX_REQUEST_BYTES
+
+    def send(self, part: Part) -> None:
+        """In pieces where it is large, or where the server refuses it as a whole.
+
+        Raise ``ApiError`` when the server cannot be used.
+        """
+        body = part.body()
+        pieces = part.halves() if len(body) > self._max_bytes else []
+        if not pieces:
+            pieces = self._try(part, body)
+        for piece in pieces:
+            self.send(piece)
+
+    def _try(self, part: Part, body: bytes) -> list[Part]:
+        """What is to be sent instead, where it was refused as a whole."""
+        try:
+            self._note(part, self._api.export(body))
+        except ApiError as error:
+            if error.status not in PERHAPS_ONE_ITEM:
+                raise
+            pieces = part.halves()
+            if error.status == TOO_LARGE:
+                # The halves still go whole; what comes is cut before it is refused again.
+                self._max_bytes = min(self._max_bytes, len(body) * 3 // 4)
+            if not pieces:
+                self.tally.refuse(part, part.spans, str(error))
+            return pieces
+        return []
+
+    def _note(self, part: Part, answer: Json) -> None:
+        """Raise ``ApiError`` for an answer that is none of the protocol's."""
+        partial = answer.get("partialSuccess") or {}
+        try:
+            refused, why = int(partial.get("rejectedSpans", 0)), partial.get("errorMessage", "")
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ApiError("The server's answer does not say how many spans it refused.") from error
+        self.tally.stored += part.spans - refused
+        if refused:
+            self.tally.refuse(part, refused, why)
+        elif why:
+            self._notify(f"{part.where}: {why}")

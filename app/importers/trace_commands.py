@@ -1,0 +1,77 @@
+"""The importers that send spans as OpenTelemetry has them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from app.importers import otlp_json
+from app.importers.client import ApiError, Greenroom
+from app.importers.files import Faults, InputError
+from app.importers.screen import (
+    ApiKey,
+    DryRun,
+    Files,
+    Url,
+    conclude,
+    ending_in_words,
+    progress_bar,
+    say,
+)
+from app.importers.spans import Exporter, Part, joined
+
+Reader = Callable[[Path, Faults, Callable[[str], None]], Iterator[Part]]
+
+
+class Source:
+    """The parts of some files, read one after another; ``problems`` says which are left out."""
+
+    def __init__(self, files: Sequence[Path], read: Reader) -> None:
+        self.problems: list[str] = []
+        self._files, self._read = files, read
+
+    def parts(self) -> Iterator[Part]:
+        with progress_bar() as progress:
+            for path in progress.track(self._files):
+                yield from joined(self._parts_of(path))
+
+    def _parts_of(self, path: Path) -> Iterator[Part]:
+        """Where a file cannot be read on, that is a problem, and the next one follows."""
+        try:
+            yield from self._read(path, self._fault, say)
+        except InputError as error:
+            self._fault(error)
+
+    def _fault(self, error: InputError) -> None:
+        self.problems.append(str(error))
+
+
+def check(source: Source) -> None:
+    spans = sum(part.spans for part in source.parts())
+    conclude(f"Spans: {spans} found, nothing sent", source.problems)
+
+
+def send(source: Source, url: str, api_key: str) -> None:
+    """Where the server ends it early, say so beside all that was found until then."""
+    with ending_in_words(), Greenroom(url, api_key, say) as api:
+        exporter = Exporter(api, say)
+        stopped: list[str] = []
+        try:
+            for part in source.parts():
+                exporter.send(part)
+        except ApiError as error:
+            stopped.append(str(error))
+    conclude(exporter.tally.summary, [*stopped, *source.problems, *exporter.tally.told])
+
+
+def import_spans(source: Source, url: str, api_key: str, *, dry_run: bool) -> None:
+    if dry_run:
+        check(source)
+        return
+    send(source, url, api_key)
+
+
+def import_otlp_json(files: Files, url: Url, api_key: ApiKey, dry_run: DryRun = False) -> None:
+    """Import spans from files of OTLP's JSON, as the OpenTelemetry Collector writes them.
+
+    Doing it again, or after it was cut off, adds what is missing and changes nothing else.
+    """
+    import_spans(Source(files, otlp_json.parts_of), url, api_key, dry_run=dry_run)

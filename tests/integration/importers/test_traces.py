@@ -1,0 +1,46 @@
+"""Files of other tools, imported into a running server through HTTP only."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.importing import imported
+from tests.integration.importers.conftest import LIMIT
+from tests.otlp.requests import as_json, make_span
+from tests.otlp.state import state_of
+from tests.server import Installation
+
+
+async def state(home: Installation, *traces: str) -> list[list[Any]]:
+    async with home.database.unit_of_work() as session:
+        return await state_of(session, [bytes.fromhex(trace) for trace in traces])
+
+
+async def runs(home: Installation, trace: str) -> list[dict[str, Any]]:
+    async with home.api_client() as api:
+        answer = await api.get("/api/v1/executions", params={"q": trace})
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def test_spans_of_a_collectors_file_are_stored_once(
+    server: Installation, tmp_path: Path
+) -> None:
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 2}
+    calls = [make_span(n, trace=7, parent=1, attributes=chat) for n in range(2, 100)]
+    nowhere = make_span(100, trace=7, parent=1, trace_id=bytes(16))
+    lines = [json.dumps(as_json(part)) for part in ([make_span(1, trace=7)], [*calls, nowhere])]
+    assert len(lines[1]) > int(LIMIT)
+    path = tmp_path / "traces.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join([lines[0], "{", lines[1]]).encode()))
+    code, said = await imported(server, "otlp-json", path)
+    assert (code, "Spans: 99 stored, 1 refused" in said) == (1, True), said
+    assert "line 3: 1 of" in said
+    assert "(line 2, column 2)" in said
+    trace = (7).to_bytes(16, "big").hex()
+    (run,) = await runs(server, trace)
+    assert (run["span_count"], run["input_tokens"]) == (99, 2 * len(calls))
+    before = await state(server, trace)
+    assert (await imported(server, "otlp-json", path))[1] == said
+    assert await state(server, trace) == before
