@@ -29,13 +29,14 @@ from app.importers.screen import (
     say,
 )
 from app.importers.survey import Survey
-from app.importers.trace_commands import import_otlp_json
+from app.importers.trace_commands import import_langfuse, import_otlp_json
 from app.importers.transcripts import read_transcripts
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 importers = typer.Typer(no_args_is_help=True, help="Bring runs in from elsewhere.")
 importers.command(name="otlp-json")(import_otlp_json)
+importers.command(name="langfuse")(import_langfuse)
 
 
 @importers.callback()

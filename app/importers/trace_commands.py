@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from app.importers import otlp_json
+from app.importers import langfuse, otlp_json
 from app.importers.client import ApiError, Greenroom
 from app.importers.files import Faults, InputError
 from app.importers.screen import (
@@ -75,3 +75,11 @@ def import_otlp_json(files: Files, url: Url, api_key: ApiKey, dry_run: DryRun = 
     Doing it again, or after it was cut off, adds what is missing and changes nothing else.
     """
     import_spans(Source(files, otlp_json.parts_of), url, api_key, dry_run=dry_run)
+
+
+def import_langfuse(files: Files, url: Url, api_key: ApiKey, dry_run: DryRun = False) -> None:
+    """Import traces that Langfuse exports, with their observations.
+
+    Doing it again, or after it was cut off, adds what is missing and changes nothing else.
+    """
+    import_spans(Source(files, langfuse.parts_of), url, api_key, dry_run=dry_run)

@@ -17,9 +17,9 @@ from tests.otlp.framework_traces import (
     FOLDER,
     NAMES,
     conversations,
+    decoded,
     observations,
     spans,
-    wire_span,
 )
 
 pytestmark = [
@@ -77,14 +77,15 @@ DEVIATIONS: dict[tuple[str, str], str] = {
 
 
 def read(name: str) -> dict[str, SpanFacts]:
-    return {o.id: read_span(wire_span(o)) for o in observations(name)}
+    return {span_id: read_span(span) for span_id, span in decoded(name).items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_kinds_are_those_that_the_steps_say(name: str) -> None:
     facts = read(name)
     wanted = {
-        o.id: BETTER_KINDS.get(o.raw["name"], KINDS[o.raw["type"]]) for o in observations(name)
+        o.raw["id"]: BETTER_KINDS.get(o.raw["name"], KINDS[o.raw["type"]])
+        for o in observations(name)
     }
     assert {step: found.kind for step, found in facts.items()} == wanted
 
@@ -93,7 +94,7 @@ def test_kinds_are_those_that_the_steps_say(name: str) -> None:
 def test_models_and_tokens_are_those_that_were_counted(name: str) -> None:
     facts = read(name)
     for observation in observations(name):
-        usage, found = observation.raw["usageDetails"], facts[observation.id]
+        usage, found = observation.raw["usageDetails"], facts[observation.raw["id"]]
         if observation.raw["type"] == "GENERATION":
             assert (found.usage.input, found.usage.output) == (usage["input"], usage["output"])
             assert found.model_name == observation.raw["model"].rpartition("/")[2]

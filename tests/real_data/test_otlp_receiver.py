@@ -14,7 +14,7 @@ from app.models import User
 from app.services.ingestion.otlp import JSON, PROTOBUF
 from app.services.ingestion.wire import WireSpan
 from tests.factories.clients import key_headers
-from tests.otlp.framework_traces import FOLDER, NAMES, observations, spans
+from tests.otlp.framework_traces import FOLDER, NAMES, counted, spans
 from tests.otlp.requests import encoded
 from tests.otlp.state import state_of
 
@@ -75,14 +75,6 @@ async def test_published_traces_make_the_same_runs_in_every_way(
         await forget(session)
         await send(client, found, way)
         assert await state_of(session, [found[0].trace_id]) == wanted, way
-
-
-def counted(name: str) -> dict[str, int]:
-    """What Langfuse counted, over the calls of models that have no such call below them."""
-    calls = {o.id: o.raw for o in observations(name) if o.raw["type"] == "GENERATION"}
-    above = {raw["parentObservationId"] for raw in calls.values()}
-    usages = [raw["usageDetails"] for key, raw in calls.items() if key not in above]
-    return {side: sum(usage[side] for usage in usages) for side in ("input", "output")}
 
 
 @pytest.mark.parametrize("name", NAMES)

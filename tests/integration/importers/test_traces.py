@@ -44,3 +44,36 @@ async def test_spans_of_a_collectors_file_are_stored_once(
     before = await state(server, trace)
     assert (await imported(server, "otlp-json", path))[1] == said
     assert await state(server, trace) == before
+
+
+def step(trace: str, name: str, above: str | None, **values: Any) -> dict[str, Any]:
+    """An observation as Langfuse exports it."""
+    times = {"startTime": "2025-06-11T14:01:32.598Z", "endTime": "2025-06-11T14:01:39.589Z"}
+    ids = {"id": name, "traceId": trace, "parentObservationId": above, "name": name}
+    return {"type": "SPAN", "level": "DEFAULT", "metadata": "{}"} | times | ids | values
+
+
+async def test_exported_trace_of_langfuse_is_stored_once_with_the_costs_that_were_provided(
+    server: Installation, tmp_path: Path
+) -> None:
+    trace = "00000000-0000-0000-0000-000000000009"
+    usage = {"usageDetails": {"input": 7, "output": 3}, "model": "house-model"}
+    costs = {"providedCostDetails": {"total": 0.5}, "costDetails": {"total": 0.75}}
+    steps = [
+        step(trace, "run", None, input="Where is my bag?", output="In Rome."),
+        step(trace, "call", "run", type="GENERATION", **usage, **costs),
+    ]
+    path, bad = tmp_path / "trace.json", tmp_path / "bad.json"
+    path.write_text(json.dumps({"trace": {"sessionId": "chat-9"}, "observations": steps}))
+    bad.write_text("{}")
+    code, said = await imported(server, "langfuse", bad, path)
+    assert (code, "Spans: 2 stored, 0 refused" in said) == (1, True), said
+    assert f"{bad}, line 1: This is no trace of Langfuse" in said
+    stored_as = trace.replace("-", "")
+    (run,) = await runs(server, stored_as)
+    assert (run["input_tokens"], run["output_tokens"], run["span_count"]) == (7, 3, 2)
+    assert (float(run["cost"]), run["cost_source"]) == (0.5, "reported")
+    assert (run["status"], run["session_id"]) == ("succeeded", "chat-9")
+    before = await state(server, stored_as)
+    assert (await imported(server, "langfuse", path))[0] == 0
+    assert await state(server, stored_as) == before
