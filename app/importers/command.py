@@ -1,40 +1,13 @@
 """``python -m app import``: the importers on the command line."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from app.importers.agents import Wanted, ensure_agent
-from app.importers.client import Greenroom, Item, Tally
-from app.importers.files import InputError
-from app.importers.openai_messages import (
-    DEFAULT_BASE_TIME,
-    Target,
-    content_sha256,
-    execution_of,
-)
-from app.importers.screen import (
-    GOOD,
-    ApiKey,
-    DryRun,
-    Url,
-    conclude,
-    ending_in_words,
-    progress_bar,
-    say,
-)
-from app.importers.survey import Survey
+from app.importers.run_commands import import_openai_messages, import_swe_agent
 from app.importers.trace_commands import import_langfuse, import_otlp_json
-from app.importers.transcripts import read_transcripts
-
-MAX_BATCH_BYTES = 4 * 1024 * 1024
 
 importers = typer.Typer(no_args_is_help=True, help="Bring runs in from elsewhere.")
+importers.command(name="openai-messages")(import_openai_messages)
+importers.command(name="swe-agent")(import_swe_agent)
 importers.command(name="otlp-json")(import_otlp_json)
 importers.command(name="langfuse")(import_langfuse)
 
@@ -42,93 +15,3 @@ importers.command(name="langfuse")(import_langfuse)
 @importers.callback()
 def group() -> None:
     """Bring runs in from elsewhere."""
-
-
-def survey_of(path: Path) -> Survey:
-    """Read the whole file once, so that a fault in it is found before anything is sent."""
-    survey = Survey()
-    for transcript in read_transcripts(path):
-        survey.add(transcript)
-    if not survey.runs:
-        raise InputError(f"There are no runs in {path}.")
-    return survey
-
-
-def items_of(path: Path, target: Target) -> Iterator[Item]:
-    """Each run of the file as it is sent."""
-    seen: Counter[str] = Counter()
-    for transcript in read_transcripts(path):
-        content = content_sha256(transcript.messages)
-        seen[content] += 1
-        execution = execution_of(transcript, target, seen[content])
-        text = json.dumps(execution, separators=(",", ":"))
-        yield Item(f"Run {transcript.index + 1}", execution["external_id"], text.encode())
-
-
-def batches_of(items: Iterable[Item], most: int, max_bytes: int) -> Iterator[list[Item]]:
-    """At most so many runs and bytes each; a run that is larger by itself goes alone."""
-    batch: list[Item] = []
-    size = 0
-    for item in items:
-        if batch and (len(batch) == most or size + len(item.body) > max_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += len(item.body)
-    if batch:
-        yield batch
-
-
-def send_all(api: Greenroom, batches: Iterable[list[Item]], total: int) -> Tally:
-    tally = Tally()
-    with progress_bar() as progress:
-        task = progress.add_task("import", total=total)
-        for batch in batches:
-            tally.add(api.record(batch))
-            progress.advance(task, len(batch))
-    return tally
-
-
-def moment(text: str) -> datetime:
-    """An ISO 8601 time, UTC where it names no zone. Raise ``InputError`` for what is none."""
-    try:
-        value = datetime.fromisoformat(text.strip())
-        value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        example = "2024-05-15T15:00:00Z"
-        raise InputError(f"--base-time must be a time such as {example}.") from error
-    if value > datetime.now(UTC):
-        raise InputError("--base-time must not be in the future.")
-    return value
-
-
-@importers.command(name="openai-messages")
-def openai_messages(
-    file: Annotated[Path, typer.Argument(help="Runs with their messages, as JSON or JSON Lines.")],
-    agent: Annotated[str, typer.Option(help="Name of the agent to report for.")],
-    url: Url,
-    api_key: ApiKey,
-    model: Annotated[str | None, typer.Option(help="Where the file names none.")] = None,
-    base_time: Annotated[
-        str, typer.Option(help="Start of the first run (ISO 8601); the next is an hour later.")
-    ] = DEFAULT_BASE_TIME.isoformat(),
-    batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Runs per request.")] = 20,
-    create_agent: Annotated[bool, typer.Option(help="Make the agent when missing.")] = True,
-    dry_run: DryRun = False,
-) -> None:
-    """Import OpenAI chat transcripts as runs with spans.
-
-    Doing it again, or after it was cut off, adds what is missing and changes nothing else.
-    """
-    wanted = Wanted(agent.strip().lower(), model, create_agent)
-    with ending_in_words():
-        start = moment(base_time)
-        survey = survey_of(file)
-        if dry_run:
-            say(f"Runs: {survey.runs} found, nothing sent", GOOD)
-            return
-        with Greenroom(url, api_key, say) as api:
-            target = Target(ensure_agent(api, wanted, survey, say), model, start)
-            batches = batches_of(items_of(file, target), batch_size, MAX_BATCH_BYTES)
-            tally = send_all(api, batches, survey.runs)
-    conclude(tally.summary, tally.refused)

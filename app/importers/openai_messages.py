@@ -4,11 +4,10 @@ Transcripts hold no times, so message ``i`` (from 0) is placed ``i`` seconds aft
 and the run says so (``metadata.synthetic_times``). Tokens and cost stay unknown.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.importers.messages import (
@@ -20,11 +19,15 @@ from app.importers.messages import (
     result_of,
     text_of,
 )
+from app.importers.timeline import (
+    DEFAULT_BASE_TIME,
+    Body,
+    Timeline,
+    content_sha256,
+    without_unknown,
+)
 from app.importers.transcripts import Message, Transcript
 
-Body = dict[str, Any]  # a JSON object of the API
-
-DEFAULT_BASE_TIME = datetime(2024, 5, 15, 15, tzinfo=UTC)
 BETWEEN_RUNS = timedelta(hours=1)
 MAX_INFO_BYTES = 64 * 1024
 MAX_REWARD = 10**9  # what feedback can hold
@@ -44,18 +47,20 @@ def execution_of(transcript: Transcript, target: Target, occurrence: int = 1) ->
 
     ``occurrence`` counts runs of the same content in one file, from 1.
     """
-    run = Run(transcript, target, external_id_of(transcript, occurrence))
+    external_id = external_id_of(transcript, occurrence)
+    started_at = target.base_time + transcript.index * BETWEEN_RUNS
+    run = Run(transcript, target, Timeline(external_id, started_at))
     reward = reward_of(transcript)
     failed = reward is not None and reward < 1
     body: Body = {
         "agent_id": target.agent_id,
-        "external_id": run.external_id,
+        "external_id": external_id,
         "source": "import",
         "status": "failed" if failed else "succeeded",
         "error_type": "reward_below_1" if failed else None,
         "model": run.model,
-        "started_at": run.at(0),
-        "ended_at": run.at(len(transcript.messages) - 1),
+        "started_at": run.timeline.at(0),
+        "ended_at": run.timeline.at(len(transcript.messages) - 1),
         "input": input_of(transcript.messages),
         "output": output_of(transcript.messages),
         "metadata": metadata_of(transcript),
@@ -64,16 +69,6 @@ def execution_of(transcript: Transcript, target: Target, occurrence: int = 1) ->
         "spans": list(run.spans()),
     }
     return without_unknown(body)
-
-
-def without_unknown(body: Body) -> Body:
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def content_sha256(messages: list[Message]) -> str:
-    """Of the messages in canonical JSON: sorted keys, no spaces."""
-    canonical = json.dumps(messages, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def external_id_of(transcript: Transcript, occurrence: int = 1) -> str:
@@ -130,32 +125,15 @@ class Run:
 
     transcript: Transcript
     target: Target
-    external_id: str
+    timeline: Timeline
 
     @property
     def model(self) -> str | None:
         extras = self.transcript.extras
         return known_model(*self.transcript.messages, extras) or self.target.model
 
-    def at(self, position: int) -> str:
-        """The time of a message; times before the first are the first's."""
-        started_at = self.target.base_time + self.transcript.index * BETWEEN_RUNS
-        return (started_at + timedelta(seconds=max(0, position))).isoformat()
-
-    def span_id(self, position: int) -> str:
-        """16 hex digits; -1 is the root."""
-        name = f"{self.external_id}/{position}"
-        return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
     def spans(self) -> Iterator[Body]:
-        last = len(self.transcript.messages) - 1
-        yield {
-            "span_id": self.span_id(-1),
-            "kind": "agent",
-            "name": "run",
-            "started_at": self.at(0),
-            "ended_at": self.at(last),
-        }
+        yield self.timeline.root(len(self.transcript.messages) - 1)
         yield from self._steps()
 
     def _steps(self) -> Iterator[Body]:
@@ -172,28 +150,16 @@ class Run:
         if unanswered:
             yield self._closing_step(unanswered)
 
-    def _step(self, position: int, **values: Any) -> Body:  # fields of a span
-        """A step from the message before to its own."""
-        times = {"started_at": self.at(position - 1), "ended_at": self.at(position)}
-        ids = {"span_id": self.span_id(position), "parent_span_id": self.span_id(-1)}
-        return ids | times | without_unknown(values)
-
     def _model_step(self, position: int, message: Message, given: list[Message]) -> Body:
         model = known_model(message, self.transcript.extras) or self.target.model
-        return self._step(
-            position,
-            kind="llm",
-            name=f"chat {model}" if model else "chat",
-            model=model,
-            input={"messages": given},
-            output=message,
-        )
+        values = {"input": {"messages": given}, "output": message}
+        return self.timeline.model_step(position, model, **values)
 
     def _tool_step(self, position: int, message: Message, call: ToolCall | None) -> Body:
         name = call.name if call else message.get("name")
         content, call_id = message.get("content"), message.get("tool_call_id")
         failed = text_of(content).startswith("Error")
-        return self._step(
+        return self.timeline.step(
             position,
             kind="tool",
             name=name if isinstance(name, str) and name else "tool",
@@ -207,5 +173,7 @@ class Run:
     def _closing_step(self, messages: list[Message]) -> Body:
         """What came after the last answer, at the moment of the last message."""
         position = len(self.transcript.messages)
-        step = self._step(position, kind="other", name="unanswered", input={"messages": messages})
-        return step | {"started_at": self.at(position - 1), "ended_at": self.at(position - 1)}
+        given = {"messages": messages}
+        step = self.timeline.step(position, kind="other", name="unanswered", input=given)
+        moment = self.timeline.at(position - 1)
+        return step | {"started_at": moment, "ended_at": moment}

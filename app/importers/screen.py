@@ -24,6 +24,10 @@ ApiKey = Annotated[
         envvar="GREENROOM_API_KEY",
     ),
 ]
+AgentName = Annotated[str, typer.Option("--agent", help="Name of the agent to report for.")]
+Model = Annotated[str | None, typer.Option(help="Where the file names none.")]
+BatchSize = Annotated[int, typer.Option(min=1, max=1000, help="Runs per request.")]
+CreateAgent = Annotated[bool, typer.Option(help="Make the agent when missing.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Read and check everything, and send nothing.")
 ]
@@ -36,27 +40,27 @@ def say(text: str, sign: str = NOTE) -> None:
     console.print(f"{sign} {escape(text.encode('utf-8', 'replace').decode())}", soft_wrap=True)
 
 
-@contextmanager
-def ending_in_words() -> Iterator[None]:
-    """Exit 1 with a message for whatever ends an import early."""
-    try:
-        yield
-    except (InputError, ApiError) as error:
-        say(str(error), BAD)
-        raise typer.Exit(1) from None
-
-
 def progress_bar() -> Progress:
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console)
 
 
-def conclude(summary: str, problems: Sequence[str]) -> None:
+def conclude(summary: str, problems: Sequence[str], *, failed: bool = False) -> None:
     """The problems, as many as one can read, and the summary; exit 1 when there are any."""
+    failed = failed or bool(problems)
     for line in problems[:SHOWN_REFUSALS]:
         say(line, BAD)
     if len(problems) > SHOWN_REFUSALS:
         say(f"and {len(problems) - SHOWN_REFUSALS} more.", BAD)
-    say(summary, BAD if problems else GOOD)
-    if problems:
+    say(summary, BAD if failed else GOOD)
+    if failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def ending_in_words(problems: Sequence[str] = ()) -> Iterator[None]:
+    """Exit 1 with a message, below the problems so far, for whatever ends an import early."""
+    try:
+        yield
+    except (InputError, ApiError) as error:
+        conclude(str(error), problems, failed=True)

@@ -114,10 +114,10 @@ class SpanTally:
 
 
 class Exporter:
-    """Sends parts to one server; its ``tally`` is of all that were sent."""
+    """Sends parts to one server and notes in ``tally`` what became of them."""
 
-    def __init__(self, api: Greenroom, notify: Callable[[str], None]) -> None:
-        self.tally = SpanTally()
+    def __init__(self, api: Greenroom, tally: SpanTally, notify: Callable[[str], None]) -> None:
+        self.tally = tally
         self._api, self._notify = api, notify
         self._max_bytes = MAX_REQUEST_BYTES
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.importers import langfuse, otlp_json
-from app.importers.client import ApiError, Greenroom
+from app.importers.client import Greenroom
 from app.importers.files import Faults, InputError
 from app.importers.screen import (
     ApiKey,
@@ -16,7 +16,7 @@ from app.importers.screen import (
     progress_bar,
     say,
 )
-from app.importers.spans import Exporter, Part, joined
+from app.importers.spans import Exporter, Part, SpanTally, joined
 
 Reader = Callable[[Path, Faults, Callable[[str], None]], Iterator[Part]]
 
@@ -50,16 +50,13 @@ def check(source: Source) -> None:
 
 
 def send(source: Source, url: str, api_key: str) -> None:
-    """Where the server ends it early, say so beside all that was found until then."""
-    with ending_in_words(), Greenroom(url, api_key, say) as api:
-        exporter = Exporter(api, say)
-        stopped: list[str] = []
-        try:
-            for part in source.parts():
-                exporter.send(part)
-        except ApiError as error:
-            stopped.append(str(error))
-    conclude(exporter.tally.summary, [*stopped, *source.problems, *exporter.tally.told])
+    """Where the server ends it early, say so below all that was found until then."""
+    tally = SpanTally(told=source.problems)
+    with ending_in_words(source.problems), Greenroom(url, api_key, say) as api:
+        exporter = Exporter(api, tally, say)
+        for part in source.parts():
+            exporter.send(part)
+    conclude(tally.summary, source.problems)
 
 
 def import_spans(source: Source, url: str, api_key: str, *, dry_run: bool) -> None:

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
-from tests.conftest import copy_database, settings_for
-from tests.server import Installation, installed
+from tests.importing import installed_in_a_copy
+from tests.server import Installation
 
 # Small enough that requests of a test are too large for it.
 LIMIT = "20000"
@@ -17,9 +16,6 @@ LIMIT = "20000"
 async def server(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    name = await copy_database(postgres, template)
-    database = Database.from_settings(settings_for(postgres.url(name)))
     folder = tmp_path_factory.mktemp("server")
-    async with installed(database, folder, OTLP_MAX_BODY_BYTES=LIMIT) as home:
+    async with installed_in_a_copy(postgres, template, folder, OTLP_MAX_BODY_BYTES=LIMIT) as home:
         yield home
-    await database.dispose()

@@ -77,3 +77,37 @@ async def test_exported_trace_of_langfuse_is_stored_once_with_the_costs_that_wer
     before = await state(server, stored_as)
     assert (await imported(server, "langfuse", path))[0] == 0
     assert await state(server, stored_as) == before
+
+
+async def test_trajectory_is_stored_once_with_the_totals_that_were_counted(
+    server: Installation, tmp_path: Path
+) -> None:
+    opened = {"response": "I open it.", "action": "open a.py", "observation": "1: def f()"}
+    stats = {"instance_cost": 0.25, "tokens_sent": 70, "tokens_received": 9, "api_calls": 1}
+    task = {"role": "user", "content": "Fix the colon in the ninth file."}
+    known = {"exit_status": "exit_cost", "model_stats": stats}
+    uncounted = {"exit_status": "submitted", "model_stats": dict.fromkeys(stats, 0)}
+    files = []
+    for number, info in enumerate((known, uncounted)):
+        step = opened | {"state": number}
+        files.append(tmp_path / f"{number}.traj")
+        files[-1].write_text(json.dumps({"trajectory": [step], "history": [task], "info": info}))
+    given = [*map(str, files), "--agent", "swe-agent", "--model", "house-model"]
+    code, said = await imported(server, "swe-agent", *given)
+    assert (code, "2 created, 0 known, 0 refused" in said) == (0, True), said
+    async with server.api_client() as api:
+        answer = await api.get("/api/v1/executions", params={"q": "ninth"})
+    found = {run["status"]: run for run in answer.json()["items"]}
+    totals = {
+        status: (run["input_tokens"], run["output_tokens"], run["cost_source"], run["error_type"])
+        for status, run in found.items()
+    }
+    assert totals == {
+        "failed": (70, 9, "reported", "exit_cost"),
+        "succeeded": (None, None, "unpriced", None),
+    }
+    traces = [run["trace_id"] for run in found.values()]
+    before = await state(server, *traces)
+    code, said = await imported(server, "swe-agent", *given)
+    assert (code, "0 created, 2 known, 0 refused" in said) == (0, True), said
+    assert await state(server, *traces) == before

@@ -13,7 +13,7 @@ from app.importers.client import (
     origin_of,
     retry_after_s,
 )
-from app.importers.command import batches_of
+from app.importers.run_commands import batches_of
 from tests.unit.importers.remote import Answer, Remote, answer
 
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)

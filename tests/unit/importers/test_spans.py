@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.importers.client import ApiError
-from app.importers.spans import MIN_SPANS, Exporter, Part, halves, joined, span_count
+from app.importers.spans import MIN_SPANS, Exporter, Part, SpanTally, halves, joined, span_count
 from tests.unit.importers.remote import Answer, Remote, answer
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def refused(status: int, message: str) -> Answer:
 
 
 def exporter(remote: Remote) -> Exporter:
-    return Exporter(remote.api, remote.said.append)
+    return Exporter(remote.api, SpanTally(), remote.said.append)
 
 
 def located(found: Json) -> list[tuple[int, str, str]]:
