@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.database import Database
+from tests.importing import imported
 from tests.server import Installation, installed
 
 SYSTEM = {"role": "system", "content": "Be kind to passengers. " * 100}
@@ -36,6 +37,10 @@ def write(home: Installation, *runs: Any) -> Path:
     path = home.folder / "runs.json"
     path.write_text(json.dumps(runs))
     return path
+
+
+async def run_import(home: Installation, path: Path, *options: str) -> tuple[int, str]:
+    return await imported(home, "openai-messages", path, "--agent", "airline", *options)
 
 
 async def rows(home: Installation, statement: str) -> list[tuple[Any, ...]]:
@@ -89,9 +94,9 @@ async def test_agent_tools_runs_and_spans_are_made(home: Installation) -> None:
 
 async def test_importing_again_changes_nothing(home: Installation) -> None:
     path = write(home, RUN, OTHER, OTHER)
-    assert (await home.run_import(path))[0] == 0
+    assert (await run_import(home, path))[0] == 0
     before = await state(home)
-    code, said = await home.run_import(path)
+    code, said = await run_import(home, path)
     assert (code, "0 created, 3 known, 0 refused" in said) == (0, True), said
     assert await state(home) == before
 
@@ -103,7 +108,7 @@ async def test_existing_agent_and_tool_are_kept_and_only_completed(home: Install
         other = (await api.post("/api/v1/tools", json={"name": "other"})).json()
         body = {"name": "airline", "model": "mine", "tool_ids": [other["id"]]}
         agent = (await api.post("/api/v1/agents", json=body)).json()
-        assert (await home.run_import(write(home, RUN)))[0] == 0
+        assert (await run_import(home, write(home, RUN)))[0] == 0
         found = (await api.get(f"/api/v1/agents/{agent['id']}")).json()
         kept = (await api.get(f"/api/v1/tools/{tool['id']}")).json()
     assert (found["model"], found["system_prompt"]) == ("mine", "")
@@ -113,7 +118,7 @@ async def test_existing_agent_and_tool_are_kept_and_only_completed(home: Install
 
 
 async def test_missing_agent_is_not_made_when_told_so(home: Installation) -> None:
-    code, said = await home.run_import(write(home, RUN), "--no-create-agent")
+    code, said = await run_import(home, write(home, RUN), "--no-create-agent")
     assert (code, "There is no agent called airline." in said) == (1, True)
     assert await rows(home, "SELECT count(*) FROM tools") == [(0,)]
 
@@ -121,7 +126,7 @@ async def test_missing_agent_is_not_made_when_told_so(home: Installation) -> Non
 async def test_refused_run_is_named_and_the_others_are_stored(home: Installation) -> None:
     broken = {"traj": [{"role": "user", "content": "a\x00b"}]}
     half = {"traj": [{"role": "user", "content": "\ud83e"}], "task_id": "\ud83e", "trial": 1}
-    code, said = await home.run_import(write(home, RUN, broken, half, OTHER))
+    code, said = await run_import(home, write(home, RUN, broken, half, OTHER))
     assert (code, "2 created, 0 known, 2 refused" in said) == (1, True), said
     assert "Run 2 (sha256:" in said
     assert "must not contain NUL characters" in said
@@ -129,14 +134,14 @@ async def test_refused_run_is_named_and_the_others_are_stored(home: Installation
 
 
 async def test_run_that_is_stored_with_other_content_is_refused(home: Installation) -> None:
-    assert (await home.run_import(write(home, RUN)))[0] == 0
-    code, said = await home.run_import(write(home, RUN | {"traj": [QUESTION]}))
+    assert (await run_import(home, write(home, RUN)))[0] == 0
+    code, said = await run_import(home, write(home, RUN | {"traj": [QUESTION]}))
     assert (code, "stored already, with other content" in said) == (1, True)
 
 
 async def test_tool_that_the_product_refuses_is_left_out(home: Installation) -> None:
     defined = [{"name": "x"}, {"name": "weather", "parameters": {"type": 5}}, {"name": "find_bag"}]
-    code, said = await home.run_import(write(home, RUN | {"functions": defined}))
+    code, said = await run_import(home, write(home, RUN | {"functions": defined}))
     assert (code, said.count("is left out")) == (0, 2), said
     assert await rows(home, "SELECT name FROM tools") == [("find_bag",)]
 
@@ -148,13 +153,13 @@ async def test_what_is_wrong_is_said_and_nothing_is_made(home: Installation) -> 
         "--base-time must be a time": ("--base-time", "yesterday"),
     }
     for told, options in wrong.items():
-        code, said = await home.run_import(write(home, RUN), *options)
+        code, said = await run_import(home, write(home, RUN), *options)
         assert (code, told in said, "Traceback" in said) == (1, True, False), said
     assert await rows(home, "SELECT count(*) FROM agents") == [(0,)]
 
 
 async def test_times_start_where_they_are_told_to(home: Installation) -> None:
     options = ("--base-time", "2025-01-31T23:30:00+01:00", "--batch-size", "1")
-    assert (await home.run_import(write(home, RUN, OTHER), *options))[0] == 0
+    assert (await run_import(home, write(home, RUN, OTHER), *options))[0] == 0
     starts = await rows(home, "SELECT started_at::text FROM executions ORDER BY started_at")
     assert starts == [("2025-01-31 22:30:00+00",), ("2025-01-31 23:30:00+00",)]
