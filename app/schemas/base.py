@@ -193,6 +193,18 @@ class Output(BaseModel):
     )
 
 
+# For models over others. Pydantic would look for the docstrings anew for each ``Page[…]``, which
+# takes a third of the time that the product needs to start: their fields say what they mean.
+NO_DOCSTRINGS = ConfigDict(use_attribute_docstrings=False)
+Missing = Annotated[
+    Left[list[int]],
+    Field(
+        description="Of the ``ids`` asked for, those that do not exist, do not match, or are not "
+        "yours to see."
+    ),
+]
+
+
 def refuse_pages_of_ids(query: Any, *fields: str) -> None:  # a query with ``ids``
     """Raise ``ValueError`` where ``ids`` come with a place in a list."""
     if query.ids and query.model_fields_set & set(fields):
@@ -235,17 +247,29 @@ class PageQuery(Input):
 class Page(Output, Generic[T]):
     """One numbered page and what there is in all."""
 
+    model_config = NO_DOCSTRINGS
+
     items: list[T]
-    total: int
-    """How many rows there are; at least so many where ``total_is_exact`` is false."""
-    total_is_exact: bool
-    """False beyond 10,000 rows, until the last page."""
+    total: Annotated[
+        int,
+        Field(
+            description="How many rows there are; at least so many where ``total_is_exact`` "
+            "is false."
+        ),
+    ]
+    total_is_exact: Annotated[
+        bool, Field(description="False beyond 10,000 rows, until the last page.")
+    ]
     page: int
     page_size: int
-    pages: int
-    """As many as ``total`` fills: while there are more rows, at least one more than ``page``."""
-    missing: Left[list[int]] = None
-    """Of the ``ids`` asked for, those that do not exist, do not match, or are not yours to see."""
+    pages: Annotated[
+        int,
+        Field(
+            description="As many as ``total`` fills: while there are more rows, at least one more "
+            "than ``page``."
+        ),
+    ]
+    missing: Missing = None
 
 
 class CursorQuery(Input):
@@ -260,7 +284,8 @@ class CursorQuery(Input):
 class CursorPage(Output, Generic[T]):
     """Some rows, and where the next ones start (absent at the end)."""
 
+    model_config = NO_DOCSTRINGS
+
     items: list[T]
     next_cursor: str | None
-    missing: Left[list[int]] = None
-    """Of the ``ids`` asked for, those that do not exist, do not match, or are not yours to see."""
+    missing: Missing = None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from app.schemas.base import Input, Left, Output, RowId
+from app.schemas.base import NO_DOCSTRINGS, Input, Left, Output, RowId
 
 T = TypeVar("T")
 MAX_BULK = 100
@@ -32,6 +32,8 @@ Each = Annotated[T, WrapValidator(or_problem)]
 class Bulk(Input, Generic[T]):
     """Each item is answered on its own, in this order."""
 
+    model_config = NO_DOCSTRINGS
+
     items: Annotated[list[Each[T]], Field(min_length=1, max_length=MAX_BULK)]
 
 
@@ -45,6 +47,8 @@ class RowVersion(Input):
 
 class Change(RowVersion, Generic[T]):
     """One row, and what to change in it as its PATCH takes it."""
+
+    model_config = NO_DOCSTRINGS
 
     changes: T
 
