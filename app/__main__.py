@@ -1,7 +1,15 @@
 """``python -m app``: the command line."""
 
+import sys
+
 if __name__ == "__main__":
     # Worker processes load this module too, and need none of it.
-    from app.cli import cli
+    if sys.argv[1:2] == ["import"]:
+        # A client of the API: it needs not wait for all of the server to be imported.
+        from app.importers.command import importers
 
-    cli()
+        importers(sys.argv[2:], prog_name="python -m app import")
+    else:
+        from app.cli import cli
+
+        cli()

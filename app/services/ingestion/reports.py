@@ -17,6 +17,7 @@ from app.services.conversation import text_of
 from app.services.traces import Totals, texts_in
 
 PREVIEW_LENGTH = 200
+MOST_WORDS = PREVIEW_LENGTH // 2  # of one letter each: no more of a long text is split
 USAGE_FIELDS = (
     "input_tokens",
     "output_tokens",
@@ -53,8 +54,12 @@ def preview_of(value: Any) -> str | None:  # any JSON value
     if isinstance(messages, list):
         spoken = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
         value = spoken_in(spoken[0]) if spoken else value
-    text = " ".join(" ".join(texts_in(value)).split())
-    return text[:PREVIEW_LENGTH] or None
+    words: list[str] = []
+    for text in texts_in(value):
+        words += text.split(None, MOST_WORDS)[:MOST_WORDS]
+        if len(words) >= MOST_WORDS:
+            break
+    return " ".join(words)[:PREVIEW_LENGTH].rstrip() or None
 
 
 def source_of(cost: Decimal | None, steps: Collection[CostSource]) -> CostSource:
