@@ -1,4 +1,4 @@
-"""OTLP over HTTP: what runtimes that export OpenTelemetry send their spans to.
+"""OTLP over HTTP: what runtimes that export OpenTelemetry send their spans and events to.
 
 ``OTEL_EXPORTER_OTLP_ENDPOINT`` is our origin, ``OTEL_EXPORTER_OTLP_HEADERS`` the key.
 """
@@ -20,8 +20,9 @@ from app.core.inflate import gunzip
 from app.core.permissions import Permission
 from app.services.ingest_batches import Receipt, Sent
 from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
-from app.services.ingestion.otlp.other_signals import Counting, count_logs, count_points
-from app.services.ingestion.prepared import Prepared, Pricing, prepare
+from app.services.ingestion.otlp.logs import decode_logs
+from app.services.ingestion.otlp.other_signals import count_points
+from app.services.ingestion.prepared import Prepared, Pricing, prepare, prepare_logs
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import IngestQueue
 from app.services.pricing import current_book
@@ -30,6 +31,8 @@ router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXE
 # Decoding more than this would hold up the event loop.
 SMALL = 32 * 1024
 NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
+OTHER_LOGS = "Of logs, Greenroom keeps GenAI events that name their span."
+BATCH = "X-Greenroom-Batch"
 
 
 def queue_of(request: Request) -> IngestQueue:
@@ -95,17 +98,14 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
             return traces_answer(request, 0, "")
         receipt: Receipt = await queue.submit(Sent(actor, prepared, media_type, len(body)))
     answer = traces_answer(request, receipt.rejected, receipt.message)
-    answer.headers["X-Greenroom-Batch"] = str(receipt.batch_id)
+    answer.headers[BATCH] = str(receipt.batch_id)
     return answer
 
 
-async def counted(request: Request, queue: IngestQueue, count: Counting) -> int:
-    """How many of a signal are refused with this request."""
-    check_encoding(request)
-    is_json = media_type_of(request) == JSON
-    with ExitStack() as held:
-        body = await received(request, queue, held)
-        return int(await off_the_loop(body, partial(count, body, is_json)))
+def read_logs(body: bytes, is_json: bool) -> tuple[Prepared, int]:
+    """What tells of spans, and how many other records there are."""
+    decoded = decode_logs(body, is_json)
+    return prepare_logs(decoded.kept), decoded.left
 
 
 @router.post(
@@ -114,9 +114,20 @@ async def counted(request: Request, queue: IngestQueue, count: Counting) -> int:
     openapi_extra=request_body("resourceLogs"),
     responses=ANSWERS,
 )
-async def logs(request: Request, queue: QueueDep) -> Response:
-    """Answer whoever exports logs too (OTLP ExportLogsServiceRequest): they are not kept."""
-    return logs_answer(request, await counted(request, queue, count_logs), NOT_KEPT)
+async def logs(request: Request, actor: ActorDep, queue: QueueDep) -> Response:
+    """Take GenAI events of spans (OTLP ExportLogsServiceRequest); other records are not kept."""
+    check_encoding(request)
+    media_type = media_type_of(request)
+    with ExitStack() as held:
+        body = await received(request, queue, held)
+        prepared, left = await off_the_loop(body, partial(read_logs, body, media_type == JSON))
+        why = OTHER_LOGS if left else ""
+        if not prepared.size:
+            return logs_answer(request, left, why)
+        receipt: Receipt = await queue.submit(Sent(actor, prepared, media_type, len(body)))
+    answer = logs_answer(request, left + receipt.rejected, f"{receipt.message} {why}".strip())
+    answer.headers[BATCH] = str(receipt.batch_id)
+    return answer
 
 
 @router.post(
@@ -127,4 +138,9 @@ async def logs(request: Request, queue: QueueDep) -> Response:
 )
 async def metrics(request: Request, queue: QueueDep) -> Response:
     """Answer whoever exports metrics too (OTLP ExportMetricsServiceRequest): they are not kept."""
-    return metrics_answer(request, await counted(request, queue, count_points), NOT_KEPT)
+    check_encoding(request)
+    is_json = media_type_of(request) == JSON
+    with ExitStack() as held:
+        body = await received(request, queue, held)
+        count = int(await off_the_loop(body, partial(count_points, body, is_json)))
+    return metrics_answer(request, count, NOT_KEPT)

@@ -62,9 +62,10 @@ async def remove_ingest_batches(resources: Resources) -> None:
     """In bounded steps, each in a transaction of its own, until none is too old."""
     kept = timedelta(days=resources.settings.ingest_batches_kept_days)
     removed = AT_ONCE
-    while removed == AT_ONCE:
+    while removed >= AT_ONCE:
         async with resources.database.unit_of_work() as session:
-            removed = await UpkeepService(session, SYSTEM).remove_batches(kept)
+            upkeep = UpkeepService(session, SYSTEM)
+            removed = max(await upkeep.remove_batches(kept), await upkeep.remove_logs(kept))
 
 
 async def prune_live_events(resources: Resources) -> None:

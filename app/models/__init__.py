@@ -22,6 +22,7 @@ from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
 from app.models.rejected_spans import RejectedSpan
+from app.models.span_logs import SpanLog
 from app.models.span_origins import SpanOrigin
 from app.models.spans import Span, SpanBody
 from app.models.staff_sessions import StaffSession
@@ -68,6 +69,7 @@ __all__ = [
     "RunState",
     "Span",
     "SpanBody",
+    "SpanLog",
     "SpanOrigin",
     "StaffSession",
     "StaleHour",

@@ -32,6 +32,8 @@ class IngestBatch(Identified, Base):
     # Spans that are not stored; those sent again with success are no longer counted.
     rejected_count: Mapped[int]
     execution_count: Mapped[int]
+    # Log records that tell of a span.
+    event_count: Mapped[int] = mapped_column(default=0, server_default="0")
 
     user: Mapped[User | None] = relationship(lazy="raise")
     api_key: Mapped[ApiKey | None] = relationship(lazy="raise")

@@ -18,7 +18,7 @@ class IngestBatchQuery(CursorQuery):
 
 
 class IngestBatchRead(Output):
-    """One request to `/v1/traces`. ``size_bytes`` is after decompression."""
+    """One request to `/v1/traces` or `/v1/logs`. ``size_bytes`` is after decompression."""
 
     id: int
     user_id: int | None
@@ -30,6 +30,8 @@ class IngestBatchRead(Output):
     """Spans that are not stored; those sent again with success are no longer counted."""
     execution_count: int
     """How many runs the spans belong to."""
+    event_count: int
+    """Log records that tell of spans, which are kept for them."""
     created_at: datetime
 
 

@@ -19,6 +19,7 @@ from app.services.base import BaseService
 from app.services.executions import ExecutionService
 from app.services.ingestion.intake import TraceIntake, rejections
 from app.services.ingestion.prepared import Prepared, clean, merged, short
+from app.services.ingestion.span_logs import SpanLogs
 from app.services.ingestion.wire import Rejection
 from app.services.paging import Slice, read_slice
 
@@ -47,10 +48,9 @@ class Receipt:
     message: str
 
 
-def message_of(rejected: Sequence[Rejection]) -> str:
-    """The commonest reasons."""
-    reasons = Counter(rejection.reason for rejection in rejected)
-    return " ".join(reason for reason, _ in reasons.most_common(MAX_REASONS))
+def message_of(reasons: Sequence[str]) -> str:
+    """The commonest."""
+    return " ".join(reason for reason, _ in Counter(reasons).most_common(MAX_REASONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
 
     async def arrival(self, key_id: int) -> Arrival | None:
         """What came in last with a key; ``None`` while nothing has."""
-        newest = self.visible().where(IngestBatch.api_key_id == key_id)
+        with_spans = IngestBatch.span_count > 0
+        newest = self.visible().where(IngestBatch.api_key_id == key_id, with_spans)
         newest = newest.order_by(IngestBatch.created_at.desc(), IngestBatch.id.desc()).limit(1)
         batch = await self.session.scalar(newest)
         if batch is None:
@@ -120,12 +121,26 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
         traces = list(merged(each.prepared for each in sent).values())
         intake = TraceIntake(self.session, self.actor)
         await intake.store(traces)
+        logs = SpanLogs(self.session, self.actor)
+        refused = await logs.keep([log for each in sent for log in each.prepared.logs])
         # Equal for all batches of a moment, so that who watches hears once.
         publish(self.session, Event(self.resource, "create"))
-        return [await self._receipt(each, intake.rejected) for each in sent]
+        return [await self._receipt(each, intake.rejected | refused) for each in sent]
+
+    async def fold(self, sent: Sequence[Sent]) -> None:
+        """Once that is committed: what logs tell of spans goes to the spans, if both are here."""
+        keys = {
+            item.key[:2]
+            for each in sent
+            for t in each.prepared.traces.values()
+            for item in t.items.values()
+        }
+        keys |= {log.key for each in sent for log in each.prepared.logs}
+        await SpanLogs(self.session, self.actor).fold(keys)
 
     async def _receipt(self, sent: Sent, refused: dict[bytes, str]) -> Receipt:
         prepared = sent.prepared
+        without = [refused[log.key[0]] for log in prepared.logs if log.key[0] in refused]
         rejected = prepared.rejected + rejections(list(prepared.traces.values()), refused)
         batch = IngestBatch(
             user_id=sent.actor.user_id,
@@ -135,16 +150,19 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
             span_count=prepared.span_count,
             rejected_count=len(rejected),
             execution_count=len(prepared.traces.keys() - refused.keys()),
+            event_count=len(prepared.logs) - len(without),
         )
         self.session.add(batch)
         await self.session.flush()
         self._keep(batch, rejected)
         counts = {"spans": prepared.span_count, "executions": batch.execution_count}
+        counts |= {"events": batch.event_count} if prepared.logs else {}
         changes = {name: [None, count] for name, count in counts.items()}
         if rejected:
             changes["rejected"] = [None, len(rejected)]
         AuditEventService(self.session, sent.actor).record("ingest", self.resource, batch, changes)
-        return Receipt(batch.id, len(rejected), message_of(rejected))
+        reasons = [*(rejection.reason for rejection in rejected), *without]
+        return Receipt(batch.id, len(reasons), message_of(reasons))
 
     def _keep(self, batch: IngestBatch, rejected: Sequence[Rejection]) -> None:
         for rejection in rejected[:MAX_KEPT]:

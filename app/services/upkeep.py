@@ -15,6 +15,7 @@ from app.models import (
     IdempotencyKey,
     IngestBatch,
     RefreshToken,
+    SpanLog,
     StaffSession,
     UserToken,
 )
@@ -126,6 +127,16 @@ class UpkeepService:
             delete(IngestBatch)
             .where(IngestBatch.id.in_(oldest.with_for_update(skip_locked=True)))
             .returning(IngestBatch.id),
+            execution_options={"synchronize_session": False},
+        )
+        return len(gone.all())
+
+    async def remove_logs(self, kept: timedelta) -> int:
+        """Log records that are older; the spans they told of keep what they say."""
+        old = SpanLog.created_at < func.clock_timestamp() - kept
+        oldest = select(SpanLog.id).where(old).order_by(SpanLog.created_at).limit(AT_ONCE)
+        gone = await self.session.scalars(
+            delete(SpanLog).where(SpanLog.id.in_(oldest)).returning(SpanLog.id),
             execution_options={"synchronize_session": False},
         )
         return len(gone.all())

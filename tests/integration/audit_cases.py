@@ -18,6 +18,7 @@ from tests.factories.users import (
     make_user,
 )
 from tests.integration.audit_world import World
+from tests.otlp.logs import logs_json, make_log
 from tests.otlp.requests import as_json, make_span
 
 API = "/api/v1"
@@ -380,9 +381,12 @@ PAGE_CASES: dict[str, Case] = {
 # Whoever asks for a reset has not proved who they are.
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
 # A login that goes on is no event; its start, its end and misuse are.
-# Logs and metrics are not kept.
-NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/logs", "POST /v1/metrics"}
-OTLP_CASES: dict[str, Case] = {"POST /v1/traces": to("/v1/traces", json=as_json([make_span()]))}
+# Metrics are not kept.
+NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/metrics"}
+OTLP_CASES: dict[str, Case] = {
+    "POST /v1/traces": to("/v1/traces", json=as_json([make_span()])),
+    "POST /v1/logs": to("/v1/logs", json=logs_json([make_log("gen_ai.choice")])),
+}
 CASES = (
     PAGE_CASES
     | OTLP_CASES

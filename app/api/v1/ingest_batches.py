@@ -37,7 +37,7 @@ WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 async def list_ingest_batches(
     query: Annotated[IngestBatchQuery, Query()], batches: IngestBatchServiceDep
 ) -> Any:
-    """Requests to `/v1/traces`, newest first; old ones are removed after a week."""
+    """Requests to `/v1/traces` and `/v1/logs`, newest first; old ones are removed after a week."""
     return await batches.list_batches(query)
 
 

@@ -23,13 +23,12 @@ READ_AT_ONCE = 200
 SCOPE = "greenroom"
 NO_ORIGIN = -1
 SAME_SPAN = and_(*(getattr(SpanBody, name) == getattr(Span, name) for name in KEY))
-ROWS = (
+STORED = (
     select(Span, SpanBody, SpanOrigin)
     .outerjoin(SpanBody, SAME_SPAN)
     .outerjoin(SpanOrigin, SpanOrigin.id == SpanBody.origin_id)
-    .order_by(Span.start_ns, Span.span_id)
-    .limit(READ_AT_ONCE)
 )
+ROWS = STORED.order_by(Span.start_ns, Span.span_id).limit(READ_AT_ONCE)
 USAGE = (
     "model_name",
     "input_tokens",
@@ -59,10 +58,20 @@ def own_origin(execution: Execution) -> Origin:
 def exported(
     execution: Execution, span: Span, body: SpanBody | None, origin: SpanOrigin | None
 ) -> Exported:
+    if origin is not None:
+        return again(span, body, origin)
+    made_by, attributes = own_origin(execution), attributes_of(execution, span, body)
+    return Exported(NO_ORIGIN, made_by, told(span, body, made_by, attributes))
+
+
+def again(span: Span, body: SpanBody | None, origin: SpanOrigin) -> Exported:
+    """A span of OpenTelemetry as it was sent, without secrets."""
+    made_by, attributes = wire_origin(origin), (body and body.attributes) or {}
+    return Exported(origin.id, made_by, told(span, body, made_by, attributes))
+
+
+def told(span: Span, body: SpanBody | None, made_by: Origin, attributes: Attributes) -> Json:
     wire: Json = (body and body.wire) or {}
-    attributes: Attributes = (body and body.attributes) or {}
-    if origin is None:
-        attributes = attributes_of(execution, span, body)
     events: list[Json] = (body and body.events) or []
     made = WireSpan(
         trace_id=span.trace_id,
@@ -74,13 +83,13 @@ def exported(
         status=span.status,
         status_message=wire.get("status_message", ""),
         attributes=attributes,
-        events=tuple(event_of(told, span.start_ns) for told in events),
-        origin=own_origin(execution) if origin is None else wire_origin(origin),
+        events=tuple(event_of(event, span.start_ns) for event in events),
+        origin=made_by,
         kind=wire.get("kind", 0),
         parent_is_remote=wire.get("remote_parent", False),
     )
     links = {"links": wire["links"]} if wire.get("links") else {}
-    return Exported(origin.id if origin else NO_ORIGIN, made.origin, span_json(made) | links)
+    return span_json(made) | links
 
 
 def wire_origin(row: SpanOrigin) -> Origin:

@@ -35,7 +35,7 @@ from app.services.webhook_events import Change
 from app.services.webhook_outbox import note_changes
 
 TAG_SEPARATOR = "\x1f"
-KNOWN = (
+FOUND = (
     select(
         Execution.id,
         Execution.trace_id,
@@ -53,8 +53,8 @@ KNOWN = (
     .where(Execution.trace_id == any_(bindparam("trace_ids", type_=ARRAY(LargeBinary))))
     # In one order for every process, so that none waits for another in a circle.
     .order_by(Execution.trace_id)
-    .with_for_update(of=Execution)
 )
+KNOWN = FOUND.with_for_update(of=Execution)
 
 
 @dataclass(slots=True)
@@ -94,6 +94,17 @@ class Told:
     session_id: str | None
     source: ExecutionSource = ExecutionSource.OTLP
     external_id: str | None = None
+
+
+def problem_of(actor: Actor, row: Row[Any]) -> str | None:
+    """Why this actor may not add to a run of ``FOUND``, or ``None``."""
+    only = actor.only_agent_id
+    foreign = not actor.sees_all_rows and row.user_id != actor.user_id
+    if foreign or (only is not None and row.agent_id != only):
+        return "This trace is another agent's, which your key may not write to."
+    if row.deleted_at is not None:
+        return "The run of this trace is in the trash. Restore it to add to it."
+    return None
 
 
 class TraceIntake:
@@ -148,18 +159,9 @@ class TraceIntake:
         for row in found:
             run = by_id[row.trace_id]
             run.known, run.execution_id = row, row.id
-            problem = self._problem(row)
+            problem = problem_of(self.actor, row)
             if problem:
                 self.rejected[row.trace_id] = problem
-
-    def _problem(self, row: Row[Any]) -> str | None:
-        only = self.actor.only_agent_id
-        foreign = not self.actor.sees_all_rows and row.user_id != self.actor.user_id
-        if foreign or (only is not None and row.agent_id != only):
-            return "This trace is another agent's, which your key may not write to."
-        if row.deleted_at is not None:
-            return "The run of this trace is in the trash. Restore it to add to it."
-        return None
 
     async def _place(self, runs: Sequence[Run]) -> None:
         """Merge what is claimed, and find the agent where that is claimed anew."""

@@ -1,6 +1,6 @@
 """Spans made ready to be stored: columns, JSON and claims. Pure functions, off the event loop."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from app.services.ingestion.claims import Claims, claims_of, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
 from app.services.ingestion.facts import SpanFacts, UsageFacts
 from app.services.ingestion.otlp.encoding import pairs, requested, span_json
-from app.services.ingestion.wire import Decoded, Rejection, WireSpan
+from app.services.ingestion.wire import Decoded, Rejection, WireEvent, WireLog, WireSpan
 from app.services.spans import moment_of
 
 MAX_COST = Decimal("1e9")
@@ -106,12 +106,26 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedLog:
+    """A log record that tells of a span, as it may be kept: without secrets."""
+
+    key: tuple[bytes, bytes]  # trace id, span id
+    event: WireEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A request, ready to be stored."""
 
     traces: dict[bytes, Trace]
     rejected: list[Rejection]
     span_count: int
+    logs: Sequence[PreparedLog] = ()
+
+    @property
+    def size(self) -> int:
+        """How much there is to store."""
+        return self.span_count + len(self.logs)
 
 
 def usage_columns(usage: UsageFacts) -> tuple[int | None, ...]:
@@ -187,6 +201,17 @@ def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
             trace = traces[span.trace_id] = Trace(span.trace_id)
         trace.add(item_of(span, facts, pricing), facts)
     return Prepared(traces, decoded.rejected, len(decoded.spans) + len(decoded.rejected))
+
+
+def prepare_logs(logs: Sequence[WireLog]) -> Prepared:
+    kept = [
+        PreparedLog(
+            (log.trace_id, log.span_id),
+            replace(log.event, attributes=attributes_at_the_door(log.event.attributes)),
+        )
+        for log in logs
+    ]
+    return Prepared({}, [], 0, kept)
 
 
 def rejection_of(span: WireSpan, reason: str) -> Rejection:

@@ -110,17 +110,17 @@ class IngestQueue:
     def _taken(self) -> list[Waiting]:
         """The first request and those of the same actor that fit in beside it."""
         first = self._waiting[0]
-        who, spans = alike(first.sent.actor), 0
+        who, size = alike(first.sent.actor), 0
         taken: list[Waiting] = []
         kept: list[Waiting] = []
         for waiting in self._waiting:
-            count = waiting.sent.prepared.span_count
-            fits = not taken or spans + count <= TOGETHER
+            count = waiting.sent.prepared.size
+            fits = not taken or size + count <= TOGETHER
             if waiting.receipt.done():  # its client has gone
                 continue
             if fits and alike(waiting.sent.actor) == who:
                 taken.append(waiting)
-                spans += count
+                size += count
             else:
                 kept.append(waiting)
         self._waiting = kept
@@ -140,7 +140,20 @@ class IngestQueue:
 
     async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
         async with self._database.unit_of_work() as session:
-            return await IngestBatchService(session, sent[0].actor).store(sent)
+            receipts = await IngestBatchService(session, sent[0].actor).store(sent)
+        await self._fold(sent)
+        return receipts
+
+    async def _fold(self, sent: Sequence[Sent]) -> None:
+        """Raise ``Unavailable``; any other failure leaves what is stored as it was sent."""
+        try:
+            async with self._database.unit_of_work() as session:
+                await IngestBatchService(session, sent[0].actor).fold(sent)
+        except Exception as error:
+            known = error if isinstance(error, AppError) else as_app_error(error)
+            if isinstance(known, Unavailable):
+                raise
+            log.exception("logs are not in their spans")
 
     async def _write_apart(self, taken: Sequence[Waiting], error: Exception) -> None:
         """One after the other, so that what one request holds does not refuse the others."""
@@ -164,7 +177,7 @@ class IngestQueue:
                 raise
             log.warning("a batch is stored in parts", error=type(error).__name__)
         rejected = await self._parts(sent, sent.prepared)
-        left = Prepared({}, [*sent.prepared.rejected, *rejected], sent.prepared.span_count)
+        left = replace(sent.prepared, traces={}, rejected=[*sent.prepared.rejected, *rejected])
         return (await self._store([replace(sent, prepared=left)]))[0]
 
     async def _parts(self, sent: Sent, prepared: Prepared) -> list[Rejection]:

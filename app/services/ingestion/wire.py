@@ -41,6 +41,15 @@ class WireLink:
 
 
 @dataclass(frozen=True, slots=True)
+class WireLog:
+    """A log record that tells of a span, as an event of that span would."""
+
+    trace_id: bytes  # 16
+    span_id: bytes  # 8
+    event: WireEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """A span that cannot be stored, and why; ``request`` would send it again, as OTLP's JSON."""
 

@@ -14,6 +14,7 @@ from app.services.ingestion.otlp import JSON
 from app.services.upkeep import UpkeepService
 from tests.factories.clients import key_headers
 from tests.integration.otlp.test_convergence import OPEN, TRACE, agent, said, send
+from tests.otlp.logs import encoded_logs, make_log
 from tests.otlp.requests import make_span
 
 SYSTEM = Actor.system(Via.JOB)
@@ -80,3 +81,17 @@ async def test_drafts_that_no_run_belongs_to_any_more_are_dropped(
     assert await UpkeepService(session, SYSTEM).drop_empty_drafts() == 1
     agents = (await client.get("/api/v1/agents")).json()["items"]
     assert [each["name"] for each in agents] == ["planner"]
+
+
+async def test_logs_whose_span_never_came_go_after_a_while(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    client.headers.update(await key_headers(session, staff))
+    for trace in (1, 2):
+        record = make_log("gen_ai.choice", {"message": {"content": "x"}}, trace=trace)
+        await client.post("/v1/logs", **encoded_logs([record], JSON))
+    aged = "UPDATE span_logs SET created_at = now() - interval '8 days' WHERE trace_id = :trace"
+    await session.execute(text(aged), {"trace": (1).to_bytes(16, "big")})
+    upkeep = UpkeepService(session, SYSTEM)
+    assert await upkeep.remove_logs(timedelta(days=7)) == 1
+    assert await session.scalar(text("SELECT count(*) FROM span_logs")) == 1

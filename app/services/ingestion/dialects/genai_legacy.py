@@ -89,7 +89,7 @@ def event_message(inner: Seen) -> Message:
         value = node.get(name)
         if type(value) is dict:
             node = value
-        elif name == "message" and type(value) in (str, list):
+        elif name in ("body", "message") and type(value) in (str, list):
             node = {"content": value} | node
     if type(node.get("role")) is str or "tool_call_id" in node:
         return node

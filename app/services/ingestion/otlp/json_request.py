@@ -173,14 +173,20 @@ def links_of(span: Json) -> tuple[WireLink, ...]:
     )
 
 
-def decode_json(body: bytes) -> Decoded:
-    """Raise ``BadRequest`` when it is no such message."""
+def request_in(body: bytes, field: str) -> Json:
+    """The request whose list is called ``field``. Raise ``BadRequest`` when it is no object."""
     try:
         request = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is no JSON: {error}.") from error
     if not isinstance(request, dict):
-        raise BadRequest("The body must be a JSON object with resourceSpans.")
+        raise BadRequest(f"The body must be a JSON object with {field}.")
+    return request
+
+
+def decode_json(body: bytes) -> Decoded:
+    """Raise ``BadRequest`` when it is no such message."""
+    request = request_in(body, "resourceSpans")
     latest = checks.latest_ns()
     decoded = Decoded([], [])
     for span, origin in located(request):

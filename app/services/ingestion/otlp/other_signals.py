@@ -1,49 +1,33 @@
-"""Logs and metrics, which are not kept: read as far as it takes to say how many."""
+"""Metrics, which are not kept: read as far as it takes to say how many."""
 
-from collections.abc import Callable
 from typing import Any
 
-import orjson
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError, Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
 from app.exceptions import BadRequest
-from app.services.ingestion.otlp.json_request import entries, obj, objects
+from app.services.ingestion.otlp.json_request import entries, obj, objects, request_in
 
 Json = dict[str, Any]
 POINTS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
-def read(body: bytes, is_json: bool, kind: type[Message]) -> Json:
+def read(body: bytes, is_json: bool) -> Json:
     """The request as OTLP's JSON. Raise ``BadRequest`` when it is none."""
+    if is_json:
+        return request_in(body, "resourceMetrics")
     try:
-        if not is_json:
-            return MessageToDict(kind.FromString(body))
-        found = orjson.loads(body) if body else {}
-    except (DecodeError, RecursionError, orjson.JSONDecodeError) as error:
-        raise BadRequest(f"The body is no {kind.__name__}.") from error
-    if not isinstance(found, dict):
-        raise BadRequest("The body must be a JSON object.")
-    return found
-
-
-def count_logs(body: bytes, is_json: bool) -> int:
-    """How many log records there are. Raise ``BadRequest``."""
-    request = read(body, is_json, ExportLogsServiceRequest)
-    return sum(
-        len(objects(scope, "logRecords"))
-        for resource in entries(request, "resourceLogs")
-        for scope in objects(resource, "scopeLogs")
-    )
+        return MessageToDict(ExportMetricsServiceRequest.FromString(body))
+    except (DecodeError, RecursionError) as error:
+        raise BadRequest("The body is no ExportMetricsServiceRequest in protobuf.") from error
 
 
 def count_points(body: bytes, is_json: bool) -> int:
     """How many data points there are. Raise ``BadRequest``."""
-    request = read(body, is_json, ExportMetricsServiceRequest)
+    request = read(body, is_json)
     return sum(
         len(objects(obj(metric, kind), "dataPoints"))
         for resource in entries(request, "resourceMetrics")
@@ -51,6 +35,3 @@ def count_points(body: bytes, is_json: bool) -> int:
         for metric in objects(scope, "metrics")
         for kind in POINTS
     )
-
-
-Counting = Callable[[bytes, bool], int]
