@@ -38,6 +38,13 @@ class Sent:
     media_type: str
     size_bytes: int
 
+    @property
+    def span_keys(self) -> set[tuple[bytes, bytes]]:
+        """Trace and span id of each span that is in it or told of."""
+        traces = self.prepared.traces.values()
+        spans = {key[:2] for trace in traces for key in trace.items}
+        return spans | {log.key for log in self.prepared.logs}
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -126,17 +133,6 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
         # Equal for all batches of a moment, so that who watches hears once.
         publish(self.session, Event(self.resource, "create"))
         return [await self._receipt(each, intake.rejected | refused) for each in sent]
-
-    async def fold(self, sent: Sequence[Sent]) -> None:
-        """Once that is committed: what logs tell of spans goes to the spans, if both are here."""
-        keys = {
-            item.key[:2]
-            for each in sent
-            for t in each.prepared.traces.values()
-            for item in t.items.values()
-        }
-        keys |= {log.key for each in sent for log in each.prepared.logs}
-        await SpanLogs(self.session, self.actor).fold(keys)
 
     async def _receipt(self, sent: Sent, refused: dict[bytes, str]) -> Receipt:
         prepared = sent.prepared

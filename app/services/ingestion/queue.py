@@ -17,6 +17,7 @@ from app.core.database_errors import as_app_error
 from app.exceptions import AppError, Unavailable
 from app.services.ingest_batches import IngestBatchService, Receipt, Sent
 from app.services.ingestion.prepared import Prepared, Trace, rejection_of
+from app.services.ingestion.span_logs import SpanLogs
 from app.services.ingestion.wire import Rejection
 
 log = structlog.get_logger("greenroom.ingestion")
@@ -145,10 +146,17 @@ class IngestQueue:
         return receipts
 
     async def _fold(self, sent: Sequence[Sent]) -> None:
-        """Raise ``Unavailable``; any other failure leaves what is stored as it was sent."""
+        """Give spans what logs tell of them, where both are committed now.
+
+        Raise ``Unavailable``; any other failure leaves what is stored as it was sent.
+        """
+        actor, keys = sent[0].actor, {key for each in sent for key in each.span_keys}
         try:
+            async with self._database.looking() as session:
+                if not keys or not await SpanLogs(session, actor).tell_of(keys):
+                    return
             async with self._database.unit_of_work() as session:
-                await IngestBatchService(session, sent[0].actor).fold(sent)
+                await SpanLogs(session, actor).fold(keys)
         except Exception as error:
             known = error if isinstance(error, AppError) else as_app_error(error)
             if isinstance(known, Unavailable):

@@ -50,6 +50,7 @@ SELECT l.* FROM {KEYS} CROSS JOIN LATERAL (
     ORDER BY s.time_ns, s.id LIMIT {MAX_EVENTS}
 ) l ORDER BY l.time_ns, l.id
 """).columns(attributes=JSONB)  # noqa: S608  (a number of ours)
+ARE_TOLD = text(f"SELECT EXISTS (SELECT FROM span_logs JOIN {KEYS} USING (trace_id, span_id))")  # noqa: S608
 IDS = ARRAY(LargeBinary)
 NAMED = (
     func.unnest(bindparam("traces", type_=IDS), bindparam("spans", type_=IDS))
@@ -81,6 +82,10 @@ def with_events(span: WireSpan, logs: Sequence[Row[Any]]) -> WireSpan:
         return span
     events = sorted([*span.events, *new], key=lambda event: event.time_ns)
     return replace(span, events=tuple(events[:MAX_EVENTS]))
+
+
+def ids_in(keys: Collection[SpanKey]) -> dict[str, list[bytes]]:
+    return {"traces": [key[0] for key in keys], "spans": [key[1] for key in keys]}
 
 
 class SpanLogs:
@@ -116,10 +121,13 @@ class SpanLogs:
             "sees_all": self.actor.sees_all_rows,
         }
 
+    async def tell_of(self, keys: Collection[SpanKey]) -> bool:
+        """Whether there is any of these spans. Most senders send none: this is quick then."""
+        return bool(await self.session.scalar(ARE_TOLD, ids_in(keys)))
+
     async def fold(self, keys: Collection[SpanKey]) -> int:
         """Give these spans what logs tell of them: how many spans say more now."""
-        traces, spans = [key[0] for key in keys], [key[1] for key in keys]
-        result = await self.session.execute(WAITING, {"traces": traces, "spans": spans})
+        result = await self.session.execute(WAITING, ids_in(keys))
         logs: dict[SpanKey, list[Row[Any]]] = defaultdict(list)
         for log in result:
             logs[log.trace_id, log.span_id].append(log)
@@ -156,8 +164,7 @@ class SpanLogs:
             .order_by(Span.trace_id, Span.span_id, Span.start_ns)
         )
         bounds = {"earliest": min(e[0] for e in extents), "latest": max(e[1] for e in extents)}
-        asked = {"traces": [key[0] for key in keys], "spans": [key[1] for key in keys]}
-        rows = (await self.session.execute(statement, asked | bounds)).all()
+        rows = (await self.session.execute(statement, ids_in(keys) | bounds)).all()
         own = {run.trace_id for run in runs}
         sent = [again(*row) for row in rows if row[0].trace_id in own]
         return decode_json(orjson.dumps({"resourceSpans": entries(sent)})).spans
