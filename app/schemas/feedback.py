@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from app.models.feedback import FeedbackSource
 from app.schemas.base import Amount, Input, LongText, Output, ShortText
 from app.schemas.spans import HexSpanId
 
@@ -36,5 +37,7 @@ class FeedbackRead(Output):
         str | None,
         BeforeValidator(lambda value: value.hex() if isinstance(value, bytes) else value),
     ]
+    source: FeedbackSource
+    """By a person on a page, over the API, or with a span (`otlp`)."""
     created_by: int | None
     created_at: datetime

@@ -1,18 +1,47 @@
 """Scores and notes on runs: only ever added, never changed."""
 
+import hashlib
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.actor import Actor
+from app.core.actor import Actor, Via
 from app.core.permissions import Permission
 from app.exceptions import Invalid
 from app.models import Execution, Feedback, Span, User
+from app.models.feedback import FeedbackSource
 from app.schemas.feedback import FeedbackCreate
 from app.services.audit_events import AuditEventService
+from app.services.ingestion.facts import Evaluation
 
 MAX_LISTED = 200
+MAX_NAME, MAX_VALUE = 100, 10**9
+Reported = tuple[int, bytes, Evaluation]  # the run's id, the span's id, what it says
+
+
+def row_of(execution_id: int, span_id: bytes, said: Evaluation) -> dict[str, Any] | None:
+    """Of what a span says of itself or its run; ``None`` where that is nothing."""
+    is_score = said.score is not None and abs(said.score) <= MAX_VALUE
+    value = Decimal(repr(said.score)).normalize() if is_score else None
+    if value is None and said.label is None and said.explanation is None:
+        return None
+    row: dict[str, Any] = {
+        "span_id": None if said.of_run else span_id,
+        "name": said.name[:MAX_NAME],
+        "value": value,
+        "label": said.label,
+        "comment": said.explanation,
+    }
+    digest = hashlib.sha256(repr(list(row.values())).encode()).digest()
+    return row | {
+        "execution_id": execution_id,
+        "source": FeedbackSource.OTLP,
+        "sha256": digest,
+    }
 
 
 class FeedbackService:
@@ -43,6 +72,7 @@ class FeedbackService:
             Feedback(
                 execution_id=execution.id,
                 created_by=self.actor.user_id,
+                source=FeedbackSource.PERSON if self.actor.via is Via.PAGE else FeedbackSource.API,
                 span_id=bytes.fromhex(data.span_id) if data.span_id else None,
                 **data.model_dump(exclude={"span_id"}),
             )
@@ -50,6 +80,18 @@ class FeedbackService:
         ]
         self.session.add_all(rows)
         return rows
+
+    async def add_reported(self, said: Sequence[Reported]) -> None:
+        """What came with spans, which is on record with them. What is there already is not added"""
+        found = [row for each in said if (row := row_of(*each)) is not None]
+        # In one order for every process.
+        found.sort(key=lambda row: (row["execution_id"], row["sha256"]))
+        if found:
+            there = insert(Feedback).on_conflict_do_nothing(
+                index_elements=["execution_id", "sha256"],
+                index_where=Feedback.sha256.is_not(None),
+            )
+            await self.session.execute(there, found)
 
     async def _check_span(self, execution: Execution, span_id: str | None) -> None:
         if span_id is None:

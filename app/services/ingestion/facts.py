@@ -54,12 +54,13 @@ class AgentFacts:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A score that came with a step."""
+    """A score that came with a step; ``of_run`` where it is about the run as a whole."""
 
     name: str
     score: float | None = None
     label: str | None = None
     explanation: str | None = None
+    of_run: bool = False
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from app.core.permissions import Permission
 from app.exceptions import AppError
 from app.models import Agent, Execution, HourlyFigures, TraceClaims
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
+from app.services.feedback import FeedbackService
 from app.services.ingestion import statements as sql
 from app.services.ingestion.claims import (
     Claims,
@@ -124,6 +125,7 @@ class TraceIntake:
         await self._store_spans(runs)
         await self._store_headers(runs)
         await self._store_bodies([run for run in runs if run.is_ours])
+        await self._store_evaluations(runs)
         self._mark_hours(runs)
         await self._tell(runs)
         return runs
@@ -261,6 +263,15 @@ class TraceIntake:
             error,
             to_json(details_of(run.claims) or None),
         )
+
+    async def _store_evaluations(self, runs: Sequence[Run]) -> None:
+        said = [
+            (run.execution_id, item.wire.span_id, evaluation)
+            for run in runs
+            for item in run.trace.items.values()
+            for evaluation in item.evaluations
+        ]
+        await FeedbackService(self.session, self.actor).add_reported(said)
 
     def _mark_hours(self, runs: Sequence[Run]) -> None:
         """Have calls of tools counted anew, also where a run has moved away from."""

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from app.models.executions import CostSource
-from app.models.spans import MODEL_KINDS, SpanKind
+from app.models.spans import MODEL_KINDS, SpanKind, SpanStatus
 from app.schemas.base import MAX_BIGINT, MAX_JSON_DEPTH
 from app.services.ingestion.claims import Claims, claims_of, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
-from app.services.ingestion.facts import SpanFacts, UsageFacts
+from app.services.ingestion.facts import Evaluation, SpanFacts, UsageFacts
 from app.services.ingestion.otlp.encoding import pairs, requested, span_json
 from app.services.ingestion.wire import Decoded, Rejection, WireEvent, WireLog, WireSpan
 from app.services.spans import moment_of
@@ -76,6 +76,7 @@ class Item:
     key: tuple[bytes, bytes, Any]
     row: tuple[Any, ...]
     body: tuple[str | None, ...]
+    evaluations: Sequence[Evaluation] = ()
 
     @property
     def is_tool(self) -> bool:
@@ -188,14 +189,16 @@ def item_of(span: WireSpan, facts: SpanFacts, pricing: Pricing) -> Item:
         to_json(events_json(span)),
         to_json(wire_extras(span)),
     )
-    return Item(span, (span.trace_id, span.span_id, started_at), row, body)
+    return Item(span, (span.trace_id, span.span_id, started_at), row, body, facts.evaluations)
 
 
 def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
     """Never raises: whatever a span holds, what cannot be stored is left out or replaced."""
     traces: dict[bytes, Trace] = {}
-    for span in decoded.spans:
-        facts = read_span(span)
+    for sent in decoded.spans:
+        facts = read_span(sent)
+        has_failed = facts.failed and sent.status is SpanStatus.UNSET  # as Langfuse leaves it
+        span = replace(sent, status=SpanStatus.ERROR) if has_failed else sent
         trace = traces.get(span.trace_id)
         if trace is None:
             trace = traces[span.trace_id] = Trace(span.trace_id)

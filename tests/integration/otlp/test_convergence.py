@@ -110,3 +110,14 @@ async def test_a_run_that_began_in_another_month_takes_its_body_along(
     assert run["body_at"] == run["started_at"]
     assert "hello" in str(run["input"])
     assert run["input_tokens"] == 10
+
+
+async def test_a_step_that_says_in_its_own_words_that_it_failed_is_an_error(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    client.headers.update(await key_headers(session, staff))
+    level = {"langfuse.observation.level": "ERROR", "langfuse.observation.status_message": "No."}
+    await send(client, [make_span(1, attributes=level)], JSON)
+    (run,), (step,) = await state_of(session, [TRACE[0].trace_id])
+    assert (run["status"], run["error"], run["error_count"]) == ("failed", "No.", 1)
+    assert step["span"]["status"] == "error"

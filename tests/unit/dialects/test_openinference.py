@@ -138,7 +138,8 @@ def test_annotations_are_scores() -> None:
         }
     )
     quality = Evaluation("quality", 0.9, "good", "Clear.")
-    assert sorted(facts.evaluations, key=lambda e: e.name) == [quality, Evaluation("safe", 1.0)]
+    safe = Evaluation("safe", 1.0, of_run=True)
+    assert sorted(facts.evaluations, key=lambda e: e.name) == [quality, safe]
 
 
 def test_prompts_of_completions_are_said_by_the_user() -> None:

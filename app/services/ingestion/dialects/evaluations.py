@@ -15,6 +15,7 @@ FAMILIES = {
     "trace.evaluations.": "evaluation",
     "session.evaluations.": "evaluation",
 }
+OF_RUN = ("trace.", "session.")
 MAX_EVALUATIONS = 100
 
 
@@ -30,14 +31,14 @@ def evaluations_in(seen: Seen) -> list[Evaluation]:
         for node in listed(seen.tree(family)):
             inner_node = node.get(FAMILIES[family]) if type(node) is dict else None
             if type(inner_node) is dict:
-                _add(found, inner_node)
+                _add(found, inner_node, of_run=family.startswith(OF_RUN))
     return found[:MAX_EVALUATIONS]
 
 
 KEYS = ("name", "score.value", "score.label", "explanation")
 
 
-def _add(found: list[Evaluation], values: dict[str, Any]) -> None:
+def _add(found: list[Evaluation], values: dict[str, Any], *, of_run: bool = False) -> None:
     called = name(values.get("name"))
     if called is None:
         return
@@ -46,5 +47,5 @@ def _add(found: list[Evaluation], values: dict[str, Any]) -> None:
         points = points.get("value")
     label = values.get("label", values.get("score.label"))
     found.append(
-        Evaluation(called, score(points), name(label), long_text(values.get("explanation")))
+        Evaluation(called, score(points), name(label), long_text(values.get("explanation")), of_run)
     )
