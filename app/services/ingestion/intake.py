@@ -28,7 +28,8 @@ from app.services.ingestion.claims import (
     value_in,
 )
 from app.services.ingestion.origins import Origins
-from app.services.ingestion.prepared import Trace, rejection_of, to_json
+from app.services.ingestion.prepared import Trace, to_json
+from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.reported_agents import Home, ReportedAgents
 from app.services.ingestion.wire import Rejection
 from app.services.stale_hours import mark_hour

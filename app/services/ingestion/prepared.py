@@ -13,7 +13,7 @@ from app.schemas.base import MAX_BIGINT, MAX_JSON_DEPTH
 from app.services.ingestion.claims import Claims, claims_of, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
 from app.services.ingestion.facts import Evaluation, SpanFacts, UsageFacts
-from app.services.ingestion.otlp.encoding import pairs, requested, span_json
+from app.services.ingestion.otlp.encoding import pairs
 from app.services.ingestion.wire import Decoded, Rejection, WireEvent, WireLog, WireSpan
 from app.services.spans import moment_of
 
@@ -215,16 +215,6 @@ def prepare_logs(logs: Sequence[WireLog]) -> Prepared:
         for log in logs
     ]
     return Prepared({}, [], 0, kept)
-
-
-def rejection_of(span: WireSpan, reason: str) -> Rejection:
-    """What was refused, without secrets."""
-    events = tuple(
-        replace(event, attributes=attributes_at_the_door(event.attributes)) for event in span.events
-    )
-    safe = replace(span, attributes=attributes_at_the_door(span.attributes), events=events)
-    origin = replace(span.origin, resource=attributes_at_the_door(span.origin.resource))
-    return Rejection(reason, requested(span_json(safe), origin))
 
 
 def merged(batches: Iterable[Prepared]) -> dict[bytes, Trace]:

@@ -16,7 +16,8 @@ from app.core.database import Database
 from app.core.database_errors import as_app_error
 from app.exceptions import AppError, Unavailable
 from app.services.ingest_batches import IngestBatchService, Receipt, Sent
-from app.services.ingestion.prepared import Prepared, Trace, rejection_of
+from app.services.ingestion.prepared import Prepared, Trace
+from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.span_logs import SpanLogs
 from app.services.ingestion.wire import Rejection
 

@@ -13,12 +13,11 @@ import orjson
 from app.exceptions import BadRequest
 from app.models.spans import SpanStatus
 from app.services.ingestion.otlp import checks
-from app.services.ingestion.otlp.encoding import requested
+from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.wire import (
     Attributes,
     Decoded,
     Origin,
-    Rejection,
     WireEvent,
     WireLink,
     WireSpan,
@@ -192,8 +191,9 @@ def decode_json(body: bytes) -> Decoded:
     for span, origin in located(request):
         ids = octets(span.get("traceId"), 16), octets(span.get("spanId"), 8)
         reason = checks.problem_of(*ids, integer(span.get("startTimeUnixNano")), latest)
+        read = span_of(span, ids, origin)
         if reason is None:
-            decoded.spans.append(span_of(span, ids, origin))
+            decoded.spans.append(read)
         else:
-            decoded.rejected.append(Rejection(reason, requested(span, origin)))
+            decoded.rejected.append(rejection_of(read, reason, span))
     return decoded

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -12,12 +11,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from app.exceptions import BadRequest
 from app.models.spans import SpanStatus
 from app.services.ingestion.otlp import checks
-from app.services.ingestion.otlp.encoding import requested
+from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.wire import (
     Attributes,
     Decoded,
     Origin,
-    Rejection,
     WireEvent,
     WireLink,
     WireSpan,
@@ -104,9 +102,9 @@ def decode_protobuf(body: bytes) -> Decoded:
             for span in of_scope.spans:
                 ids = (span.trace_id, span.span_id)
                 reason = checks.problem_of(*ids, span.start_time_unix_nano, latest)
+                read = span_of(span, origin)
                 if reason is None:
-                    decoded.spans.append(span_of(span, origin))
+                    decoded.spans.append(read)
                 else:
-                    left = MessageToDict(span, use_integers_for_enums=True)
-                    decoded.rejected.append(Rejection(reason, requested(left, origin)))
+                    decoded.rejected.append(rejection_of(read, reason))
     return decoded
