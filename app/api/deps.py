@@ -21,6 +21,7 @@ from app.models import User
 from app.services.agents import AgentService
 from app.services.api_keys import KEY_PREFIX, ApiKeyService, recognise_key
 from app.services.audit_events import AuditEventService
+from app.services.ingestion.queue import IngestQueue
 from app.services.live_configs import LiveConfigService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
@@ -63,7 +64,13 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+def get_queue(request: Request) -> IngestQueue:
+    queue: IngestQueue = request.app.state.ingest_queue
+    return queue
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
+QueueDep = Annotated[IngestQueue, Depends(get_queue)]
 # "function" ends the dependency, and so commits, before the response is sent.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 

@@ -6,12 +6,12 @@
 import asyncio
 from contextlib import ExitStack
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import ActorDep, asking, requires
+from app.api.deps import ActorDep, QueueDep, asking, requires
 from app.api.errors import UnsupportedMediaType
 from app.api.otlp_answers import logs_answer, media_type_of, metrics_answer, traces_answer
 from app.api.otlp_docs import ANSWERS, request_body
@@ -33,14 +33,6 @@ SMALL = 32 * 1024
 NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
 OTHER_LOGS = "Of logs, Greenroom keeps GenAI events that name their span."
 BATCH = "X-Greenroom-Batch"
-
-
-def queue_of(request: Request) -> IngestQueue:
-    queue: IngestQueue = request.app.state.ingest_queue
-    return queue
-
-
-QueueDep = Annotated[IngestQueue, Depends(queue_of)]
 
 
 def check_encoding(request: Request) -> None:

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
+from app.api.deps import QueueDep
 from app.core.permissions import Permission
 from app.pages import listing
 from app.pages.deps import IngestBatchServiceDep, RejectedSpanServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT, CursorQuery
 from app.schemas.ingest_batches import IngestBatchQuery
+from app.services.rejected_spans import replay_in_turn
 
 router = APIRouter(prefix="/ingest")
 BatchId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -56,9 +58,14 @@ async def show_batch(
 
 @router.post("/{batch_id}/replay", dependencies=WRITE)
 async def replay(
-    request: Request, batch_id: BatchId, rejected: RejectedSpanServiceDep, span_id: SpanId = None
+    request: Request,
+    batch_id: BatchId,
+    rejected: RejectedSpanServiceDep,
+    queue: QueueDep,
+    span_id: SpanId = None,
 ) -> Response:
     """One span, or the first hundred of the batch."""
-    done = await rejected.replay(batch_id, [] if span_id is None else [span_id])
+    ids = [] if span_id is None else [span_id]
+    done = await replay_in_turn(queue, rejected, batch_id, ids)
     notice = "replayed" if not done.refused else "refused_again"
     return redirect(request, f"/ingest/{batch_id}", notice)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 import orjson
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, Text, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -21,13 +22,25 @@ from app.services.ingestion.intake import TraceIntake
 from app.services.ingestion.otlp.json_request import decode_json
 from app.services.ingestion.prepared import Prepared, prepare, short
 from app.services.ingestion.pricing import price_span
-from app.services.ingestion.queue import REFUSED
+from app.services.ingestion.queue import REFUSED, IngestQueue
+from app.services.ingestion.span_logs import SpanKey
 from app.services.paging import Slice, parse_sort, read_slice
 from app.services.pricing import current_book
 
 REPLAYED_AT_ONCE = 100
 MAX_REASONS = 3
+MAX_BYTES = 8 * 1024 * 1024  # of their JSON, unless one span has more
 NO_SPAN = "There is no span in it."
+NONE_LEFT = "There is no such rejected span; it may have been sent again already."
+SIZE = func.octet_length(cast(RejectedSpan.request, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Rejected spans to send again, and how many bytes of JSON they are."""
+
+    ids: list[int]
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,7 @@ class RejectedSpanService:
         self.session = session
         self.actor = actor
         self.audit = AuditEventService(session, actor)
+        self.stored: set[SpanKey] = set()
 
     def of(self, batch: IngestBatch) -> Select[RejectedSpan]:
         return select(RejectedSpan).where(RejectedSpan.batch_id == batch.id)
@@ -59,16 +73,16 @@ class RejectedSpanService:
         sort = parse_sort(None, columns, RejectedSpan.id, "-created_at")
         return await read_slice(self.session, self.of(batch), sort, query.cursor, query.limit)
 
-    async def replay(self, batch_id: int, ids: Sequence[int] = ()) -> Replayed:
-        """Send spans again as this actor: those of ``ids``, else the first of the batch.
+    async def replay(self, batch_id: int, ids: Sequence[int]) -> Replayed:
+        """Send these spans again as this actor.
 
         What is stored now is no longer kept; what is refused again keeps the new reason. Raise
-        ``NotFound`` where none of ``ids`` is there, ``Conflict`` where the batch has none.
+        ``NotFound`` where none of them is there.
         """
         self.actor.require(Permission.EXECUTIONS_WRITE)
         batches = IngestBatchService(self.session, self.actor)
         batch = await batches.get(batch_id, lock=True)
-        rows = await self._chosen(batch, ids)
+        rows = await self._locked(batch, ids)
         reasons = {row.id: await self._refusal(row) for row in rows}
         stored = [row_id for row_id, reason in reasons.items() if reason is None]
         for row in rows:
@@ -81,16 +95,30 @@ class RejectedSpanService:
         message = " ".join(still[:MAX_REASONS])
         return Replayed(len(stored), len(rows) - len(stored), left or 0, message)
 
-    async def _chosen(self, batch: IngestBatch, ids: Sequence[int]) -> list[RejectedSpan]:
-        statement = self.of(batch)
+    async def choose(self, batch_id: int, ids: Sequence[int]) -> Chosen:
+        """Those of ``ids``, else the first of the batch: as many as are sent again at once.
+
+        Raise ``NotFound`` where none of ``ids`` is there, ``Conflict`` where the batch has none.
+        """
+        batch = await IngestBatchService(self.session, self.actor).get(batch_id)
+        statement = self.of(batch).with_only_columns(RejectedSpan.id, SIZE)
         if ids:
             statement = statement.where(RejectedSpan.id.in_(ids))
-        first = statement.order_by(RejectedSpan.id).limit(REPLAYED_AT_ONCE).with_for_update()
-        rows = list(await self.session.scalars(first))
+        first = statement.order_by(RejectedSpan.id).limit(REPLAYED_AT_ONCE)
+        rows = (await self.session.execute(first)).all()
         if not rows and ids:
-            raise NotFound("There is no such rejected span; it may have been sent again already.")
+            raise NotFound(NONE_LEFT)
         if not rows:
             raise Conflict("No rejected span of this batch is kept, so there is none to send.")
+        sums = list(accumulate(row[1] for row in rows))
+        count = max(1, sum(size <= MAX_BYTES for size in sums))
+        return Chosen([row[0] for row in rows[:count]], sums[count - 1])
+
+    async def _locked(self, batch: IngestBatch, ids: Sequence[int]) -> list[RejectedSpan]:
+        statement = self.of(batch).where(RejectedSpan.id.in_(ids)).order_by(RejectedSpan.id)
+        rows = list(await self.session.scalars(statement.with_for_update()))
+        if not rows:
+            raise NotFound(NONE_LEFT)
         return rows
 
     async def _refusal(self, row: RejectedSpan) -> str | None:
@@ -115,6 +143,8 @@ class RejectedSpanService:
     async def _store(self, prepared: Prepared) -> str | None:
         intake = TraceIntake(self.session, self.actor)
         await intake.store(list(prepared.traces.values()))
+        if not intake.rejected:
+            self.stored |= {key[:2] for trace in prepared.traces.values() for key in trace.items}
         return next(iter(intake.rejected.values()), None)
 
     async def _settle(self, batch: IngestBatch, stored: Sequence[int]) -> None:
@@ -127,3 +157,22 @@ class RejectedSpanService:
         changes = {"rejected_count": [before, batch.rejected_count], "stored": [None, len(stored)]}
         self.audit.record("replay", IngestBatchService.resource, batch, changes)
         publish(self.session, Event(IngestBatchService.resource, "update"))
+
+
+async def replay_in_turn(
+    queue: IngestQueue, spans: RejectedSpanService, batch_id: int, ids: Sequence[int] = ()
+) -> Replayed:
+    """``RejectedSpanService.replay`` within the bounds of what arrives.
+
+    Raise as ``choose`` does, and ``Unavailable`` while too much is on its way in.
+    """
+    chosen, actor = await spans.choose(batch_id, ids), spans.actor
+
+    async def replay(session: AsyncSession) -> tuple[Replayed, set[SpanKey]]:
+        again = RejectedSpanService(session, actor)
+        return await again.replay(batch_id, chosen.ids), again.stored
+
+    with queue.admit(chosen.size_bytes):
+        replayed, stored = await queue.run(replay)
+        await queue.fold(actor, stored)
+    return replayed

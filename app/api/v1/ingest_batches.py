@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from app.api.deps import requires, service
+from app.api.deps import QueueDep, requires, service
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, LIST_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
@@ -18,7 +18,7 @@ from app.schemas.ingest_batches import (
     RejectedSpanRead,
 )
 from app.services.ingest_batches import IngestBatchService
-from app.services.rejected_spans import RejectedSpanService, Replayed
+from app.services.rejected_spans import RejectedSpanService, Replayed, replay_in_turn
 
 router = APIRouter(prefix="/ingest-batches", tags=["opentelemetry"], route_class=StrictRoute)
 BatchId = Annotated[
@@ -70,7 +70,10 @@ async def list_rejected_spans(
     responses=CHANGE_ERRORS,
 )
 async def replay_rejected_spans(
-    batch_id: BatchId, rejected: RejectedSpanServiceDep, data: IngestReplay | None = None
+    batch_id: BatchId,
+    rejected: RejectedSpanServiceDep,
+    queue: QueueDep,
+    data: IngestReplay | None = None,
 ) -> Replayed:
     """Send rejected spans again as yourself, a hundred at most; what is stored is kept no more."""
-    return await rejected.replay(batch_id, data.ids if data else ())
+    return await replay_in_turn(queue, rejected, batch_id, data.ids if data else ())

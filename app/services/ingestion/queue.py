@@ -5,11 +5,14 @@ answered only when the transaction that holds its spans is committed.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.database import Database
@@ -18,10 +21,11 @@ from app.exceptions import AppError, Unavailable
 from app.services.ingest_batches import IngestBatchService, Receipt, Sent
 from app.services.ingestion.prepared import Prepared, Trace
 from app.services.ingestion.rejections import rejection_of
-from app.services.ingestion.span_logs import SpanLogs
+from app.services.ingestion.span_logs import SpanKey, SpanLogs
 from app.services.ingestion.wire import Rejection
 
 log = structlog.get_logger("greenroom.ingestion")
+T = TypeVar("T")
 WRITERS = 2
 TOGETHER = 4_096  # spans of one transaction, unless one request has more
 FULL = "Too much is on its way in already. Send this again in a moment."
@@ -36,6 +40,14 @@ class Waiting:
 
     sent: Sent
     receipt: asyncio.Future[Receipt]
+
+
+@dataclass(slots=True)
+class Errand:
+    """Work of another kind, in a unit of work of its own, and who waits for what comes of it."""
+
+    work: Callable[[AsyncSession], Awaitable[Any]]
+    outcome: asyncio.Future[Any]  # of the type that the work has
 
 
 def alike(actor: Actor) -> Actor:
@@ -72,6 +84,8 @@ class IngestQueue:
         self._max_bytes = max_bytes
         self._held = 0
         self._waiting: list[Waiting] = []
+        self._errands: deque[Errand] = deque()
+        self._is_on_errand = False
         self._writers: set[asyncio.Task[None]] = set()
 
     @contextmanager
@@ -92,10 +106,40 @@ class IngestQueue:
         self._pump()
         return await waiting.receipt
 
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """What the work makes of it, in its turn among requests. Raise what it raises."""
+        errand = Errand(work, asyncio.get_running_loop().create_future())
+        self._errands.append(errand)
+        self._pump()
+        outcome: T = await errand.outcome
+        return outcome
+
+    def _next(self) -> Coroutine[Any, Any, None] | None:
+        """Errands go one after the other, so that a writer is left for requests."""
+        if self._errands and not self._is_on_errand:
+            self._is_on_errand = True
+            return self._go(self._errands.popleft())
+        return self._write(self._taken()) if self._waiting else None
+
+    async def _go(self, errand: Errand) -> None:
+        try:
+            if errand.outcome.done():  # its client has gone
+                return
+            async with self._database.unit_of_work() as session:
+                outcome = await errand.work(session)
+        except Exception as error:  # noqa: BLE001  (whoever waits is told)
+            if not errand.outcome.done():
+                errand.outcome.set_exception(error)
+        else:
+            if not errand.outcome.done():
+                errand.outcome.set_result(outcome)
+        finally:
+            self._is_on_errand = False
+
     def _pump(self) -> None:
         """One request is written at once; those that come meanwhile go together."""
-        while self._waiting and len(self._writers) < WRITERS:
-            writer = asyncio.create_task(self._write(self._taken()))
+        while len(self._writers) < WRITERS and (work := self._next()) is not None:
+            writer = asyncio.create_task(work)
             self._writers.add(writer)
             writer.add_done_callback(self._done)
 
@@ -143,15 +187,14 @@ class IngestQueue:
     async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
         async with self._database.unit_of_work() as session:
             receipts = await IngestBatchService(session, sent[0].actor).store(sent)
-        await self._fold(sent)
+        await self.fold(sent[0].actor, {key for each in sent for key in each.span_keys})
         return receipts
 
-    async def _fold(self, sent: Sequence[Sent]) -> None:
+    async def fold(self, actor: Actor, keys: Collection[SpanKey]) -> None:
         """Give spans what logs tell of them, where both are committed now.
 
         Raise ``Unavailable``; any other failure leaves what is stored as it was sent.
         """
-        actor, keys = sent[0].actor, {key for each in sent for key in each.span_keys}
         try:
             async with self._database.looking() as session:
                 if not keys or not await SpanLogs(session, actor).tell_of(keys):

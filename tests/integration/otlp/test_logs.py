@@ -23,10 +23,11 @@ from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import key_headers
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.users import make_user
 from tests.integration.otlp.test_convergence import MODEL, OPEN, TRACE, agent, send, usage
 from tests.otlp.logs import encoded_logs, make_log
-from tests.otlp.requests import make_span
+from tests.otlp.requests import as_json, make_span
 from tests.otlp.state import state_of
 
 ROOT = make_span(1, attributes=agent("planner"))
@@ -130,6 +131,16 @@ async def test_a_later_end_of_the_span_keeps_what_logs_said_of_it(
     _, (_, call) = await state_of(session, [ROOT.trace_id])
     assert call["body"]["input"] == [{"role": "user", "content": "Where is it?"}]
     assert call["span"]["end_ns"] == CALL.end_ns
+
+
+async def test_span_that_is_sent_again_by_hand_has_what_logs_said_meanwhile(
+    sender: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    await tell(sender, [QUESTION])
+    batch = await make_ingest_batch(session, actor_for(staff), (as_json([CALL]),))
+    await sender.post(f"/api/v1/ingest-batches/{batch.id}/replay")
+    _, (call,) = await state_of(session, [ROOT.trace_id])
+    assert call["body"]["input"] == [{"role": "user", "content": "Where is it?"}]
 
 
 async def test_other_logs_are_counted_and_not_kept(

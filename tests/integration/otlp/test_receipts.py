@@ -1,23 +1,39 @@
 """Receipts of what arrived, and refused spans that are sent again."""
 
+import asyncio
+import json
 from datetime import timedelta
 
 import httpx2
+import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
+from app.core.database import Database
+from app.core.permissions import Role
+from app.exceptions import NotFound
 from app.models import AuditEvent, RejectedSpan, User
 from app.services.ingestion.otlp import JSON
+from app.services.ingestion.queue import REFUSED, IngestQueue
+from app.services.rejected_spans import RejectedSpanService, replay_in_turn
 from app.services.upkeep import UpkeepService
 from tests.conftest import QueryCounter, actor_for
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import key_headers
 from tests.factories.ingest_batches import UNREADABLE, good_request, make_ingest_batch
+from tests.factories.users import make_user
 from tests.integration.otlp.test_convergence import send
-from tests.otlp.requests import make_span
+from tests.otlp.refusing import refuse_spans
+from tests.otlp.requests import as_json, make_span
 
 BATCHES = "/api/v1/ingest-batches"
+EFFECTS = text("""
+SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM rejected_spans),
+       (SELECT rejected_count FROM ingest_batches),
+       (SELECT count(*) FROM audit_events WHERE action = 'replay')
+""")
 
 
 async def test_request_has_a_receipt_under_its_key(
@@ -100,3 +116,62 @@ async def test_old_receipts_are_removed_with_their_rejected_spans(
     upkeep = UpkeepService(session, Actor.system(Via.JOB))
     assert await upkeep.remove_batches(timedelta(days=7)) == 1
     assert await session.scalar(select(func.count()).select_from(RejectedSpan)) == 1
+
+
+async def test_span_that_the_database_refuses_again_stays_with_that_reason(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    unbearable = as_json([make_span(2, trace=77, name="unbearable")])
+    batch = await make_ingest_batch(session, actor, (unbearable, good_request()))
+    await refuse_spans(session)
+    answer = (await api.post(f"{BATCHES}/{batch.id}/replay")).json()
+    assert (answer["stored"], answer["refused"], answer["left"]) == (1, 1, 1)
+    (left,) = (await api.get(f"{BATCHES}/{batch.id}/rejected")).json()["items"]
+    assert (left["request"], left["reason"]) == (unbearable, REFUSED)
+    (run,) = (await api.get("/api/v1/executions?source=otlp")).json()["items"]
+    assert run["span_count"] == 1
+
+
+async def test_replay_waits_outside_while_too_much_is_on_its_way_in(
+    api: httpx2.AsyncClient, app: FastAPI, session: AsyncSession, actor: Actor
+) -> None:
+    batch = await make_ingest_batch(session, actor)
+    queue: IngestQueue = app.state.ingest_queue
+    with queue.admit(app.state.settings.otlp_max_body_bytes):
+        refused = await api.post(f"{BATCHES}/{batch.id}/replay")
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    assert (await api.post(f"{BATCHES}/{batch.id}/replay")).json()["stored"] == 1
+
+
+async def test_replay_takes_as_many_spans_as_fit_into_memory(
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = await make_ingest_batch(session, actor, tuple(good_request(n) for n in range(1, 4)))
+    size = len(json.dumps(good_request(1)))
+    monkeypatch.setattr("app.services.rejected_spans.MAX_BYTES", 2 * size + size // 2)
+    path = f"{BATCHES}/{batch.id}/replay"
+    assert [(await api.post(path)).json()["left"] for _ in range(2)] == [1, 0]
+
+
+async def test_two_replays_at_once_have_one_effect(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        actor = actor_for(await make_user(session, role=Role.STAFF))
+        batch = await make_ingest_batch(session, actor)
+
+    async def replay() -> int | str:
+        queue = IngestQueue(own_database, 1_000_000)  # of a process each
+        async with own_database.unit_of_work() as session:
+            spans = RejectedSpanService(session, actor)
+            try:
+                return (await replay_in_turn(queue, spans, batch.id)).stored
+            except NotFound as error:
+                return error.message
+
+    one, other = sorted(await asyncio.gather(replay(), replay()), key=str)
+    assert (one, "sent again already" in str(other)) == (1, True)
+    async with own_database.unit_of_work() as session:
+        told = (await session.execute(EFFECTS)).one()
+    assert tuple(told) == (1, 0, 0, 1)
