@@ -3,7 +3,7 @@
 import base64
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
@@ -66,16 +66,20 @@ def as_protobuf(request: Json) -> bytes:
 
 
 def with_base64_ids(value: Any) -> Any:  # any JSON value
+    return with_ids(value, lambda given: base64.b64encode(bytes.fromhex(given)).decode())
+
+
+def with_hex_ids(value: Any) -> Any:  # any JSON value
+    return with_ids(value, lambda given: base64.b64decode(given).hex())
+
+
+def with_ids(value: Any, written: Callable[[str], str]) -> Any:  # any JSON value
     if isinstance(value, list):
-        return [with_base64_ids(item) for item in value]
+        return [with_ids(item, written) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: base64.b64encode(bytes.fromhex(item)).decode()
-        if key in ("traceId", "spanId", "parentSpanId")
-        else with_base64_ids(item)
-        for key, item in value.items()
-    }
+    ids = ("traceId", "spanId", "parentSpanId")
+    return {k: written(v) if k in ids else with_ids(v, written) for k, v in value.items()}
 
 
 def encoded(spans: Sequence[WireSpan], media_type: str, *, packed: bool = False) -> Json:

@@ -1,19 +1,24 @@
 """What was acknowledged is kept, whatever dies right after."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
 
 from app.core.database import Database
 from app.core.migrations import migrate
 from tests.conftest import settings_for
+from tests.integration.otlp.test_sdk import exporting, shop
 from tests.otlp.crashes import Victim, connect, cycle
-from tests.outage import MortalPostgres, mortal_postgres
+from tests.outage import MortalPostgres, Outage, mortal_postgres
 from tests.server import Installation, installed
 
 CYCLES, LAZY_CYCLES = 1, 3
+EXPORTED = 20
+RUNS = "/api/v1/executions?limit=100"
 LAZY = (
     "ALTER SYSTEM SET synchronous_commit = off",
     "ALTER SYSTEM SET wal_writer_delay = '10s'",
@@ -52,6 +57,26 @@ async def test_nothing_that_was_acknowledged_is_lost(
     for number in range(CYCLES):
         acknowledged, lost = await cycle(victim, home, mortal, number)
         assert (lost, acknowledged > 0) == (0, True)
+
+
+async def test_the_sdks_exporter_brings_every_span_through_a_stop_of_the_database(
+    home: Installation, mortal: MortalPostgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with home.api_client() as client:
+        before = {run["id"] for run in (await client.get(RUNS)).json()["items"]}
+        with exporting(home, Compression.Gzip) as provider:
+            await asyncio.to_thread(mortal.begin, Outage.STOPPED)
+            for _ in range(EXPORTED):
+                shop(provider)
+            flush = asyncio.create_task(asyncio.to_thread(provider.force_flush))
+            while "Service Unavailable" not in caplog.text:  # a 503, which it sends again after
+                assert not flush.done()
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(mortal.end, Outage.STOPPED)
+            assert await flush
+        runs = (await client.get(RUNS)).json()["items"]
+    steps = [run["span_count"] for run in runs if run["id"] not in before]
+    assert steps == [3] * EXPORTED
 
 
 async def test_a_database_that_does_not_wait_for_its_disk_does_lose(
