@@ -21,12 +21,15 @@ class Snippet:
     code: str
 
 
+# The instrumentations of OpenInference name no agent in the spans of LangGraph and OpenAI Agents.
 PROVIDER = """from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-provider = TracerProvider()
+# Runs whose spans name no agent belong to the one that is called like the service.
+provider = TracerProvider(resource=Resource.create({"service.name": "my-agent"}))
 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 trace.set_tracer_provider(provider)
 """
@@ -58,7 +61,7 @@ from pydantic_ai import Agent
 
 Agent.instrument_all()
 
-agent = Agent("openai:gpt-4o", name="my_agent", instructions="Be brief.")
+agent = Agent("openai:gpt-4o", name="my-agent", instructions="Be brief.")
 print(agent.run_sync("Say hello.").output)
 provider.shutdown()  # sends what still waits
 """
@@ -108,21 +111,23 @@ SNIPPETS = (
     Snippet(
         "openai-agents",
         "OpenAI Agents",
-        "openinference-instrumentation-openai-agents turns the SDK's traces into spans.",
+        "openinference-instrumentation-openai-agents turns the SDK's traces into spans, which go "
+        "here instead of to OpenAI. The model needs OPENAI_API_KEY.",
         f"pip install openai-agents openinference-instrumentation-openai-agents {EXPORTER}",
         OPENAI_AGENTS,
     ),
     Snippet(
         "pydantic-ai",
         "Pydantic AI",
-        "Pydantic AI makes spans by itself once it is told to.",
+        "Pydantic AI makes spans by itself once it is told to. The model needs OPENAI_API_KEY.",
         f"pip install pydantic-ai {EXPORTER}",
         PYDANTIC_AI,
     ),
     Snippet(
         "langgraph",
         "LangGraph",
-        "openinference-instrumentation-langchain watches LangGraph and LangChain alike.",
+        "openinference-instrumentation-langchain watches LangGraph and LangChain alike. The model "
+        "needs OPENAI_API_KEY.",
         "pip install langchain langchain-openai langgraph "
         f"openinference-instrumentation-langchain {EXPORTER}",
         LANGGRAPH,
