@@ -21,7 +21,14 @@ class IngestBatchView(ServiceView, model=IngestBatch):
         "export": Permission.EXECUTIONS_READ,
     }
     columns = ("id", "created_at", "span_count", "rejected_count", "execution_count")
-    more_columns = ("media_type", "size_bytes", "user_id", "api_key_id", "updated_at")
+    more_columns = (
+        "event_count",
+        "media_type",
+        "size_bytes",
+        "user_id",
+        "api_key_id",
+        "updated_at",
+    )
     sorts = ("id",)
     default_sort = "-id"
 

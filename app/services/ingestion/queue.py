@@ -21,7 +21,7 @@ from app.exceptions import AppError, Unavailable
 from app.services.ingest_batches import IngestBatchService, Receipt, Sent
 from app.services.ingestion.prepared import Prepared, Trace
 from app.services.ingestion.rejections import rejection_of
-from app.services.ingestion.span_logs import SpanKey, SpanLogs
+from app.services.ingestion.span_logs import AT_ONCE, SpanKey, SpanLogs
 from app.services.ingestion.wire import Rejection
 
 log = structlog.get_logger("greenroom.ingestion")
@@ -197,10 +197,10 @@ class IngestQueue:
         """
         try:
             async with self._database.looking() as session:
-                if not keys or not await SpanLogs(session, actor).tell_of(keys):
-                    return
-            async with self._database.unit_of_work() as session:
-                await SpanLogs(session, actor).fold(keys)
+                told = await SpanLogs(session, actor).told(keys)
+            for start in range(0, len(told), AT_ONCE):
+                async with self._database.unit_of_work() as session:
+                    await SpanLogs(session, actor).fold(told[start : start + AT_ONCE])
         except Exception as error:
             known = error if isinstance(error, AppError) else as_app_error(error)
             if isinstance(known, Unavailable):

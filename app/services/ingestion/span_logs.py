@@ -24,7 +24,6 @@ from sqlalchemy import (
     column,
     func,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,7 +49,17 @@ SELECT l.* FROM {KEYS} CROSS JOIN LATERAL (
     ORDER BY s.time_ns, s.id LIMIT {MAX_EVENTS}
 ) l ORDER BY l.time_ns, l.id
 """).columns(attributes=JSONB)  # noqa: S608  (a number of ours)
-ARE_TOLD = text(f"SELECT EXISTS (SELECT FROM span_logs JOIN {KEYS} USING (trace_id, span_id))")  # noqa: S608
+TOLD = text(f"""
+SELECT k.trace_id, k.span_id FROM {KEYS}
+WHERE EXISTS (SELECT FROM span_logs l WHERE l.trace_id = k.trace_id AND l.span_id = k.span_id)
+ORDER BY k.trace_id, k.span_id
+""")  # noqa: S608  (names of ours)
+# With the run they are removed, too.
+NOTE = text("""
+UPDATE span_logs l SET execution_id = e.id FROM executions e
+WHERE l.id = ANY (:ids) AND e.trace_id = l.trace_id
+""")
+AT_ONCE = 200  # spans, each with ``MAX_EVENTS`` at most
 IDS = ARRAY(LargeBinary)
 NAMED = (
     func.unnest(bindparam("traces", type_=IDS), bindparam("spans", type_=IDS))
@@ -97,6 +106,8 @@ class SpanLogs:
 
     async def keep(self, logs: Sequence[PreparedLog]) -> dict[bytes, str]:
         """All but those of the traces that are returned, with the reason. Repeats change nothing"""
+        if not logs:
+            return {}
         traces = list({log.key[0] for log in logs})
         found: Result[Any] = await self.session.execute(FOUND, {"trace_ids": traces})
         problems = {row.trace_id: problem_of(self.actor, row) for row in found}
@@ -121,9 +132,9 @@ class SpanLogs:
             "sees_all": self.actor.sees_all_rows,
         }
 
-    async def tell_of(self, keys: Collection[SpanKey]) -> bool:
-        """Whether there is any of these spans. Most senders send none: this is quick then."""
-        return bool(await self.session.scalar(ARE_TOLD, ids_in(keys)))
+    async def told(self, keys: Collection[SpanKey]) -> list[SpanKey]:
+        """Those of these spans that logs tell of: of most senders none, and that is quick."""
+        return [tuple(row) for row in await self.session.execute(TOLD, ids_in(keys))]
 
     async def fold(self, keys: Collection[SpanKey]) -> int:
         """Give these spans what logs tell of them: how many spans say more now."""
@@ -138,14 +149,16 @@ class SpanLogs:
             KNOWN, {"trace_ids": list({key[0] for key in logs})}
         )
         runs = {run.trace_id: run for run in found if self._is_open(run)}
-        changed = []
+        changed, new = [], set()
         for span in await self._spans(list(runs.values()), list(logs)):
             run = runs[span.trace_id]
             allowed = [log for log in logs[span.trace_id, span.span_id] if may_tell(log, run)]
-            await self._note(run, allowed)
+            new |= {log.id for log in allowed if log.execution_id is None}
             more = with_events(span, allowed)
             if more is not span:
                 changed.append(more)
+        if new:
+            await self.session.execute(NOTE, {"ids": list(new)})
         await self._store(changed)
         return len(changed)
 
@@ -168,13 +181,6 @@ class SpanLogs:
         own = {run.trace_id for run in runs}
         sent = [again(*row) for row in rows if row[0].trace_id in own]
         return decode_json(orjson.dumps({"resourceSpans": entries(sent)})).spans
-
-    async def _note(self, run: Row[Any], logs: Sequence[Row[Any]]) -> None:
-        """With the run they are removed, too."""
-        new = [log.id for log in logs if log.execution_id is None]
-        if new:
-            theirs = update(SpanLog).where(SpanLog.id.in_(new)).values(execution_id=run.id)
-            await self.session.execute(theirs, execution_options={"synchronize_session": False})
 
     async def _store(self, spans: list[WireSpan]) -> None:
         if not spans:
