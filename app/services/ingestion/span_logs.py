@@ -49,10 +49,11 @@ SELECT l.* FROM {KEYS} CROSS JOIN LATERAL (
     ORDER BY s.time_ns, s.id LIMIT {MAX_EVENTS}
 ) l ORDER BY l.time_ns, l.id
 """).columns(attributes=JSONB)  # noqa: S608  (a number of ours)
+# The limit has each span looked for by the index, however many logs there are.
 TOLD = text(f"""
-SELECT k.trace_id, k.span_id FROM {KEYS}
-WHERE EXISTS (SELECT FROM span_logs l WHERE l.trace_id = k.trace_id AND l.span_id = k.span_id)
-ORDER BY k.trace_id, k.span_id
+SELECT k.trace_id, k.span_id FROM {KEYS} CROSS JOIN LATERAL (
+    SELECT FROM span_logs l WHERE l.trace_id = k.trace_id AND l.span_id = k.span_id LIMIT 1
+) l ORDER BY k.trace_id, k.span_id
 """)  # noqa: S608  (names of ours)
 # With the run they are removed, too.
 NOTE = text("""

@@ -1,10 +1,13 @@
-"""Spans of the SDK with links, in protobuf and as JSON: the same run."""
+"""What the SDK makes: spans with links in both encodings, and events as logs."""
 
 from typing import Any
 
 import httpx2
 from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -62,3 +65,32 @@ async def test_both_encodings_of_the_sdks_spans_make_the_same_run_with_its_links
         "why": {"stringValue": "retry"},
         "tries": {"intValue": "2"},
     }
+
+
+async def test_events_that_the_sdk_sends_as_logs_are_the_conversation_of_their_span(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    client.headers.update(await key_headers(session, staff))
+    spans = InMemorySpanExporter()
+    records = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # not annotated
+    tracing, logging = TracerProvider(), LoggerProvider()
+    tracing.add_span_processor(SimpleSpanProcessor(spans))
+    logging.add_log_record_processor(SimpleLogRecordProcessor(records))
+    logger = logging.get_logger("openai")
+    with tracing.get_tracer("openai").start_as_current_span("chat gpt-4o") as call:
+        call.set_attribute("gen_ai.operation.name", "chat")
+        asked = {"content": "Where is it?"}
+        logger.emit(event_name="gen_ai.user.message", body=asked)
+        said = {"role": "assistant", "content": "In B2."}
+        logger.emit(event_name="gen_ai.choice", body={"index": 0, "message": said})
+    headers = {"Content-Type": PROTOBUF}
+    for path, request in (
+        ("/v1/logs", encode_logs(records.get_finished_logs())),
+        ("/v1/traces", encode_spans(spans.get_finished_spans())),
+    ):
+        answer = await client.post(path, content=request.SerializeToString(), headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+    trace_id = call.get_span_context().trace_id.to_bytes(16, "big")
+    _, (step,) = await state_of(session, [trace_id])
+    assert step["body"]["input"] == [{"role": "user", "content": "Where is it?"}]
+    assert step["body"]["output"] == [said]
