@@ -19,10 +19,19 @@ SPAN = {
     "endTimeUnixNano": "1790000001000000000",
     "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}],
 }
+EVENT = {
+    "traceId": SPAN["traceId"],
+    "spanId": SPAN["spanId"],
+    "timeUnixNano": "1790000000500000000",
+    "eventName": "gen_ai.user.message",
+    "body": {
+        "kvlistValue": {"values": [{"key": "content", "value": {"stringValue": "Where is it?"}}]}
+    },
+}
 RESOURCE = {"attributes": [{"key": "service.name", "value": {"stringValue": "support-bot"}}]}
 EXAMPLES: dict[str, Json] = {
     "resourceSpans": {"resource": RESOURCE, "scopeSpans": [{"spans": [SPAN]}]},
-    "resourceLogs": {"resource": RESOURCE, "scopeLogs": []},
+    "resourceLogs": {"resource": RESOURCE, "scopeLogs": [{"logRecords": [EVENT]}]},
     "resourceMetrics": {"resource": RESOURCE, "scopeMetrics": []},
 }
 
