@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.actor import Actor
 from app.core.database import Database
 from app.core.permissions import Role
+from app.exceptions import Unavailable
 from app.models import IngestBatch, SpanLog, User
 from app.services.ingest_batches import Sent
 from app.services.ingestion.otlp import JSON, PROTOBUF
@@ -202,21 +204,49 @@ async def test_secrets_in_logs_are_dropped_at_the_door(
     assert "canary" not in str(await state_of(session, [ROOT.trace_id]))
 
 
+def sent(actor: Actor, trace: int) -> tuple[Sent, Sent]:
+    """A span and a log that tells of it, a request each."""
+    span = make_span(1, trace=trace, attributes=MODEL)
+    record = make_log("gen_ai.user.message", {"content": "Where?"}, trace=trace)
+    log = prepare_logs(decode_logs(encoded_logs([record], JSON)["content"], True).kept)
+    prepared = prepare(Decoded([span], []), lambda *_: None)
+    return Sent(actor, prepared, JSON, 1), Sent(actor, log, JSON, 1)
+
+
+async def told(database: Database) -> int:
+    """How many spans have what their log says."""
+    query = text("SELECT count(*) FROM span_bodies WHERE input->0->>'content' = 'Where?'")
+    async with database.unit_of_work() as session:
+        return await session.scalar(query) or 0
+
+
+async def make_actor(database: Database) -> Actor:
+    async with database.unit_of_work() as session:
+        return actor_for(await make_user(session, role=Role.STAFF))
+
+
 async def test_span_and_log_that_two_processes_take_at_once_find_each_other(
     own_database: Database,
 ) -> None:
-    async with own_database.unit_of_work() as session:
-        actor = actor_for(await make_user(session, role=Role.STAFF))
+    actor = await make_actor(own_database)
     spans_here, logs_here = (IngestQueue(own_database, 1_000_000) for _ in range(2))
     for trace in range(1, 31):
-        span = make_span(1, trace=trace, attributes=MODEL)
-        record = make_log("gen_ai.user.message", {"content": "Where?"}, trace=trace)
-        log = prepare_logs(decode_logs(encoded_logs([record], JSON)["content"], True).kept)
-        prepared = prepare(Decoded([span], []), lambda *_: None)
-        await asyncio.gather(
-            spans_here.submit(Sent(actor, prepared, JSON, 1)),
-            logs_here.submit(Sent(actor, log, JSON, 1)),
-        )
-    async with own_database.unit_of_work() as session:
-        told = text("SELECT count(*) FROM span_bodies WHERE input->0->>'content' = 'Where?'")
-        assert await session.scalar(told) == 30
+        span, log = sent(actor, trace)
+        await asyncio.gather(spans_here.submit(span), logs_here.submit(log))
+    assert await told(own_database) == 30
+
+
+async def test_log_that_cannot_be_given_to_its_span_for_now_is_to_be_sent_again(
+    own_database: Database,
+) -> None:
+    actor = await make_actor(own_database)
+    queue = IngestQueue(own_database, 1_000_000)
+    span, log = sent(actor, 1)
+    await queue.submit(span)
+    async with own_database.unit_of_work() as busy:
+        await busy.execute(text("SELECT FROM executions FOR UPDATE"))
+        with pytest.raises(Unavailable):
+            await queue.submit(log)
+    assert await told(own_database) == 0
+    await queue.submit(log)
+    assert await told(own_database) == 1
