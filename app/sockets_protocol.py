@@ -8,6 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from app.api.sockets import MAX_MESSAGE_BYTES
 from app.core.rooms import CLOSE_WITHIN_S
 
+REFUSED = "websocket.http.response.body"
 PING_EVERY_S, PONG_WITHIN_S = 20.0, 20.0
 # Messages are short, and compressing would cost every socket tens of kilobytes.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -33,6 +34,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self._give_up_soon()
         await super().send(message)
+        if message["type"] == REFUSED and not message.get("more_body", False):
+            # uvicorn forgets to note it, and would log that the handshake was left open.
+            self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -313,9 +313,14 @@ async def get_live_configs(request: Request) -> LiveConfigService:
     return live_configs_for(request, asking(request)[1])
 
 
+async def get_tools(request: Request) -> ToolService:
+    """As ``service``, with the settings that say which networks may be called."""
+    return ToolService(*asking(request), request.app.state.settings)
+
+
 LiveConfigServiceDep = Annotated[LiveConfigService, Depends(get_live_configs)]
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
-ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+ToolServiceDep = Annotated[ToolService, Depends(get_tools)]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
 OpenLoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService, Via.API))]
 OpenUserTokenServiceDep = Annotated[

@@ -1,5 +1,6 @@
 """Which addresses the product may connect to when somebody else names the place."""
 
+import socket
 from collections.abc import Sequence
 from ipaddress import (
     IPv4Address,
@@ -60,3 +61,15 @@ def may_connect(text: str, allowed: Sequence[Network]) -> bool:
     address = ip_address(text)
     forms = {address, embedded(address)}
     return is_public(address) or any(form in network for form in forms for network in allowed)
+
+
+def literal(host: str) -> str | None:
+    """The address that is written instead of a name, in any form that is looked up as one."""
+    try:
+        return str(ip_address(host.strip("[]").partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return str(IPv4Address(socket.inet_aton(host)))  # 127.1, 0x7f000001, 2130706433
+    except (OSError, UnicodeError):
+        return None

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import httpx2
 
-from app.core.addresses import Network, may_connect
+from app.core.addresses import Network, literal, may_connect
 from app.exceptions import AppError
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -117,14 +117,29 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         except (OSError, UnicodeError, OverflowError) as error:
             raise OutboundFailed(f"There is no server called {url.host}.") from error
         if not addresses or not all(may_connect(found, self._allowed) for found in addresses):
-            raise OutboundRefused(
-                f"{url.host} is not an address that Greenroom connects to. The operator can allow "
-                "networks of one's own by OUTBOUND_ALLOWED_NETWORKS."
-            )
+            raise refusal_of(url.host)
         return addresses
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def refusal_of(host: str) -> OutboundRefused:
+    return OutboundRefused(
+        f"{host} is not an address that Greenroom connects to. The operator can allow "
+        "networks of one's own by OUTBOUND_ALLOWED_NETWORKS."
+    )
+
+
+def check_literal(url: str, allowed: Sequence[Network]) -> None:
+    """Raise ``OutboundRefused`` for a number of a machine that no call will ever reach.
+
+    What a name leads to may change, so that is looked at when it is called.
+    """
+    host = httpx2.URL(url).raw_host.decode()
+    address = literal(host)
+    if address is not None and not may_connect(address, allowed):
+        raise refusal_of(host)
 
 
 def to_address(request: httpx2.Request, address: str) -> httpx2.Request:

@@ -1,11 +1,15 @@
 """Bounds the request body before anything reads it."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.exceptions import BadRequest, PayloadTooLarge
+
+DRAINED_BYTES, DRAIN_WITHIN_S = 64 * 1024 * 1024, 5.0
 
 
 class BodyLimitMiddleware:
@@ -22,10 +26,15 @@ class BodyLimitMiddleware:
             return
         headers = Headers(scope=scope)
         limit = self.paths.get(scope["path"], self.max_bytes)
-        if "content-length" in headers:
-            self._check(headers["content-length"], limit)
-        elif "transfer-encoding" in headers:
-            receive = Replay(await self._read(receive, limit), receive)
+        try:
+            if "content-length" in headers:
+                self._check(headers["content-length"], limit)
+            elif "transfer-encoding" in headers:
+                receive = Replay(await self._read(receive, limit), receive)
+        except PayloadTooLarge:
+            if "expect" not in headers:  # else it waits for our word before it sends anything
+                await drain(receive)
+            raise
         await self.app(scope, receive, send)
 
     def _check(self, declared: str, limit: int) -> None:
@@ -49,6 +58,20 @@ class BodyLimitMiddleware:
     @staticmethod
     def _too_large(limit: int) -> PayloadTooLarge:
         return PayloadTooLarge(f"The request body may have at most {limit:,} bytes.")
+
+
+async def drain(receive: Receive) -> None:
+    """Let a client write on for a while: many read no answer before they are done, or read none
+    at all once the connection is reset under what they write.
+    """
+    left = DRAINED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_WITHIN_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 class Replay:

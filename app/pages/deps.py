@@ -151,7 +151,7 @@ def personal(
 
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 AnalysisServiceDep = Annotated[AnalysisService, Depends(service(AnalysisService))]
-ToolServiceDep = Annotated[ToolService, Depends(service(ToolService))]
+ToolServiceDep = Annotated[ToolService, Depends(personal(ToolService))]
 ModelPriceServiceDep = Annotated[ModelPriceService, Depends(service(ModelPriceService))]
 RecomputingServiceDep = Annotated[RecomputingService, Depends(service(RecomputingService))]
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]

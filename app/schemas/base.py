@@ -231,6 +231,9 @@ class PageQuery(Input):
     @model_validator(mode="after")
     def _all_at_once(self) -> Self:
         refuse_pages_of_ids(self, "page", "page_size", "skip", "limit")
+        for one, other in (("page", "skip"), ("page_size", "limit")):
+            if {one, other} <= self.model_fields_set and getattr(self, other) is not None:
+                raise ValueError(f"{one} and {other} say the same: use one of the two")
         return self
 
     @property

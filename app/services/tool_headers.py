@@ -28,7 +28,7 @@ class ToolHeaderService:
 
     def __init__(self, session: AsyncSession, actor: Actor, settings: Settings) -> None:
         self.session = session
-        self.tools = ToolService(session, actor)
+        self.tools = ToolService(session, actor, settings)
         self._box = SecretBox(settings, "tool-headers")
 
     async def replace(self, tool_id: int, data: ToolHeaders, version: int | None = None) -> Tool:

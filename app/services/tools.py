@@ -5,7 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Select, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.actor import Actor
+from app.core.config import Settings
 from app.core.permissions import Permission
 from app.exceptions import Conflict, Invalid
 from app.models import Agent, Tool, agent_tools
@@ -15,6 +18,7 @@ from app.schemas.tools import ToolCreate, ToolUpdate
 from app.services.agent_revisions import AgentRevisionService
 from app.services.audit_events import Changes
 from app.services.pausing import PausingService
+from app.services.reachable import check_callable
 
 BEHAVIOUR_FIELDS = frozenset({"name", "description", "kind", "parameters", "endpoint"})
 
@@ -50,6 +54,13 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         "uq_tools_user_id_name_live": ("name", "You already have a tool called {row.name}.")
     }
 
+    def __init__(
+        self, session: AsyncSession, actor: Actor, settings: Settings | None = None
+    ) -> None:
+        """Without settings tools are read, but endpoints are not held against the networks."""
+        super().__init__(session, actor)
+        self._settings = settings
+
     async def values_for(self, data: ToolCreate | ToolUpdate) -> dict[str, Any]:
         values = await super().values_for(data)
         if values.get("endpoint") is not None:
@@ -60,7 +71,9 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         """Raise ``Invalid`` for an endpoint where nothing would be called."""
         if row.endpoint is not None and row.kind is not ToolKind.HTTP:
             raise Invalid("Only tools of kind http have an endpoint.", field="endpoint")
-        old = inspect(row).attrs.endpoint.history.deleted
+        new, _, old = inspect(row).attrs.endpoint.history
+        if row.endpoint is not None and new and self._settings is not None:
+            check_callable(row.endpoint["url"], self._settings, field="endpoint")
         if row.header_names and old and not same_origin(old[0], row.endpoint):
             # Secrets go to the server that they were entered for, and to no other.
             row.header_names, row.sealed_headers = [], None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, or_
+from sqlalchemy import Select, inspect, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
@@ -21,6 +21,7 @@ from app.models import User, WebhookEndpoint
 from app.schemas.base import PageQuery
 from app.schemas.webhook_endpoints import WebhookEndpointCreate, WebhookEndpointUpdate
 from app.services.base import BaseService
+from app.services.reachable import check_callable
 
 BOX = "webhooks"
 MAX_ENDPOINTS = 50  # each change is written once for every endpoint that wants it
@@ -97,10 +98,15 @@ class WebhookEndpointService(
         return values
 
     async def check(self, row: WebhookEndpoint) -> None:
-        """Who is switched on again starts anew. Raise ``Invalid`` for plain http in production."""
+        """Who is switched on again starts anew.
+
+        Raise ``Invalid`` for plain http in production, and for a number of a private network.
+        """
         in_production = self._settings is not None and self._settings.is_production
         if in_production and not row.url.startswith("https://"):
             raise Invalid("must be an https address", field="url")
+        if self._settings is not None and inspect(row).attrs.url.history.added:
+            check_callable(row.url, self._settings, field="url")
         if row.is_active and row.disabled_reason is not None:
             row.disabled_reason = row.failing_since = None
 

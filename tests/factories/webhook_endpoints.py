@@ -12,10 +12,11 @@ from app.services.webhook_deliveries import WebhookDeliveryService
 from app.services.webhook_endpoints import Issued, WebhookEndpointService
 from tests.conftest import actor_for, settings_for
 from tests.factories.users import make_user
+from tests.receiver import reaching_loopback
 
 EVERYTHING = [event.value for event in WebhookEvent]
-# Secrets are sealed with the tests' key, whatever the database.
-SETTINGS = settings_for("postgresql+asyncpg://")
+# Secrets are sealed with the tests' key, whatever the database; receivers are on this machine.
+SETTINGS = reaching_loopback(settings_for("postgresql+asyncpg://"))
 
 
 async def make_webhook_endpoint(

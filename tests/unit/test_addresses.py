@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.core.addresses import may_connect
+from app.core.addresses import literal, may_connect
 
 REFUSED_ADDRESSES = """
 0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.254 127.0.0.1 127.255.255.254 169.254.169.254
@@ -46,3 +46,19 @@ def test_operator_may_allow_networks(address: str, network: str) -> None:
     assert may_connect(address, [ip_network(network)])
     assert not may_connect(address, [ip_network("192.168.0.0/16")])
     assert not may_connect("169.254.169.254", [ip_network(network)])
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("[fe80::1%25eth0]", "fe80::1"),
+        ("example.com", None),
+        ("10.example.com", None),
+        ("", None),
+    ],
+)
+def test_numbers_of_machines_are_told_from_names(host: str, address: str | None) -> None:
+    assert literal(host) == address

@@ -246,6 +246,13 @@ async def test_ids_fetch_many_at_once_and_name_the_missing(
     assert "missing" not in (await api.get(f"/api/v1/{resource}")).json()
 
 
+@pytest.mark.parametrize("query", ["skip=0&page=1", "limit=5&page_size=5"])
+async def test_two_ways_to_say_one_place_are_refused(api: httpx2.AsyncClient, query: str) -> None:
+    response = await api.get(f"/api/v1/agents?{query}")
+    assert_envelope(response, 422, "VALIDATION_ERROR")
+    assert "use one of the two" in response.text
+
+
 @pytest.mark.parametrize("resource", ["agents", "executions"])
 @pytest.mark.parametrize("query", ["ids=x", "ids=0", "ids=1&limit=5", f"ids={'1,' * 101}"])
 async def test_ids_outside_the_rules_are_refused(
