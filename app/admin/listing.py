@@ -13,6 +13,7 @@ from app.admin.base import BASE_URL, ServiceView
 from app.admin.cells import Cell, short
 from app.admin.paging import Rows, read
 from app.core.actor import Actor
+from app.core.wording import plural
 from app.exceptions import BadRequest
 
 PAGE_SIZE, MAX_PAGE_SIZE, COUNT_LIMIT = 25, 100, 1000
@@ -98,8 +99,10 @@ async def count(view: ServiceView, session: AsyncSession, statement: Select[Any]
 
 
 def count_text(view: ServiceView, total: int) -> str:
-    noun = view.name.lower() if total == 1 else view.name_plural.lower()
-    return f"{COUNT_LIMIT:,}+ {noun}" if total > COUNT_LIMIT else f"{total:,} {noun}"
+    nouns = view.name_plural.lower()
+    if total > COUNT_LIMIT:
+        return f"{COUNT_LIMIT:,}+ {nouns}"
+    return plural(total, view.name.lower(), nouns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.core.config import PROJECT_ROOT
+from app.core.wording import plural
 
 TEMPLATES = PROJECT_ROOT / "templates"
 STATIC = PROJECT_ROOT / "static"
@@ -51,7 +52,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
         return f"{moment.astimezone(UTC):%d %b %Y}".lstrip("0")
     if size >= 86_400:
         days = int(size // 86_400)
-        text = "1 day" if days == 1 else f"{days:,} days"
+        text = plural(days, "day")
     else:
         divisor, unit = next((d, u) for limit, d, u in STEPS if size < limit)
         text = f"{int(size // divisor)} {unit}"
@@ -119,5 +120,6 @@ def register(environment: Environment) -> None:
         "money": money,
         "duration": duration,
         "pretty_json": pretty_json,
+        "plural": plural,
     }
     environment.globals["static"] = static_url

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
+from app.core.wording import plural
 from app.exceptions import NotFound
 from app.jobs.context import JobContext
 from app.models.base import JsonObject
@@ -63,7 +64,7 @@ async def chunks(context: JobContext, asking: Asking, wanted: int) -> AsyncItera
     while done < wanted and (places := await next_places(context, asking, place, wanted - done)):
         for group in grouped(places):
             await context.progress(
-                READING_PERCENT * done // wanted, f"{done:,} of {wanted:,} runs read"
+                READING_PERCENT * done // wanted, f"{done:,} of {plural(wanted, 'run')} read"
             )
             async with context.step() as step:
                 chunk = await AnalysisReader(step.session, step.actor).read(group)

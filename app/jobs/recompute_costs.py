@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from app.core.wording import plural
 from app.jobs.context import SYSTEM, JobContext, Step
 from app.models.base import JsonObject
 from app.schemas.model_prices import RecomputeRequest
@@ -42,4 +43,4 @@ def percent(request: RecomputeRequest, tally: Tally) -> int:
 
 
 def words(tally: Tally) -> str:
-    return f"{tally.runs:,} runs looked at, {tally.runs_changed:,} changed"
+    return f"{plural(tally.runs, 'run')} looked at, {tally.runs_changed:,} changed"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.core.templating import duration, money, number
+from app.core.wording import plural
 from app.pages.charts import nice_top, path_of, points
 from app.pages.listing import href
 from app.schemas.analyses import (
@@ -138,7 +139,7 @@ def histogram(found: Distribution, written: Callable[[float], str]) -> Histogram
         series=[bar_of(bar, top, written) for bar in found.bars],
         y_labels=[f"{top:g}", f"{top / 2:g}", "0"],
         rows=[(range_words(bar, written), number(bar.count)) for bar in found.bars],
-        summary=f"{number(found.known)} runs, half of them up to {written(found.p50)}, "
+        summary=f"{plural(found.known, 'run')}, half of them up to {written(found.p50)}, "
         f"95 % up to {written(found.p95)}",
     )
 
@@ -148,7 +149,7 @@ def bar_of(bar: Bar, top: float, written: Callable[[float], str]) -> dict[str, A
         "label": written(bar.low),
         "height_percent": round(bar.count / top * 100, 2),
         "bad_percent": 0,
-        "title": f"{range_words(bar, written)}: {number(bar.count)} runs",
+        "title": f"{range_words(bar, written)}: {plural(bar.count, 'run')}",
     }
 
 
@@ -179,7 +180,7 @@ def growth_chart(growth: ContextGrowth) -> GrowthChart:
             for p in growth.points
         ],
         summary=f"{growth.unit.value.capitalize()} of input by model call, over "
-        f"{number(growth.runs)} runs",
+        f"{plural(growth.runs, 'run')}",
     )
 
 
@@ -217,7 +218,8 @@ def notes_on(report: AnalysisReport) -> list[str]:
 
 
 def all_or_some(part: int, whole: int) -> str:
-    return f"All {whole:,} runs" if part == whole else f"{part:,} of {whole:,} runs"
+    runs = plural(whole, "run")
+    return runs if part == whole == 1 else f"All {runs}" if part == whole else f"{part:,} of {runs}"
 
 
 def period_words(report: AnalysisReport) -> str:
@@ -231,7 +233,7 @@ def period_words(report: AnalysisReport) -> str:
 
 def scope_words(request: AnalysisRequest) -> str:
     """What was asked for, such as ``newest 500 runs of revision 3, from 2026-11-01``."""
-    words = f"newest {request.limit:,} runs"
+    words = "newest run" if request.limit == 1 else f"newest {request.limit:,} runs"
     if request.revision is not None:
         words += f" of revision {request.revision}"
     if request.since is not None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.wording import plural
 from app.models import Execution
 from app.pages.audit_view import AuditLine, describe
 from app.pages.charts import nice_top, path_of, points, sparkline
@@ -76,7 +77,7 @@ def runs_chart(buckets: list[Bucket], window: Window) -> dict[str, Any]:
             "label": moment_label(bucket.start, window),
             "height_percent": round((bucket.figures.runs - bucket.figures.failed) / top * 100, 2),
             "bad_percent": round(bucket.figures.failed / top * 100, 2),
-            "title": f"{bucket.start:%Y-%m-%d %H:%M}: {bucket.figures.runs} runs, "
+            "title": f"{bucket.start:%Y-%m-%d %H:%M}: {plural(bucket.figures.runs, 'run')}, "
             f"{bucket.figures.failed} failed",
         }
         for bucket in buckets

@@ -28,7 +28,12 @@ WRITE = [requires(Permission.TOOLS_WRITE)]
 DELETE = [requires(Permission.TOOLS_DELETE)]
 PAGE_SIZE = 50
 JSON_FIELDS = ("parameters",)
-KINDS = [(kind.value, kind.value.capitalize()) for kind in ToolKind]
+KIND_NAMES = {
+    ToolKind.FUNCTION.value: "Function",
+    ToolKind.HTTP.value: "HTTP",
+    ToolKind.MCP.value: "MCP",
+}
+KINDS = list(KIND_NAMES.items())
 # Fields of the form that are no fields of a tool.
 FORM_ONLY = ("endpoint_url", "endpoint_method", "headers", "forget_headers")
 METHODS = [(method.value, method.value) for method in HttpMethod]
@@ -58,6 +63,7 @@ async def list_tools(
         "tools": rows.items,
         "links": listing.pager_links(request, rows),
         "kinds": KINDS,
+        "kind_names": KIND_NAMES,
         "may_write": tools.actor.may(Permission.TOOLS_WRITE),
         "without": lambda name: listing.without(request, name),
     }
@@ -140,6 +146,7 @@ async def show_tool(
     calls = ToolCallService(tools.session, tools.actor)
     sees_runs = tools.actor.may(Permission.EXECUTIONS_READ)
     context = {
+        "kind_names": KIND_NAMES,
         "tool": tool,
         "days": days,
         "contract": await calls.contract_of(tool, days) if sees_runs else None,

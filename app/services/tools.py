@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import Permission
+from app.core.wording import plural
 from app.exceptions import Conflict, Invalid
 from app.models import Agent, Tool, agent_tools
 from app.models.base import JsonObject
@@ -157,7 +158,8 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         users = await self._ids_of_agents(tool)
         if users:
             raise Conflict(
-                f"{len(users)} agent(s) use this tool. Take it from them before you trash it."
+                f"{plural(len(users), 'agent uses', 'agents use')} this tool. "
+                "Take it from them before you trash it."
             )
         await super().delete(row_id, version)
 

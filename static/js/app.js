@@ -332,11 +332,20 @@
 
   document.addEventListener("dialog:close", () => $("#dialog")?.close());
 
+  // On a narrow screen the tabs scroll sideways, and the one that is open may be the last.
+  function showCurrentTab() {
+    $$(".tabs [aria-current]").forEach((tab) => {
+      const bar = tab.parentElement;
+      bar.scrollLeft = tab.offsetLeft - bar.offsetLeft - (bar.clientWidth - tab.offsetWidth) / 2;
+    });
+  }
+
   // Select2 copies the title to its own combobox, which would have no accessible name otherwise.
   $$("select[multiple]").forEach((select) => (select.title ||= select.labels[0]?.textContent.trim() ?? ""));
   labelThemeToggles();
   refreshTimes();
   setInterval(refreshTimes, 30000);
   watchToasts();
+  showCurrentTab();
   $$("table[data-rows] tbody input:checked").slice(0, 1).forEach(selectionChanged);
 })();

@@ -109,6 +109,13 @@ def test_axe_finds_nothing_serious_before_the_login(
         assert not faults_on(page), path
 
 
+CURRENT_TAB_IS_SEEN = """() =>
+[...document.querySelectorAll(".tabs [aria-current]")].every((tab) => {
+  const box = tab.getBoundingClientRect();
+  return box.left >= 0 && box.right <= window.innerWidth;
+})"""
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_is_wider_than_the_screen(
     open_page: Callable[..., Page], site: Site, width: int
@@ -120,6 +127,7 @@ def test_no_page_is_wider_than_the_screen(
         over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         if over > 0:
             wide[path] = over
+        assert page.evaluate(CURRENT_TAB_IS_SEEN), path
     assert not wide
 
 

@@ -7,6 +7,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from app.core.templating import Templates, absolute, ago, duration, money, number, static_url
+from app.core.wording import plural
 from app.pages.charts import nice_top, path_of, points, sparkline
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -98,3 +99,10 @@ def test_flat_and_empty_lines_can_be_drawn() -> None:
 )
 def test_axis_ends_at_a_round_number(value: float, top: float) -> None:
     assert nice_top(value) == top
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (1_200, "1,200 runs")]
+)
+def test_one_thing_is_no_many(count: int, text: str) -> None:
+    assert plural(count, "run") == text

@@ -10,11 +10,12 @@ from enum import IntEnum
 from itertools import groupby
 from typing import Any
 
+from app.core.wording import plural
 from app.schemas.analyses import Finding, FindingKind, Severity
 from app.services.analysis.counting import Keyed, Sighting, Sightings, sighting
 from app.services.analysis.findings import finding
 from app.services.analysis.runs import Call, Run
-from app.services.analysis.words import plural, share
+from app.services.analysis.words import share
 
 REPEATS = 3
 MANY = 1_000_000  # more than one run calls

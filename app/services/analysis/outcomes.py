@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from app.core.wording import plural
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.schemas.analyses import ErrorCount, Finding, FindingKind, Severity, StatusCount
 from app.services.analysis.counting import Keyed, Sightings, sighting
 from app.services.analysis.findings import finding, severity_of
 from app.services.analysis.runs import Run
-from app.services.analysis.words import plural, share
+from app.services.analysis.words import share
 
 MAX_ERRORS, SHOWN_EVIDENCE = 20, 3
 UNNAMED = "no error named"

@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from app.core.wording import plural
 from app.models.executions import ExecutionStatus
 from app.schemas.analyses import Finding, FindingKind, RevisionFigures, Severity
 from app.services.analysis.counting import Keyed, Sample, Sightings, sighting
 from app.services.analysis.findings import finding
 from app.services.analysis.runs import Run
-from app.services.analysis.words import ENOUGH, dollars, milliseconds, plural, share
+from app.services.analysis.words import ENOUGH, dollars, milliseconds, share
 
 # The normal quantile of 95 %.
 Z = 1.96

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from app.core.wording import plural
 from app.schemas.analyses import Finding, FindingKind, Severity
 from app.services.analysis.counting import Sample, Sightings, sighting
 from app.services.analysis.findings import finding
 from app.services.analysis.runs import Run
-from app.services.analysis.words import ENOUGH, dollars, milliseconds, plural
+from app.services.analysis.words import ENOUGH, dollars, milliseconds
 
 # So many times the median is out of the ordinary.
 OUTLIER = 10

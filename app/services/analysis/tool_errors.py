@@ -8,12 +8,13 @@ languages an error that was taken up may count as passed over.
 import re
 from collections.abc import Iterator
 
+from app.core.wording import plural
 from app.schemas.analyses import Finding, FindingKind, Severity
 from app.services.analysis.counting import Keyed, Sighting, Sightings, sighting
 from app.services.analysis.findings import finding
 from app.services.analysis.loops import canonical
 from app.services.analysis.runs import Call, Run
-from app.services.analysis.words import brief, plural, share
+from app.services.analysis.words import brief, share
 from app.services.conversation import text_of
 from app.services.conversation import told as is_told
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from app.core.wording import plural
 from app.schemas.analyses import Finding, FindingKind, Severity, ToolUse
 from app.services.analysis.arguments import Fault, NotCheckable, fault_in, unknown_names
 from app.services.analysis.counting import Keyed, Number, Sightings, sighting
 from app.services.analysis.findings import finding, severity_of
 from app.services.analysis.runs import Call, Run
-from app.services.analysis.words import ENOUGH, brief, cut, named, plural, share
+from app.services.analysis.words import ENOUGH, brief, cut, named, share
 
 # A tool that fails less often, or so rarely in all, is no finding by itself.
 FAILING, MIN_FAILURES = 0.1, 3

@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from app.core.wording import plural
+
 # Of fewer, a percentage would say more than is known.
 ENOUGH = 20
 MAX_NAMED = 8
 MINUTE_MS, SECOND_MS = 120_000, 1_000
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """``1 run``, ``3 runs``."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def share(part: int, whole: int, noun: str) -> str:

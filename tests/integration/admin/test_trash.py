@@ -49,7 +49,7 @@ async def test_rules_of_the_service_hold_for_the_trash_too(
     by_delete = await desk.delete(f"/admin/tools/delete?pks={tool.id}")
 
     assert (by_action.status_code, by_delete.status_code) == (409, 409)
-    assert "1 agent(s) use this tool" in by_action.text
+    assert "1 agent uses this tool" in by_action.text
 
 
 async def test_delete_moves_to_the_trash(

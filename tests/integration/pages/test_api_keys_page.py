@@ -118,7 +118,7 @@ async def test_count_of_runs_says_how_far_it_looked(
             "/api/v1/executions", json=execution_data(agent), headers={"X-API-Key": token}
         )
     shown = main_text((await web.get(f"/keys/{key.id}")).text)
-    assert "Runs reported 1 among the newest 1 runs" in shown
+    assert "Runs reported 1 among the newest 1 run" in shown
 
 
 async def test_record_of_a_key_is_for_who_may_read_the_audit_log(
