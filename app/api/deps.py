@@ -1,5 +1,6 @@
 """Dependencies of routes: the session that commits before the answer, and who is asking."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
@@ -341,22 +342,26 @@ WebhookDeliveryServiceDep = Annotated[
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 
+# What ``etag_of`` writes, also without its quotes.
+TAG = re.compile(r'(?:W/)?"?([0-9]{1,17})(?:\.[0-9]{1,17})?"?')
+
+
 async def if_match(
     if_match: Annotated[
         str | None,
         Header(
             description='The ETag you have, such as "3".',
-            json_schema_extra={"pattern": r'^(\*|(W/)?"?[0-9]{1,17}"?)$'},
+            json_schema_extra={"pattern": r'^(\*|(W/)?"?[0-9]{1,17}(\.[0-9]{1,17})?"?)$'},
         ),
     ] = None,
 ) -> int | None:
     """The row version of ``If-Match``. Raises ``Invalid`` for what is no ETag of ours."""
     if if_match is None or if_match.strip() == "*":
         return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
+    found = TAG.fullmatch(if_match.strip())
+    if found is None:
         raise Invalid('If-Match must be an ETag of this resource, such as "3".', field="If-Match")
-    return int(text)
+    return int(found[1])
 
 
 IfMatchDep = Annotated[int | None, Depends(if_match)]
@@ -364,3 +369,9 @@ IfMatchDep = Annotated[int | None, Depends(if_match)]
 
 def etag(version: int) -> str:
     return f'"{version}"'
+
+
+def etag_of(row: Any) -> str:  # anything with ``row_version``
+    """Of an agent with its live revision, too: a changed tool makes one, and no new version."""
+    revision = getattr(row, "live_revision", None)
+    return etag(row.row_version) if revision is None else f'"{row.row_version}.{revision.number}"'

@@ -120,7 +120,7 @@ def error_response(status: int) -> Json:
     return found | ({"headers": RETRY_AFTER} if status in {429, 503} else {})
 
 
-def created(model: type[BaseModel], *, versioned: bool = True) -> dict[int | str, Json]:
+def created(model: Any, *, versioned: bool = True) -> dict[int | str, Json]:
     """What a POST that creates answers with."""
     headers = LOCATION | (ETAG if versioned else {})
     return {201: {"model": model, "description": "Created.", "headers": headers}}

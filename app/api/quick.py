@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.dependencies.utils import request_params_to_args
 
 from app.api import limits
+from app.api.conditional import is_known
 from app.api.deps import (
     RequirePermission,
     ServiceOf,
@@ -38,12 +39,6 @@ def config_answer(request: Request, live: LiveConfig) -> Response:
     if is_known(live.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(live.body, headers=headers, media_type="application/json")
-
-
-def is_known(tag: str, offered: str) -> bool:
-    """Whether ``If-None-Match`` has it: a list, or ``*`` (RFC 9110, 13.1.2)."""
-    known = {part.strip().removeprefix("W/") for part in offered.split(",")}
-    return bool(known & {tag, "*"})
 
 
 def remembered_actor(request: Request) -> Actor | None:

@@ -223,6 +223,15 @@ class ExecutionReported(ExecutionRead):
     action: Action
 
 
+class ExecutionAcknowledged(Output):
+    """The answer to a report of a key that does not read runs."""
+
+    id: int
+    trace_id: str
+    row_version: int
+    action: Action
+
+
 class ExecutionDetail(ExecutionRead):
     """A run with what it was given and gave."""
 

@@ -4,12 +4,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.api.deps import AgentServiceDep, IfMatchDep, LiveConfigServiceDep, etag, requires
+from app.api.answers import AgentAnswerDep
+from app.api.conditional import UNCHANGED, IfNoneMatchDep
+from app.api.deps import AgentServiceDep, IfMatchDep, LiveConfigServiceDep, etag_of, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.quick import RememberingRoute, config_answer
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
+from app.api.v1.pages import (
+    CHANGE_ERRORS,
+    CHANGED,
+    CREATE_ERRORS,
+    LIST_ERRORS,
+    READ_ERRORS,
+    page_of,
+)
 from app.core.permissions import Permission
 from app.models import Agent, AgentRevision
 from app.schemas.agent_revisions import RevisionRead
@@ -72,7 +81,7 @@ async def create_agent(
     """Create an agent; its first revision is made and live."""
     agent = await agents.create(data)
     response.headers["Location"] = f"{request.url.path}/{agent.id}"
-    response.headers["ETag"] = etag(agent.row_version)
+    response.headers["ETag"] = etag_of(agent)
     return await once.keep(AgentRead.model_validate(agent), response, 201)
 
 
@@ -104,12 +113,16 @@ async def list_agents(query: Annotated[AgentQuery, Query()], agents: AgentServic
     return page_of(await agents.list_page(query), query)
 
 
-@router.get("/{agent_id}", response_model=AgentRead, dependencies=READ, responses=READ_ERRORS)
-async def get_agent(agent_id: AgentId, agents: AgentServiceDep, response: Response) -> AgentRead:
-    """One agent; the ETag is its row version."""
+@router.get(
+    "/{agent_id}",
+    response_model=AgentRead,
+    dependencies=READ,
+    responses={**READ_ERRORS, **UNCHANGED},
+)
+async def get_agent(agent_id: AgentId, agents: AgentServiceDep, known: IfNoneMatchDep) -> Any:
+    """One agent; the ETag is its row version and its live revision."""
     agent = await agents.read(agent_id)
-    response.headers["ETag"] = etag(agent.row_version)
-    return agent
+    return known.answer(agent)
 
 
 @router.get(
@@ -120,18 +133,16 @@ async def get_agent_summary(agent_id: AgentId, agents: AgentServiceDep) -> Agent
     return await agents.get(agent_id)
 
 
-@router.patch("/{agent_id}", response_model=AgentRead, dependencies=WRITE, responses=CHANGE_ERRORS)
+@router.patch("/{agent_id}", response_model=AgentRead, dependencies=WRITE, responses=CHANGED)
 async def update_agent(
     agent_id: AgentId,
     data: AgentUpdate,
     agents: AgentServiceDep,
     version: IfMatchDep,
-    response: Response,
-) -> Agent:
+    answer: AgentAnswerDep,
+) -> Any:
     """Change what is sent. A change of behaviour makes a new revision and puts it live."""
-    agent = await agents.update(agent_id, data, version)
-    response.headers["ETag"] = etag(agent.row_version)
-    return agent
+    return answer(await agents.update(agent_id, data, version))
 
 
 @router.delete("/{agent_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
@@ -141,33 +152,37 @@ async def delete_agent(agent_id: AgentId, agents: AgentServiceDep, version: IfMa
 
 
 @router.post(
-    "/{agent_id}/restore", response_model=AgentRead, dependencies=DELETE, responses=CHANGE_ERRORS
+    "/{agent_id}/restore", response_model=AgentRead, dependencies=DELETE, responses=CHANGED
 )
-async def restore_agent(agent_id: AgentId, agents: AgentServiceDep) -> Agent:
+async def restore_agent(agent_id: AgentId, agents: AgentServiceDep, answer: AgentAnswerDep) -> Any:
     """Bring back from the trash."""
-    return await agents.restore(agent_id)
+    return answer(await agents.restore(agent_id))
 
 
 @router.put(
     "/{agent_id}/tools/{tool_id}",
     response_model=AgentRead,
     dependencies=WRITE,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
 )
-async def add_agent_tool(agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep) -> Agent:
+async def add_agent_tool(
+    agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep, answer: AgentAnswerDep
+) -> Any:
     """Give the agent a tool; doing so twice changes nothing."""
-    return await agents.set_tool(agent_id, tool_id, present=True)
+    return answer(await agents.set_tool(agent_id, tool_id, present=True))
 
 
 @router.delete(
     "/{agent_id}/tools/{tool_id}",
     response_model=AgentRead,
     dependencies=WRITE,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
 )
-async def remove_agent_tool(agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep) -> Agent:
+async def remove_agent_tool(
+    agent_id: AgentId, tool_id: AgentId, agents: AgentServiceDep, answer: AgentAnswerDep
+) -> Any:
     """Take a tool from the agent; doing so twice changes nothing."""
-    return await agents.set_tool(agent_id, tool_id, present=False)
+    return answer(await agents.set_tool(agent_id, tool_id, present=False))
 
 
 @router.get(
@@ -207,10 +222,14 @@ async def get_revision(agent_id: AgentId, number: Number, agents: AgentServiceDe
     "/{agent_id}/revisions/{number}/restore",
     response_model=AgentRead,
     dependencies=WRITE,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
 )
 async def restore_revision(
-    agent_id: AgentId, number: Number, agents: AgentServiceDep, version: IfMatchDep
-) -> Agent:
+    agent_id: AgentId,
+    number: Number,
+    agents: AgentServiceDep,
+    version: IfMatchDep,
+    answer: AgentAnswerDep,
+) -> Any:
     """Make the agent what it was at that revision, and put it live."""
-    return await agents.restore_revision(agent_id, number, version=version)
+    return answer(await agents.restore_revision(agent_id, number, version=version))

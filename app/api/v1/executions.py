@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from app.api.answers import ExecutionAnswerDep
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
@@ -12,6 +13,7 @@ from app.api.quick import LookingRoute
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import (
     CHANGE_ERRORS,
+    CHANGED,
     CREATE_ERRORS,
     LIST_ERRORS,
     READ_ERRORS,
@@ -26,6 +28,7 @@ from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.schemas.executions import (
     MAX_SPANS,
     BatchAnswer,
+    ExecutionAcknowledged,
     ExecutionBatch,
     ExecutionCreate,
     ExecutionDetail,
@@ -50,8 +53,10 @@ ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionServi
 READ = [requires(Permission.EXECUTIONS_READ)]
 WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 DELETE = [requires(Permission.EXECUTIONS_DELETE)]
+ACKNOWLEDGED = ("id", "trace_id", "row_version")
+Reported = ExecutionReported | ExecutionAcknowledged
 KNOWN: dict[int | str, dict[str, Any]] = {
-    200: {"model": ExecutionReported, "description": "This run was stored before."}
+    200: {"model": Reported, "description": "This run was stored before."}
 }
 OTLP_EXPORT: dict[str, Any] = {
     "description": "A download.",
@@ -59,16 +64,20 @@ OTLP_EXPORT: dict[str, Any] = {
 }
 
 
-def reported(execution: Execution, action: Action) -> ExecutionReported:
-    return ExecutionReported(**ExecutionRead.model_validate(execution).model_dump(), action=action)
+def reported(runs: ExecutionService, execution: Execution, action: Action) -> Reported:
+    """The run, or what a runtime needs where its key reports and does not read."""
+    shown = ExecutionRead.model_validate(execution).model_dump()
+    if not runs.actor.may(Permission.EXECUTIONS_READ):
+        return ExecutionAcknowledged(**{k: shown[k] for k in ACKNOWLEDGED}, action=action)
+    return ExecutionReported(**shown, action=action)
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=ExecutionReported,
+    response_model=Reported,
     dependencies=WRITE,
-    responses={**created(ExecutionReported), **CREATE_ERRORS, **KNOWN},
+    responses={**created(Reported), **CREATE_ERRORS, **KNOWN},
 )
 async def create_execution(
     data: ExecutionCreate,
@@ -76,16 +85,17 @@ async def create_execution(
     request: Request,
     response: Response,
     once: OnceDep,
-) -> ExecutionReported:
+) -> Reported:
     """Report a run with its spans. The same run sent again answers 200 and changes nothing.
 
+    A key that does not read runs is answered with the id, the version and `action` alone.
     `action` is `stop` while the agent is paused: the run is stored, the next one is not to begin.
     """
     recorded = await runs.record(data)
     response.status_code = 201 if recorded.is_new else 200
     response.headers["Location"] = f"{request.url.path}/{recorded.execution.id}"
     response.headers["ETag"] = etag(recorded.execution.row_version)
-    answer = reported(recorded.execution, recorded.action)
+    answer = reported(runs, recorded.execution, recorded.action)
     return await once.keep(answer, response, 201)
 
 
@@ -228,7 +238,7 @@ async def give_feedback(
 
 @router.patch(
     "/{execution_id}",
-    response_model=ExecutionReported,
+    response_model=Reported,
     dependencies=WRITE,
     responses=CHANGE_ERRORS,
 )
@@ -238,14 +248,14 @@ async def update_execution(
     runs: ExecutionServiceDep,
     version: IfMatchDep,
     response: Response,
-) -> ExecutionReported:
+) -> Reported:
     """Complete a run: status, output, end, tokens; `spans` are added to those it has.
 
     `action` is `stop` while the agent is paused.
     """
     execution = await runs.update(execution_id, data, version)
     response.headers["ETag"] = etag(execution.row_version)
-    return reported(execution, action_for(is_active=execution.agent.is_active))
+    return reported(runs, execution, action_for(is_active=execution.agent.is_active))
 
 
 @router.delete("/{execution_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
@@ -260,8 +270,10 @@ async def delete_execution(
     "/{execution_id}/restore",
     response_model=ExecutionRead,
     dependencies=DELETE,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
 )
-async def restore_execution(execution_id: ExecutionId, runs: ExecutionServiceDep) -> Execution:
+async def restore_execution(
+    execution_id: ExecutionId, runs: ExecutionServiceDep, answer: ExecutionAnswerDep
+) -> Any:
     """Bring back from the trash."""
-    return await runs.restore(execution_id)
+    return answer(await runs.restore(execution_id))

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app.api.answers import JobAnswerDep
 from app.api.deps import requires, service
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, LIST_ERRORS, READ_ERRORS
+from app.api.v1.pages import CHANGED, LIST_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
 from app.models import Job
 from app.schemas.base import MAX_BIGINT, CursorPage
@@ -34,15 +35,13 @@ async def get_job(job_id: JobId, jobs: JobServiceDep) -> Job:
     return await jobs.get(job_id)
 
 
-@router.post(
-    "/{job_id}/cancel", response_model=JobRead, dependencies=WRITE, responses=CHANGE_ERRORS
-)
-async def cancel_job(job_id: JobId, jobs: JobServiceDep) -> Job:
+@router.post("/{job_id}/cancel", response_model=JobRead, dependencies=WRITE, responses=CHANGED)
+async def cancel_job(job_id: JobId, jobs: JobServiceDep, answer: JobAnswerDep) -> Any:
     """Stop a job: at once where it waits, within a moment where it runs; 409 where it has ended."""
-    return await jobs.cancel(job_id)
+    return answer(await jobs.cancel(job_id))
 
 
-@router.post("/{job_id}/retry", response_model=JobRead, dependencies=WRITE, responses=CHANGE_ERRORS)
-async def retry_job(job_id: JobId, jobs: JobServiceDep) -> Job:
+@router.post("/{job_id}/retry", response_model=JobRead, dependencies=WRITE, responses=CHANGED)
+async def retry_job(job_id: JobId, jobs: JobServiceDep, answer: JobAnswerDep) -> Any:
     """Try a failed or cancelled job again; 409 for any other."""
-    return await jobs.retry(job_id)
+    return answer(await jobs.retry(job_id))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from app.api.conditional import UNCHANGED, IfNoneMatchDep
 from app.api.deps import IfMatchDep, etag, requires, service
 from app.api.idempotency import OnceDep
 from app.api.openapi import accepted, created
@@ -86,14 +87,18 @@ async def list_model_prices(
     return page_of(await prices.list_page(query), query)
 
 
-@router.get("/{price_id}", response_model=ModelPriceRead, dependencies=READ, responses=READ_ERRORS)
+@router.get(
+    "/{price_id}",
+    response_model=ModelPriceRead,
+    dependencies=READ,
+    responses={**READ_ERRORS, **UNCHANGED},
+)
 async def get_model_price(
-    price_id: PriceId, prices: ModelPriceServiceDep, response: Response
-) -> ModelPrice:
+    price_id: PriceId, prices: ModelPriceServiceDep, known: IfNoneMatchDep
+) -> Any:
     """One price; the ETag is its row version."""
     price = await prices.get(price_id)
-    response.headers["ETag"] = etag(price.row_version)
-    return price
+    return known.answer(price)
 
 
 @router.patch(

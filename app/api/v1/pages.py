@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
+from app.api.answers import WITHHELD
 from app.api.openapi import responses
 from app.schemas.base import PageQuery
 from app.services.base import Listing
@@ -14,6 +15,7 @@ READ_ERRORS = responses(401, 403, 404)
 CREATE_ERRORS = responses(401, 403, 409, 413, 415)
 CHANGE_ERRORS = responses(401, 403, 404, 409, 412, 413, 415)
 LIST_ERRORS = responses(401, 403)
+CHANGED = CHANGE_ERRORS | WITHHELD  # of routes that show the row to who may read it
 
 
 def missing_of(ids: Sequence[int], found: set[int]) -> list[int] | None:

@@ -1,21 +1,21 @@
 """Stop an agent, a tool or a key for a while, and let it go on, over JSON."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
 
+from app.api.answers import AgentAnswerDep, ToolAnswerDep
 from app.api.deps import (
     AgentServiceDep,
     ApiKeyServiceDep,
     IfMatchDep,
     ToolServiceDep,
-    etag,
     requires,
 )
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS
+from app.api.v1.pages import CHANGE_ERRORS, CHANGED
 from app.core.permissions import Permission
-from app.models import Agent, ApiKey, Tool
+from app.models import ApiKey
 from app.schemas.agents import AgentRead
 from app.schemas.api_keys import ApiKeyRead
 from app.schemas.base import MAX_BIGINT
@@ -34,72 +34,64 @@ KEYS = [requires(Permission.KEYS_WRITE)]
     "/agents/{agent_id}/pause",
     response_model=AgentRead,
     dependencies=AGENTS,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
     tags=["agents"],
 )
 async def pause_agent(
     agent_id: RowId,
     agents: AgentServiceDep,
     version: IfMatchDep,
-    response: Response,
+    answer: AgentAnswerDep,
     data: Pause = NO_REASON,
-) -> Agent:
+) -> Any:
     """Tell its runtimes to stop: `action` in what they pull and in the answers to their reports."""
-    agent = await agents.pause(agent_id, data.reason, version)
-    response.headers["ETag"] = etag(agent.row_version)
-    return agent
+    return answer(await agents.pause(agent_id, data.reason, version))
 
 
 @router.post(
     "/agents/{agent_id}/resume",
     response_model=AgentRead,
     dependencies=AGENTS,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
     tags=["agents"],
 )
 async def resume_agent(
-    agent_id: RowId, agents: AgentServiceDep, version: IfMatchDep, response: Response
-) -> Agent:
+    agent_id: RowId, agents: AgentServiceDep, version: IfMatchDep, answer: AgentAnswerDep
+) -> Any:
     """Let its runtimes go on."""
-    agent = await agents.resume(agent_id, version)
-    response.headers["ETag"] = etag(agent.row_version)
-    return agent
+    return answer(await agents.resume(agent_id, version))
 
 
 @router.post(
     "/tools/{tool_id}/pause",
     response_model=ToolRead,
     dependencies=TOOLS,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
     tags=["tools"],
 )
 async def pause_tool(
     tool_id: RowId,
     tools: ToolServiceDep,
     version: IfMatchDep,
-    response: Response,
+    answer: ToolAnswerDep,
     data: Pause = NO_REASON,
-) -> Tool:
+) -> Any:
     """Leave it out of what runtimes pull, at once and without a new revision."""
-    tool = await tools.pause(tool_id, data.reason, version)
-    response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return answer(await tools.pause(tool_id, data.reason, version))
 
 
 @router.post(
     "/tools/{tool_id}/resume",
     response_model=ToolRead,
     dependencies=TOOLS,
-    responses=CHANGE_ERRORS,
+    responses=CHANGED,
     tags=["tools"],
 )
 async def resume_tool(
-    tool_id: RowId, tools: ToolServiceDep, version: IfMatchDep, response: Response
-) -> Tool:
+    tool_id: RowId, tools: ToolServiceDep, version: IfMatchDep, answer: ToolAnswerDep
+) -> Any:
     """Give it back to its agents."""
-    tool = await tools.resume(tool_id, version)
-    response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return answer(await tools.resume(tool_id, version))
 
 
 @router.post(

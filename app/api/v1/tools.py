@@ -4,13 +4,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from app.api.answers import ToolAnswerDep
+from app.api.conditional import UNCHANGED, IfNoneMatchDep
 from app.api.deps import IfMatchDep, ToolServiceDep, etag, personal, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS, page_of
+from app.api.v1.pages import (
+    CHANGE_ERRORS,
+    CHANGED,
+    CREATE_ERRORS,
+    LIST_ERRORS,
+    READ_ERRORS,
+    page_of,
+)
 from app.core.permissions import Permission
-from app.models import Tool
 from app.schemas.base import MAX_BIGINT, Page
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.schemas.tools import ToolCreate, ToolHeaders, ToolQuery, ToolRead, ToolUpdate
@@ -72,42 +80,37 @@ async def list_tools(query: Annotated[ToolQuery, Query()], tools: ToolServiceDep
     return page_of(await tools.list_page(query), query)
 
 
-@router.get("/{tool_id}", response_model=ToolRead, dependencies=READ, responses=READ_ERRORS)
-async def get_tool(tool_id: ToolId, tools: ToolServiceDep, response: Response) -> Tool:
+@router.get(
+    "/{tool_id}", response_model=ToolRead, dependencies=READ, responses={**READ_ERRORS, **UNCHANGED}
+)
+async def get_tool(tool_id: ToolId, tools: ToolServiceDep, known: IfNoneMatchDep) -> Any:
     """One tool; the ETag is its row version."""
     tool = await tools.get(tool_id)
-    response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return known.answer(tool)
 
 
-@router.patch("/{tool_id}", response_model=ToolRead, dependencies=WRITE, responses=CHANGE_ERRORS)
+@router.patch("/{tool_id}", response_model=ToolRead, dependencies=WRITE, responses=CHANGED)
 async def update_tool(
     tool_id: ToolId,
     data: ToolUpdate,
     tools: ToolServiceDep,
     version: IfMatchDep,
-    response: Response,
-) -> Tool:
+    answer: ToolAnswerDep,
+) -> Any:
     """Change what is sent; agents that use the tool get a new revision."""
-    tool = await tools.update(tool_id, data, version)
-    response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return answer(await tools.update(tool_id, data, version))
 
 
-@router.put(
-    "/{tool_id}/headers", response_model=ToolRead, dependencies=WRITE, responses=CHANGE_ERRORS
-)
+@router.put("/{tool_id}/headers", response_model=ToolRead, dependencies=WRITE, responses=CHANGED)
 async def set_tool_headers(
     tool_id: ToolId,
     data: ToolHeaders,
     headers: ToolHeaderServiceDep,
     version: IfMatchDep,
-    response: Response,
-) -> Tool:
+    answer: ToolAnswerDep,
+) -> Any:
     """What is sent to the endpoint, such as Authorization. Replaces all; values are never shown."""
-    tool = await headers.replace(tool_id, data, version)
-    response.headers["ETag"] = etag(tool.row_version)
-    return tool
+    return answer(await headers.replace(tool_id, data, version))
 
 
 @router.delete("/{tool_id}", status_code=204, dependencies=DELETE, responses=CHANGE_ERRORS)
@@ -116,9 +119,7 @@ async def delete_tool(tool_id: ToolId, tools: ToolServiceDep, version: IfMatchDe
     await tools.delete(tool_id, version)
 
 
-@router.post(
-    "/{tool_id}/restore", response_model=ToolRead, dependencies=DELETE, responses=CHANGE_ERRORS
-)
-async def restore_tool(tool_id: ToolId, tools: ToolServiceDep) -> Tool:
+@router.post("/{tool_id}/restore", response_model=ToolRead, dependencies=DELETE, responses=CHANGED)
+async def restore_tool(tool_id: ToolId, tools: ToolServiceDep, answer: ToolAnswerDep) -> Any:
     """Bring back from the trash."""
-    return await tools.restore(tool_id)
+    return answer(await tools.restore(tool_id))
