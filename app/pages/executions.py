@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.core.permissions import Permission
@@ -32,6 +33,7 @@ READ = [requires(Permission.EXECUTIONS_READ)]
 WRITE = [requires(Permission.EXECUTIONS_WRITE)]
 DELETE = [requires(Permission.EXECUTIONS_DELETE)]
 PAGE_SIZE = 50
+MORE_STEPS, MORE_TURNS = 1_000, 500
 LISTS = frozenset({"agent_id", "status"})
 SINCE = {
     "1h": timedelta(hours=1),
@@ -47,6 +49,16 @@ SOURCES = [
     )
     for source in ExecutionSource
 ]
+
+
+class Shown(BaseModel):
+    """How much of a long run its page draws at first."""
+
+    steps: Annotated[int, Field(ge=1, le=2 * MAX_SPANS)] = 300
+    turns: Annotated[int, Field(ge=1, le=MAX_BIGINT // 2)] = 100
+
+
+FIRST = Shown()
 
 
 def filters_of(request: Request) -> tuple[ExecutionQuery, str]:
@@ -141,19 +153,21 @@ async def show_execution(
     execution_id: ExecutionId,
     runs: ExecutionServiceDep,
     span: Annotated[str | None, Query(max_length=16)] = None,
+    shown: Annotated[Shown, Query()] = FIRST,
 ) -> Response:
     """The run; while it is open, its page fetches all but the frame again and again."""
     execution = await runs.get(execution_id)
     spans = await SpanService(runs.session, runs.actor).with_bodies(execution)
     body, turns = await runs.find_body(execution), conversation_of(spans)
     ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
-    trace = trace_of(spans, span)
+    trace = trace_of(spans, span, shown.steps)
     context = {
         "run": execution,
         "body": body,
         "trace": trace,
         **await cost_context(runs, spans, trace),
         "turns": turns,
+        **shown_context(request, shown),
         "ends": [end for end in ends if end[1] is not None and not told(end[1], end[2], turns)],
         "truncated": execution.span_count > len(spans),
         "max_spans": MAX_SPANS,
@@ -167,6 +181,19 @@ async def show_execution(
     }
     name = "_run.html" if wants_fragment(request) else "detail.html"
     return render(request, f"pages/executions/{name}", context)
+
+
+def shown_context(request: Request, shown: Shown) -> dict[str, Any]:
+    """How much of a long run is drawn, and where there is more of it."""
+    params = listing.current_params(request)
+    more = {"steps": shown.steps + MORE_STEPS, "turns": shown.turns + MORE_TURNS}
+    return {
+        "shown": shown,
+        "more_href": {
+            part: listing.href(request.url.path, params | {part: number})
+            for part, number in more.items()
+        },
+    }
 
 
 async def cost_context(

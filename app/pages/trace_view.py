@@ -1,5 +1,6 @@
 """Spans as the waterfall draws them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +39,11 @@ class TraceRow:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All rows in tree order, and the step that is looked at."""
+    """Rows in tree order, and the step that is looked at; the figures are of all steps."""
 
     rows: list[TraceRow]
+    rest: int
+    rest_errors: int
     selected: TraceRow | None
     duration_ms: float
     errors: int
@@ -55,18 +58,26 @@ def css_of(span: Any) -> str:  # a span
     )
 
 
-def trace_of(spans: Sequence[FullSpan], selected: str | None) -> Trace:
+def trace_of(spans: Sequence[FullSpan], selected: str | None, shown: int) -> Trace:
+    """``shown`` rows at least; more where the selected one comes later."""
     if not spans:
-        return Trace([], None, 0.0, 0, {})
+        return Trace([], 0, 0, None, 0.0, 0, {})
     start = min(span.span.start_ns for span in spans)
     end = max(span.span.end_ns or span.span.start_ns for span in spans)
     whole = max(1, end - start)
     rows = [row_of(full, depth, start, whole) for full, depth in in_tree_order(spans)]
-    chosen = next((row for row in rows if row.span_id == selected), None)
-    kinds: dict[str, int] = {}
-    for row in rows:
-        kinds[row.span.kind.value] = kinds.get(row.span.kind.value, 0) + 1
-    return Trace(rows, chosen, whole / NS_PER_MS, sum(row.failed for row in rows), kinds)
+    place = next((n for n, row in enumerate(rows) if row.span_id == selected), None)
+    until = max(shown, 0 if place is None else place + 1)
+    failed = [row.failed for row in rows]
+    return Trace(
+        rows=rows[:until],
+        rest=len(rows[until:]),
+        rest_errors=sum(failed[until:]),
+        selected=None if place is None else rows[place],
+        duration_ms=whole / NS_PER_MS,
+        errors=sum(failed),
+        by_kind=dict(Counter(row.span.kind.value for row in rows)),
+    )
 
 
 def row_of(full: FullSpan, depth: int, start_ns: int, whole_ns: int) -> TraceRow:
