@@ -1,6 +1,7 @@
 """The door of every login: a try is claimed first, and given back when it succeeds."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from fastapi import Request
 
@@ -11,6 +12,7 @@ from app.core.database import Database
 from app.core.security import DEVICE_SALT, Signer
 from app.models import AttemptKind
 from app.services.login_attempts import EVERYONE, LoginAttemptService
+from app.services.logins import LoginService
 
 DEVICE_DAYS = 180
 DEVICE_AGE_S = DEVICE_DAYS * 86_400
@@ -64,3 +66,14 @@ async def claim_attempt(
     database: Database = request.app.state.database
     async with database.beside() as session:
         return await LoginAttemptService(session, request.app.state.settings).claim(kind, subjects)
+
+
+@asynccontextmanager
+async def own_try(request: Request, logins: LoginService, actor: Actor) -> AsyncIterator[None]:
+    """Count a guess of one's own password before the block, and give it back where that ends well.
+
+    Whoever took a session over must not lock the person's logins by it. Raises ``TooManyRequests``.
+    """
+    attempts = await claim_attempt(request, AttemptKind.PASSWORD, own_subjects(actor))
+    yield
+    await logins.give_back(attempts)

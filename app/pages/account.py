@@ -6,10 +6,9 @@ import segno
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from app.api.attempts import claim_attempt, own_subjects
+from app.api.attempts import own_try
 from app.api.frame import ENROLMENT_PATH
 from app.exceptions import AppError, TooManyRequests
-from app.models import AttemptKind
 from app.pages import forms
 from app.pages.cookies import current_token
 from app.pages.deps import (
@@ -63,10 +62,8 @@ async def change_password(
     form.values.clear()  # a password is never sent back
     if data is not None:
         try:
-            subjects = own_subjects(staff.actor)
-            attempts = await claim_attempt(request, AttemptKind.PASSWORD, subjects)
-            await users.change_own_password(data, keep_token=current_token(request))
-            await logins.give_back(attempts)
+            async with own_try(request, logins, staff.actor):
+                await users.change_own_password(data, keep_token=current_token(request))
         except TooManyRequests as error:
             forms.refuse(form, error)
             return await account_page(request, staff, sessions, form, 429)

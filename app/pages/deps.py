@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 
-from app.api.attempts import claim_attempt, own_subjects
+from app.api.attempts import own_try
 from app.api.deps import (
     SessionDep,
     SettingsDep,
@@ -20,7 +20,6 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.permissions import Permission
 from app.exceptions import Unauthorized
-from app.models import AttemptKind
 from app.pages.cookies import current_token
 from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
 from app.services.agents import AgentService
@@ -90,10 +89,8 @@ async def get_reauthenticate(
 
     async def confirm(password: str) -> None:
         logins = LoginService(session, staff.actor, settings)
-        # Whoever took the session over must not lock the person's logins with wrong guesses.
-        attempts = await claim_attempt(request, AttemptKind.PASSWORD, own_subjects(staff.actor))
-        await logins.check_own_password(staff.user, password)
-        await logins.give_back(attempts)
+        async with own_try(request, logins, staff.actor):
+            await logins.check_own_password(staff.user, password)
         sessions = StaffSessionService(session, staff.actor, settings)
         request.state.renewed_token = await sessions.renew(current_token(request) or "")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.api.attempts import (
     claim_attempt,
     factor_subjects,
-    own_subjects,
+    own_try,
     reset_subjects,
     subjects_of,
 )
@@ -200,6 +200,5 @@ async def change_password(
     """Every other login of yours ends; with a token, this one too."""
     if actor.api_key_id is not None:
         raise Forbidden(KEYS_HAVE_NO_PASSWORD)
-    attempts = await claim_attempt(request, AttemptKind.PASSWORD, own_subjects(actor))
-    await users.change_own_password(data, keep_token=session_token(request, logins.settings))
-    await logins.give_back(attempts)
+    async with own_try(request, logins, actor):
+        await users.change_own_password(data, keep_token=session_token(request, logins.settings))
