@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     openai_base_url: str | None = None
     openai_api_key: SecretStr | None = None
     provider_name: str | None = None
+    provider_model: str | None = Field(None, max_length=200)
     provider_timeout_s: float = Field(120, gt=0)
     provider_concurrency: int = Field(8, ge=1, le=1000)
     provider_retries: int = Field(2, ge=0, le=10)

@@ -107,6 +107,11 @@ class ModelProvider:
         """As traces name the provider: PROVIDER_NAME, else the host it is at."""
         return self._settings.provider_name or urlsplit(self.base_url or "").hostname or "none"
 
+    @property
+    def default_model(self) -> str | None:
+        """PROVIDER_MODEL: what the operator would have write for staff."""
+        return self._settings.provider_model or None
+
     def require(self) -> None:
         """Raise ``ProviderNotConfigured``."""
         if not self.is_configured:

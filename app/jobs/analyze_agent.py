@@ -1,4 +1,7 @@
-"""The analysis of an agent's runs: read piece by piece here, thought through in other processes."""
+"""The analysis of an agent's runs: read piece by piece here, thought through in other processes.
+
+Where that was asked for, a model sums the findings up at the end.
+"""
 
 import asyncio
 from collections import deque
@@ -8,11 +11,14 @@ from app.core.wording import plural
 from app.exceptions import NotFound
 from app.jobs.context import JobContext
 from app.models.base import JsonObject
+from app.schemas.analyses import AnalysisReport
 from app.services.agents import AgentService
-from app.services.analyses import asking_of
+from app.services.analyses import asking_of, summary_model_of
 from app.services.analysis.engine import Asked, Part, read_chunk, report_of
 from app.services.analysis.reader import AnalysisReader, Asking, Place, grouped
 from app.services.analysis.runs import Chunk
+from app.services.analysis_summaries import summary_of
+from app.services.pricing import current_book
 
 # The last percents are for the report.
 READING_PERCENT = 95
@@ -27,7 +33,18 @@ async def analyze_agent(context: JobContext) -> object:
     matching = await count_runs(context, asking)
     part = await part_of_all(context, asking, min(matching, asking.request.limit))
     asked = Asked(asking.agent_id, asking.request, matching > asking.request.limit)
-    return await context.resources.processes.run(written, part, asked)
+    report = await context.resources.processes.run(written, part, asked)
+    model = summary_model_of(attempt.params)
+    return report if model is None else await with_summary(context, report, model)
+
+
+async def with_summary(context: JobContext, report: JsonObject, model: str) -> JsonObject:
+    """No transaction is open while the model is waited for."""
+    async with context.step(READING_PERCENT, f"Asking {model} for a summary") as step:
+        book = await current_book(step.session)
+    found = AnalysisReport.model_validate(report)
+    summary = await summary_of(context.resources.running, book, model, found)
+    return report | {"summary": summary.model_dump(mode="json")}
 
 
 def written(part: Part, asked: Asked) -> JsonObject:

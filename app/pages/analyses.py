@@ -9,7 +9,7 @@ from app.core.permissions import Permission
 from app.exceptions import AppError
 from app.models import Agent
 from app.pages import forms
-from app.pages.analysis_view import request_values, scope_words, view_of
+from app.pages.analysis_view import request_values, scope_words, view_of, writer_choices
 from app.pages.deps import AnalysisServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.analyses import USUAL_RUNS, AnalysisRequest, Severity
@@ -24,7 +24,14 @@ READ = [requires(Permission.JOBS_READ)]
 WRITE = [requires(Permission.JOBS_WRITE)]
 LIMITS = [(n, f"{n:,} runs") for n in (100, 500, 1_000, 2_000, 5_000, 10_000)]
 OFFERED_REVISIONS = 100
-EMPTY = {"since": "", "until": "", "revision": "", "limit": str(USUAL_RUNS)}
+EMPTY = {
+    "since": "",
+    "until": "",
+    "revision": "",
+    "limit": str(USUAL_RUNS),
+    "summary": "",
+    "summary_model": "",
+}
 
 
 @router.get("", dependencies=READ)
@@ -48,6 +55,7 @@ async def list_page(
         "form": form,
         "limits": LIMITS,
         "revisions": await revision_choices(analyses, agent),
+        "writers": writer_choices(analyses.writers(agent)),
         "earlier": [(listed, scope_words(listed.request)) for listed in earlier],
         "is_moving": any(listed.job.is_open for listed in earlier),
         "severities": list(Severity),

@@ -13,6 +13,7 @@ from app.pages.listing import href
 from app.schemas.analyses import (
     AnalysisReport,
     AnalysisRequest,
+    AnalysisSummary,
     Bar,
     ContextGrowth,
     Distribution,
@@ -20,7 +21,9 @@ from app.schemas.analyses import (
     FindingKind,
     RevisionFigures,
     Severity,
+    SummaryModel,
 )
+from app.services.analysis.summaries import parts_of
 
 LABELS: Mapping[FindingKind, str] = {
     FindingKind.FAILURES: "Failed runs",
@@ -43,8 +46,10 @@ LABELS: Mapping[FindingKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ShownFinding:
-    """A finding, the list that has all of it (if one does), and its detail unless just given."""
+    """A finding by its number in the report, the list that has all of it (if one does), and its
+    detail unless just given."""
 
+    number: int
     finding: Finding
     label: str
     all_href: str | None
@@ -89,7 +94,17 @@ class GrowthChart:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownSummary:
+    """Paragraphs in pieces, each text or the number of a finding, and what it took."""
+
+    summary: AnalysisSummary
+    paragraphs: list[list[tuple[str, int | None]]]
+    facts: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
+    summary: ShownSummary | None
     groups: list[Group]
     latency: Histogram | None
     cost: Histogram | None
@@ -103,6 +118,7 @@ class ReportView:
 def view_of(report: AnalysisReport) -> ReportView:
     runs = max(1, report.scope.runs)
     return ReportView(
+        summary=None if report.summary is None else summary_view(report, report.summary),
         groups=groups_of(report),
         latency=histogram(report.latency_ms, duration),
         cost=histogram(report.cost_usd, lambda usd: money(Decimal(repr(usd)))),
@@ -114,11 +130,35 @@ def view_of(report: AnalysisReport) -> ReportView:
     )
 
 
+def summary_view(report: AnalysisReport, summary: AnalysisSummary) -> ShownSummary:
+    paragraphs = [part.strip() for part in (summary.text or "").splitlines() if part.strip()]
+    return ShownSummary(
+        summary, [list(parts_of(part)) for part in paragraphs], facts_of(report, summary)
+    )
+
+
+def facts_of(report: AnalysisReport, summary: AnalysisSummary) -> str:
+    """What the summary rests on and what it cost."""
+    facts = []
+    if 0 < summary.findings < len(report.findings):
+        facts.append(f"of the first {summary.findings:,} findings")
+    if summary.input_tokens is not None or summary.output_tokens is not None:
+        tokens = f"{number(summary.input_tokens)} / {number(summary.output_tokens)}"
+        facts += [f"{tokens} tokens in / out", money(summary.cost)]
+    return " · ".join(facts)
+
+
+def writer_choices(writers: Mapping[SummaryModel, str]) -> list[tuple[str, str]]:
+    """Whose model writes, the agent's own first; none where no model can."""
+    words = {SummaryModel.AGENT: "the agent's own", SummaryModel.INSTANCE: "this server's choice"}
+    return [(whose.value, f"{model}, {words[whose]}") for whose, model in writers.items()]
+
+
 def groups_of(report: AnalysisReport) -> list[Group]:
     """By severity. What finding after finding would repeat is said once."""
     groups: list[Group] = []
     said: str | None = None
-    for finding in report.findings:
+    for place, finding in enumerate(report.findings, 1):
         if not groups or groups[-1].severity is not finding.severity:
             groups.append(Group(finding.severity, []))
             said = None
@@ -127,7 +167,8 @@ def groups_of(report: AnalysisReport) -> list[Group]:
         where = None
         if finding.kind is FindingKind.FAILURES:
             where = href("/executions", {"agent_id": report.agent_id, "status": "failed"})
-        groups[-1].findings.append(ShownFinding(finding, LABELS[finding.kind], where, detail))
+        shown = ShownFinding(place, finding, LABELS[finding.kind], where, detail)
+        groups[-1].findings.append(shown)
     return groups
 
 

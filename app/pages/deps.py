@@ -16,6 +16,7 @@ from app.api.deps import (
     open_to_all,
 )
 from app.api.frame import ENROLMENT_PATH, frame_for
+from app.api.streams import live_runs_of
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.permissions import Permission
@@ -146,8 +147,12 @@ def personal(
     return provide
 
 
+async def get_analyses(request: Request, session: SessionDep, staff: StaffDep) -> AnalysisService:
+    return AnalysisService(session, staff.actor, live_runs_of(request).running.provider)
+
+
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
-AnalysisServiceDep = Annotated[AnalysisService, Depends(service(AnalysisService))]
+AnalysisServiceDep = Annotated[AnalysisService, Depends(get_analyses)]
 ToolServiceDep = Annotated[ToolService, Depends(personal(ToolService))]
 ModelPriceServiceDep = Annotated[ModelPriceService, Depends(service(ModelPriceService))]
 RecomputingServiceDep = Annotated[RecomputingService, Depends(service(RecomputingService))]

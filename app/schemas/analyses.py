@@ -8,11 +8,18 @@ from pydantic import Field, model_validator
 
 from app.models.executions import ExecutionStatus
 from app.models.spans import SpanKind
-from app.schemas.base import Amount, Input, Moment, Output, RowId
+from app.schemas.base import Amount, Flag, Input, Moment, Output, RowId
 from app.schemas.jobs import JobSummary
 
 REPORT_VERSION = 1
 MAX_RUNS, USUAL_RUNS = 10_000, 1_000
+
+
+class SummaryModel(StrEnum):
+    """Which model writes a summary: the one the agent runs on, or the operator's choice."""
+
+    AGENT = "agent"
+    INSTANCE = "instance"
 
 
 class AnalysisRequest(Input):
@@ -26,6 +33,10 @@ class AnalysisRequest(Input):
     """Runs of this revision alone."""
     limit: Annotated[int, Field(ge=1, le=MAX_RUNS)] = USUAL_RUNS
     """How many runs at the most, the newest first."""
+    summary: Flag = False
+    """Have a model of the connected provider sum the findings up. It costs what the call costs."""
+    summary_model: SummaryModel = SummaryModel.AGENT
+    """The agent's own model, or the instance's PROVIDER_MODEL."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -233,11 +244,30 @@ class RevisionFigures(Output):
     """Too few to compare."""
 
 
+class AnalysisSummary(Output):
+    """The findings in a few sentences that a model wrote, or why there are none."""
+
+    model: str
+    """The model that was asked."""
+    text: str | None
+    """Plain text; `[3]` cites the third of `findings`."""
+    reason: str | None
+    """Why there is no text."""
+    findings: int
+    """How many findings the model was given: the first ones, which are the worst."""
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Amount | None
+    """USD; null where the tokens or the price are not known."""
+
+
 class AnalysisReport(Output):
-    """The same runs give the same report, byte for byte."""
+    """The same runs give the same report, byte for byte, but for a summary."""
 
     version: int
     agent_id: int
+    summary: AnalysisSummary | None
+    """Null unless it was asked for."""
     scope: Scope
     findings: list[Finding]
     statuses: list[StatusCount]

@@ -11,11 +11,18 @@ from sqlalchemy.orm import defer
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.providers import ModelProvider
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Job, JobKind
 from app.models.base import JsonObject
 from app.models.jobs import OPEN_JOBS
-from app.schemas.analyses import REPORT_VERSION, AnalysisReport, AnalysisRequest, Severity
+from app.schemas.analyses import (
+    REPORT_VERSION,
+    AnalysisReport,
+    AnalysisRequest,
+    Severity,
+    SummaryModel,
+)
 from app.services.agents import AgentService
 from app.services.analysis.reader import Asking
 from app.services.jobs import JobService
@@ -36,26 +43,62 @@ class Listed:
 
 
 class AnalysisService:
-    """Reads follow the agent's visibility and the job's."""
+    """Reads follow the agent's visibility and the job's. Summaries need a provider."""
 
-    def __init__(self, session: AsyncSession, actor: Actor) -> None:
+    def __init__(
+        self, session: AsyncSession, actor: Actor, provider: ModelProvider | None = None
+    ) -> None:
         self.session = session
         self.actor = actor
+        self.provider = provider
         self.agents = AgentService(session, actor)
         self.jobs = JobService(session, actor)
 
     async def start(self, agent_id: int, request: AnalysisRequest) -> Job:
         """Ask for an analysis in this transaction.
 
-        Raise ``Conflict`` while there is one of this agent, ``Invalid`` for an unknown revision.
+        Raise ``Conflict`` while there is one of this agent, ``Invalid`` for an unknown revision
+        and for a summary that no model is there to write.
         """
         self.actor.require(Permission.JOBS_WRITE)
         self.actor.require(Permission.EXECUTIONS_READ)
         agent = await self.agents.get(agent_id)
         revision_id = await self._revision_id(agent, request.revision)
+        model = self._summary_model(agent, request)
         await self._refuse_another(agent)
-        params = {"request": request.model_dump(mode="json"), "revision_id": revision_id}
+        params = {
+            "request": request.model_dump(mode="json"),
+            "revision_id": revision_id,
+            "summary_model": model,
+        }
         return await self.jobs.enqueue(JobKind.ANALYZE_AGENT, params, agent_id=agent.id)
+
+    def writers(self, agent: Agent) -> dict[SummaryModel, str]:
+        """Which models can write a summary: none without a provider, or the right to ask models."""
+        provider = self.provider
+        if provider is None or not provider.is_configured:
+            return {}
+        if not self.actor.may(Permission.AGENTS_RUN):
+            return {}
+        usual = provider.default_model
+        of_instance = {SummaryModel.INSTANCE: usual} if usual else {}
+        return {SummaryModel.AGENT: agent.model_name} | of_instance
+
+    def _summary_model(self, agent: Agent, request: AnalysisRequest) -> str | None:
+        if not request.summary:
+            return None
+        self.actor.require(Permission.AGENTS_RUN)
+        writers = self.writers(agent)
+        if not writers:
+            raise Invalid(
+                "No model provider is connected that could write a summary.", field="summary"
+            )
+        if request.summary_model not in writers:
+            raise Invalid(
+                "The operator has set no PROVIDER_MODEL; choose the agent's own model.",
+                field="summary_model",
+            )
+        return writers[request.summary_model]
 
     async def _revision_id(self, agent: Agent, number: int | None) -> int | None:
         if number is None:
@@ -118,9 +161,16 @@ def report_in(job: Job) -> AnalysisReport | None:
     result: Any = job.result  # any JSON value
     if not isinstance(result, dict) or result.get("version") != REPORT_VERSION:
         return None
-    return AnalysisReport.model_validate(result)
+    # Those of before there were summaries have none.
+    return AnalysisReport.model_validate({"summary": None} | result)
 
 
 def asking_of(agent_id: int, params: JsonObject) -> Asking:
     """What a job's parameters ask for."""
     return Asking(agent_id, request_of(params), params.get("revision_id"))
+
+
+def summary_model_of(params: JsonObject) -> str | None:
+    """The model that a job is to ask for a summary, if it is to."""
+    model = params.get("summary_model")
+    return model if isinstance(model, str) else None

@@ -24,7 +24,7 @@ from tests.browser import worked as worked_sites
 from tests.browser.worked import BOSS, WorkedSite, working_site
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
-from tests.factories.analyses import make_analysis
+from tests.factories.analyses import make_analysis, with_summary
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.jobs import make_job
@@ -105,7 +105,8 @@ async def seed(url: str) -> Seed:
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
         await make_jobs(session, actor, agent)
-        analysis = await make_analysis(session, actor, agent)
+        summed_up = with_summary(text="Look at the errors of book [1], then at [2, 3].")
+        analysis = await make_analysis(session, actor, agent, summed_up)
         found = Seed(agent.id, tool.id, key, analysis.id)
     await database.dispose()
     return found
@@ -159,7 +160,8 @@ def site(
         pool.submit(postgres.ensure_database, "browser").result()
     made = in_thread(seed(postgres.url("browser")))
     folder, provided = tmp_path_factory.mktemp("browser"), provider.base_url
-    server = ServerProcess(postgres.url("browser"), folder, OPENAI_BASE_URL=provided)
+    named = {"OPENAI_BASE_URL": provided, "PROVIDER_MODEL": "gpt-4o-mini"}
+    server = ServerProcess(postgres.url("browser"), folder, **named)
     with server:
         bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0, made.analysis_id)
         yield replace(bare, run_id=report_runs(bare))

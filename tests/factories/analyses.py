@@ -10,7 +10,13 @@ from app.core.actor import Actor
 from app.models import Agent, Job, JobStatus
 from app.models.executions import ExecutionStatus
 from app.models.spans import SpanKind, SpanStatus
-from app.schemas.analyses import AnalysisReport, AnalysisRequest, Finding, FindingKind
+from app.schemas.analyses import (
+    AnalysisReport,
+    AnalysisRequest,
+    AnalysisSummary,
+    Finding,
+    FindingKind,
+)
 from app.services.analysis.engine import Asked, part_of, report_of
 from app.services.analysis.runs import Revision, Run, Step
 from tests.factories.jobs import make_job
@@ -100,6 +106,14 @@ def telling_run(number: int) -> Run:
         output_tokens=740,
         started_at_us=1_790_000_000_000_000 + number * 3_600_000_000,
     )
+
+
+def with_summary(**values: Any) -> AnalysisReport:
+    """The full report with what came of asking a model for a summary."""
+    given: dict[str, Any] = {"model": "gpt-4o", "text": None, "reason": None, "findings": 3}
+    spent = {"input_tokens": 1_200, "output_tokens": 80, "cost": Decimal("0.0125")}
+    summary = AnalysisSummary(**given | spent | values)
+    return full_report().model_copy(update={"summary": summary})
 
 
 async def make_analysis(

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from app.api.deps import requires, service
+from app.api.deps import asking, requires
 from app.api.idempotency import OnceDep
 from app.api.openapi import accepted
+from app.api.streams import live_runs_of
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import CHANGE_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
@@ -18,10 +19,17 @@ from app.services.analyses import AnalysisService, report_in, request_of
 router = APIRouter(prefix="/agents", tags=["analyses"], route_class=StrictRoute)
 AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="The agent's id.")]
 JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT, description="The id of the analysis' job.")]
-AnalysisServiceDep = Annotated[AnalysisService, Depends(service(AnalysisService))]
 
 READ = [requires(Permission.JOBS_READ)]
 WRITE = [requires(Permission.JOBS_WRITE)]
+
+
+async def get_analyses(request: Request) -> AnalysisService:
+    provider = live_runs_of(request).running.provider
+    return AnalysisService(*asking(request), provider)
+
+
+AnalysisServiceDep = Annotated[AnalysisService, Depends(get_analyses)]
 
 
 @router.post(
@@ -41,7 +49,8 @@ async def analyze_agent(
 ) -> JobRead:
     """Look through the agent's newest runs in the background; 409 while that is being done.
 
-    Watch the job under `Location`; its result is the report.
+    Watch the job under `Location`; its result is the report. With `summary`, a model of the
+    connected provider sums the findings up; that needs `agents:run` too.
     """
     job = await analyses.start(agent_id, data)
     prefix = request.app.state.settings.api_v1_prefix

@@ -109,6 +109,7 @@ def report_of(part: Part, asked: Asked) -> AnalysisReport:
     return AnalysisReport(
         version=REPORT_VERSION,
         agent_id=asked.agent_id,
+        summary=None,
         scope=scope_of(part.extent, asked),
         findings=part.findings(),
         statuses=part.outcomes.status_counts(),

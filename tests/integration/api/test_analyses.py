@@ -28,7 +28,8 @@ async def test_asking_is_answered_with_a_job_and_where_it_is(
     job = (await api.get(response.headers["Location"])).json()
     assert (job["kind"], job["status"], job["agent_id"]) == ("analyze_agent", "queued", agent.id)
     read = (await api.get(f"{API}/agents/{agent.id}/analyses/{job['id']}")).json()
-    assert read["request"] == ASKED | {"until": None}
+    unasked = {"until": None, "summary": False, "summary_model": "agent"}
+    assert read["request"] == ASKED | unasked
     assert (read["job"]["id"], read["report"]) == (job["id"], None)
 
 

@@ -10,10 +10,10 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.models import Agent, JobStatus, User
 from app.schemas.analyses import AnalysisRequest
-from app.services.analyses import AnalysisService, request_of
+from app.services.analyses import AnalysisService, request_of, summary_model_of
 from tests.conftest import QueryCounter, client_of
 from tests.factories.agents import make_agent
-from tests.factories.analyses import full_report, make_analysis, make_report
+from tests.factories.analyses import full_report, make_analysis, make_report, with_summary
 from tests.factories.clients import log_in
 from tests.factories.jobs import make_job
 
@@ -95,6 +95,72 @@ async def test_report_shows_findings_with_links_to_their_steps(
             assert f"/executions/{place.execution_id}{span}" in links
     assert f"/api/v1/agents/{agent.id}/analyses/{job.id}" in links
     assert "Numbers as a table" in shown
+
+
+async def test_summary_says_who_wrote_it_and_leads_to_its_findings(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    said = "Look at <b>book</b> first [1].\n\nThen at the rest [2, 3]."
+    job = await make_analysis(session, actor, agent, with_summary(text=said))
+    page = await web.get(f"/agents/{agent.id}/analyses/{job.id}")
+    shown = text_of(page)
+    assert "written by gpt-4o" in shown
+    assert "1,200 / 80 tokens in / out · $0.0125" in shown
+    assert "of the first 3 findings" in shown
+    assert "Look at <b>book</b> first" in shown
+    assert tree(page).css_first(".summary b") is None
+    links = [a.attributes["href"] for a in tree(page).css(".summary a")]
+    assert links == ["#finding-1", "#finding-2", "#finding-3"]
+    for link in links:
+        assert tree(page).css_first(str(link)) is not None
+
+
+async def test_report_without_its_summary_is_whole_and_says_why(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    report = with_summary(reason="The model refused <i>us</i>.")
+    job = await make_analysis(session, actor, agent, report)
+    shown = text_of(await web.get(f"/agents/{agent.id}/analyses/{job.id}"))
+    assert "There is no summary. The model refused <i>us</i>." in shown
+    assert "written by" not in shown
+    assert report.findings[0].title in shown
+
+
+async def test_report_of_before_there_were_summaries_is_shown(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    job = await make_analysis(session, actor, agent)
+    found = dict(job.result or {})
+    del found["summary"]
+    job.result = found
+    await session.flush()
+    shown = text_of(await web.get(f"/agents/{agent.id}/analyses/{job.id}"))
+    assert full_report().findings[0].title in shown
+
+
+async def test_summary_is_offered_only_where_a_provider_is_connected(
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    settings: Settings,
+    actor: Actor,
+    agent: Agent,
+) -> None:
+    path, form = f"/agents/{agent.id}/analyses", {"limit": "100", "summary": "true"}
+    assert tree(await web.get(path)).css_first("#f-summary") is None
+    refused = await web.post(path, data=form)
+    assert refused.status_code == 422
+    assert "No model provider is connected" in text_of(refused)
+    settings.openai_base_url = "http://127.0.0.1:1/v1"
+    box = tree(await web.get(path)).css_first("#f-summary")
+    assert box is not None
+    assert "checked" not in box.attributes
+    settings.provider_model = "gpt-4o-mini"
+    choices = tree(await web.get(path)).css("#f-summary_model option")
+    assert [choice.attributes["value"] for choice in choices] == ["agent", "instance"]
+    asked = await web.post(path, data=form | {"summary_model": "instance"})
+    assert asked.status_code == 303
+    [listed] = await AnalysisService(session, actor).list_newest(agent)
+    assert summary_model_of(listed.job.params) == "gpt-4o-mini"
 
 
 def tree(page: httpx2.Response) -> LexborHTMLParser:
