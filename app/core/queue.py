@@ -1,5 +1,7 @@
 """PgQueuer's tables, in a schema of their own: the transport under the ``jobs`` table."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +16,8 @@ from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain.models import Job as QueuedJob
 from pgqueuer.domain.models import TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import JOB_STATUS, Channel
+from pgqueuer.domain.types import JOB_STATUS, Channel, QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 SCHEMA = "pgqueuer"
@@ -65,6 +68,52 @@ class FencedQueries(Queries):
         self, job: QueuedJob, delay: timedelta, traceback_record: TracebackRecord | None
     ) -> None:
         await self.driver.execute(PUT_BACK, job.id, job.queue_manager_id, delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many jobs of these kinds one worker holds at once, however many of them wait."""
+
+    kinds: frozenset[str]
+    places: int
+
+
+class SharedOutQueries(FencedQueries):
+    """Claims share by share, so that no kind takes the places of another.
+
+    The library counts a worker's jobs among the kinds that it is asked for; asked for all at once,
+    whatever came first would fill the worker.
+    """
+
+    shares: Sequence[Share] = ()
+
+    async def dequeue(
+        self,
+        batch_size: int,
+        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
+        queue_manager_id: QueueManagerId,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> list[QueuedJob]:
+        found: list[QueuedJob] = []
+        for share in self.shares:
+            kinds = {kind: limit for kind, limit in entrypoints.items() if kind in share.kinds}
+            found += await super().dequeue(
+                batch_size, kinds, queue_manager_id, share.places, heartbeat_timeout
+            )
+        return found
+
+
+def shared_out(connection: "asyncpg.Connection[Any]", shares: Sequence[Share]) -> Queries:
+    """As ``queries_over``, for a worker whose places are shared out like this."""
+    queries = SharedOutQueries(
+        AsyncpgDriver(connection),
+        qbe=QueryBuilderEnvironment(QUEUE),
+        qbq=QueryQueueBuilder(QUEUE),
+        qbs=QuerySchedulerBuilder(QUEUE),
+    )
+    queries.shares = shares
+    return queries
 
 
 def queries_over(connection: "asyncpg.Connection[Any]") -> Queries:

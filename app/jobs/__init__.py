@@ -20,7 +20,7 @@ from app.jobs.chores import (
 from app.jobs.mails import send_mail
 from app.jobs.recompute_costs import recompute_costs
 from app.jobs.registry import Handled, Schedule
-from app.jobs.runs import end_lost_runs, run_agent
+from app.jobs.runs import end_lost_runs, run_agent, runs_at_once
 from app.jobs.tool_calls import count_tool_calls
 from app.jobs.webhook_deliveries import deliver_webhook
 from app.models import JobKind
@@ -28,18 +28,21 @@ from app.services.webhook_turns import turn_of_delivery
 
 ANALYSES_AT_ONCE = 2
 DELIVERIES_AT_ONCE = 8
+MAILS_AT_ONCE = 3
 
 HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
-    Handled(JobKind.RUN_AGENT, run_agent),
-    Handled(JobKind.SEND_MAIL, send_mail, concurrency=3),
+    Handled(JobKind.RUN_AGENT, run_agent, places=runs_at_once),
+    Handled(
+        JobKind.SEND_MAIL, send_mail, concurrency=MAILS_AT_ONCE, places=lambda _: MAILS_AT_ONCE
+    ),
     Handled(
         JobKind.DELIVER_WEBHOOK,
         deliver_webhook,
         concurrency=DELIVERIES_AT_ONCE,
         turn=turn_of_delivery,
-        extra_places=DELIVERIES_AT_ONCE,
+        places=lambda _: DELIVERIES_AT_ONCE,
     ),
 )
 

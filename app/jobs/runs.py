@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.config import Settings
 from app.exceptions import Conflict
 from app.jobs.context import SYSTEM, JobContext, Resources
 from app.models.executions import ExecutionStatus
@@ -25,6 +26,11 @@ def transactions_of(resources: Resources, actor: Actor) -> Transaction:
             yield session, actor
 
     return transaction
+
+
+def runs_at_once(settings: Settings) -> int:
+    """Of one worker: more would only wait for their turn at the provider, and fail of waiting."""
+    return min(settings.worker_concurrency, settings.provider_concurrency)
 
 
 async def run_agent(context: JobContext) -> object:

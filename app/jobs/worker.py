@@ -17,7 +17,8 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Schedule
 from pgqueuer.domain.models import Job as QueuedJob
 
-from app.core.queue import QUEUE, queries_over
+from app.core.config import Settings
+from app.core.queue import QUEUE, Share, shared_out
 from app.jobs.context import SYSTEM, JobContext, Resources, verdict_on
 from app.jobs.registry import Handled
 from app.jobs.registry import Schedule as Chore
@@ -48,9 +49,12 @@ class JobRunner:
         self._running: dict[int, asyncio.Task[object]] = {}
         self._cancelled: set[int] = set()
         self._last_tries = asyncio.Lock()
+        self._is_stopping = False
 
     async def run(self, job_id: int) -> None:
         """Raise ``RetryRequested`` when the queue is to bring the job again."""
+        if self._is_stopping:
+            raise RetryRequested(timedelta(0))  # claimed just before: another may begin at once
         try:
             await self._run(job_id)
         except RetryRequested:
@@ -106,13 +110,18 @@ class JobRunner:
 
     async def _claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
         async with self._resources.database.unit_of_work() as session:
-            return await JobAttemptService(session, SYSTEM).claim(
+            attempt = await JobAttemptService(session, SYSTEM).claim(
                 job_id, self._turns, is_alone=is_alone
             )
+            if self._is_stopping:
+                raise RetryRequested(timedelta(0))  # undone: no try that never began is counted
+            return attempt
 
     async def _handle(self, context: JobContext) -> object:
         """The handler's result, in a task of its own that a cancelled job or a stop ends."""
         attempt = context.attempt
+        if self._is_stopping:
+            await self._stopped(attempt)
         task = asyncio.ensure_future(self._handlers[attempt.kind](context))
         self._running[attempt.job_id] = task
         try:
@@ -178,7 +187,8 @@ class JobRunner:
             task.cancel()
 
     async def stop(self, patience_s: float) -> None:
-        """Let running jobs end for a while, then give the others back."""
+        """Begin nothing more, let running jobs end for a while, then give the others back."""
+        self._is_stopping = True
         running = list(self._running.values())
         if running:
             _, late = await asyncio.wait(running, timeout=patience_s)
@@ -231,9 +241,9 @@ class Worker:
 
     async def _work(self) -> None:
         database, settings = self._resources.database, self._resources.settings
-        extra = sum(entry.extra_places for entry in self._handled)
+        shares = shares_of(self._handled, settings)
         async with database.dedicated() as connection:
-            queries = queries_over(connection)
+            queries = shared_out(connection, shares)
             self._queue = queue = PgQueuer(queries.driver, channel=QUEUE.channel, queries=queries)
             self._register(queue)
             if self._is_stopping:
@@ -242,7 +252,8 @@ class Worker:
                 # A job to be tried again makes no sound in the queue; it is looked for.
                 dequeue_timeout=timedelta(seconds=1),
                 batch_size=BATCH,
-                max_concurrent_tasks=max(settings.worker_concurrency, 2 * BATCH) + extra,
+                # The shares say how many; the library wants this many at the least.
+                max_concurrent_tasks=max(sum(share.places for share in shares), 2 * BATCH),
                 shutdown_on_listener_failure=True,
                 heartbeat_timeout=timedelta(seconds=settings.job_lease_s),
                 log_aggregation_interval=timedelta(0),  # nothing is logged there
@@ -267,6 +278,18 @@ class Worker:
                 log.exception("a chore failed", chore=chore.name)
 
         return do
+
+
+def shares_of(handled: Sequence[Handled], settings: Settings) -> list[Share]:
+    """Kinds with places of their own, each for itself, and all others together."""
+    own = [entry for entry in handled if entry.places is not None]
+    others = frozenset(entry.kind.value for entry in handled if entry.places is None)
+    shares = [
+        Share(frozenset({entry.kind.value}), entry.places(settings))
+        for entry in own
+        if entry.places is not None
+    ]
+    return [*shares, Share(others, settings.worker_concurrency)] if others else shares
 
 
 async def unused(_: QueuedJob, __: Context) -> None:

@@ -97,7 +97,9 @@ def parts_of(text: str) -> Iterator[tuple[str, int | None]]:
     for found in CITED.finditer(text):
         if found.start() > end:
             yield text[end : found.start()], None
-        for number in found[1].split(","):
+        for place, number in enumerate(found[1].split(",")):
+            if place:
+                yield " ", None
             yield f"[{int(number)}]", int(number)
         end = found.end()
     if end < len(text):
