@@ -8,7 +8,7 @@ from app.models.audit_events import AuditEvent
 from app.models.audit_seals import AuditSeal
 from app.models.base import Base
 from app.models.config_pulls import ConfigPull
-from app.models.execution_stats import ChangedHour, ExecutionStatsHour
+from app.models.execution_stats import ExecutionStatsHour
 from app.models.executions import Execution, ExecutionBody
 from app.models.feedback import Feedback
 from app.models.idempotency_keys import IdempotencyKey
@@ -45,7 +45,6 @@ __all__ = [
     "AuditSeal",
     "Base",
     "CallProblemKind",
-    "ChangedHour",
     "ConfigPull",
     "DeliveryStatus",
     "Execution",

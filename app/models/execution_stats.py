@@ -1,7 +1,7 @@
-"""Sums over the runs of an hour, and which hours have to be summed again.
+"""Sums over the runs of an hour.
 
-Neither table has foreign keys: agents that are removed take their runs along, which marks their
-hours as changed in the same transaction.
+Without foreign keys: agents that are removed take their runs along, which marks their hours as
+changed in the same transaction.
 """
 
 from datetime import datetime
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Identity,
     Index,
     Numeric,
-    PrimaryKeyConstraint,
     SmallInteger,
     String,
 )
@@ -26,7 +25,7 @@ from app.models.executions import ExecutionStatus
 class ExecutionStatsHour(Base):
     """Of the runs of one agent that started in one hour (UTC), by model and status.
 
-    True unless a ``ChangedHour`` says otherwise; runs in the trash are not counted.
+    True unless a ``StaleHour`` of executions says otherwise; runs in the trash are not counted.
     """
 
     __tablename__ = "execution_stats_hourly"
@@ -57,18 +56,3 @@ class ExecutionStatsHour(Base):
     # The histogram of latencies: buckets that are not empty, and how many runs are in each.
     latency_buckets: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
     latency_counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-
-
-class ChangedHour(Base):
-    """A mark that runs of this agent and hour changed after they were summed.
-
-    Written by triggers of ``executions`` in the transaction of the change. Rows are only added,
-    many for the same hour, so that no writer ever waits for another one.
-    """
-
-    __tablename__ = "execution_stats_changed"
-    __table_args__ = (PrimaryKeyConstraint("hour", "agent_id", "id"),)
-
-    hour: Mapped[datetime]
-    agent_id: Mapped[int]
-    id: Mapped[int] = mapped_column(Identity())

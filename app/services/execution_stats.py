@@ -1,6 +1,6 @@
 """Hourly sums over runs: kept true by the worker, read together with the runs they lack."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -25,8 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import ChangedHour, Execution, ExecutionStatsHour
+from app.models import Execution, ExecutionStatsHour, HourlyFigures
 from app.services.latencies import BOUNDS
+from app.services.stale_hours import Place, StaleHourService
 
 HOUR = timedelta(hours=1)
 # Most runs of an hour end soon after it: summing it then is done once, not every minute.
@@ -114,16 +115,12 @@ class ExecutionStatsService:
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+        self.marks = StaleHourService(session, HourlyFigures.EXECUTIONS)
 
     async def keep_one_mark(self) -> None:
         """Hours that are not over are marked by every change; one mark says as much."""
-        if not await self._is_alone():
-            return
-        kept = select(func.max(ChangedHour.id)).group_by(ChangedHour.hour, ChangedHour.agent_id)
-        await self.session.execute(
-            delete(ChangedHour).where(ChangedHour.id.not_in(kept)),
-            execution_options={"synchronize_session": False},
-        )
+        if await self._is_alone():
+            await self.marks.keep_one_each()
 
     async def sum_changed(self) -> int:
         """How many hours of agents were summed, the newest first; 0 when all are."""
@@ -131,14 +128,15 @@ class ExecutionStatsService:
             return 0
         # An hour of a busy agent takes as long as it takes; no request waits for it.
         await self.session.execute(text("SET LOCAL statement_timeout = 0"))
-        changed = await self._changed()
+        over = func.date_trunc("hour", func.clock_timestamp() - SETTLES_WITHIN, "UTC")
+        changed = await self.marks.newest(over, AT_ONCE)
         if changed:
-            for model in (ChangedHour, ExecutionStatsHour):
-                pair = tuple_(model.hour, model.agent_id)
-                await self.session.execute(
-                    delete(model).where(pair.in_(changed)),
-                    execution_options={"synchronize_session": False},
-                )
+            await self.marks.drop(changed)
+            pair = tuple_(ExecutionStatsHour.hour, ExecutionStatsHour.agent_id)
+            await self.session.execute(
+                delete(ExecutionStatsHour).where(pair.in_(changed)),
+                execution_options={"synchronize_session": False},
+            )
             await self._sum(changed)
         return len(changed)
 
@@ -147,18 +145,7 @@ class ExecutionStatsService:
         alone = select(func.pg_try_advisory_xact_lock(SUMMING_LOCK))
         return bool(await self.session.scalar(alone))
 
-    async def _changed(self) -> list[tuple[datetime, int]]:
-        over = func.date_trunc("hour", func.clock_timestamp() - SETTLES_WITHIN, "UTC")
-        statement = (
-            select(ChangedHour.hour, ChangedHour.agent_id)
-            .where(ChangedHour.hour < over)
-            .group_by(ChangedHour.hour, ChangedHour.agent_id)
-            .order_by(ChangedHour.hour.desc())
-            .limit(AT_ONCE)
-        )
-        return [(row[0], row[1]) for row in await self.session.execute(statement)]
-
-    async def _sum(self, changed: list[tuple[datetime, int]]) -> None:
+    async def _sum(self, changed: list[Place]) -> None:
         moments, agents = zip(*changed, strict=True)
         hours = func.unnest(
             literal(list(moments), ARRAY(DateTime(timezone=True))),

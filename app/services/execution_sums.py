@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.models import Agent, ChangedHour, Execution, ExecutionStatsHour
+from app.models import Agent, Execution, ExecutionStatsHour, HourlyFigures, StaleHour
 from app.models.executions import ExecutionStatus
 from app.services.execution_reads import ExecutionReader
 from app.services.execution_stats import (
@@ -78,7 +78,8 @@ def hourly_sums(reader: ExecutionReader, asked: Asked, hours: Hours) -> CTE:
         return [model.hour >= hours.start, model.hour < hours.end, *rules(model.agent_id)]
 
     runs = reader.visible().where(*rules(Execution.agent_id))
-    changed = select(ChangedHour.hour, ChangedHour.agent_id).where(*inside(ChangedHour))
+    is_mark = StaleHour.figures == HourlyFigures.EXECUTIONS
+    changed = select(StaleHour.hour, StaleHour.agent_id).where(is_mark, *inside(StaleHour))
     started = Execution.started_at
     before = runs.where(started >= asked.since, started < hours.start)
     after = runs.where(started >= hours.end, started < asked.until)
@@ -88,8 +89,9 @@ def hourly_sums(reader: ExecutionReader, asked: Asked, hours: Hours) -> CTE:
         of_hours(runs, changed.distinct().subquery("changed")),
     )
     is_changed = exists().where(
-        ChangedHour.hour == ExecutionStatsHour.hour,
-        ChangedHour.agent_id == ExecutionStatsHour.agent_id,
+        is_mark,
+        StaleHour.hour == ExecutionStatsHour.hour,
+        StaleHour.agent_id == ExecutionStatsHour.agent_id,
     )
     stored = select(*(getattr(ExecutionStatsHour, name) for name in STORED)).where(
         *inside(ExecutionStatsHour), ~is_changed

@@ -1,5 +1,5 @@
 """Which hours of which agents are to be counted anew: marked by who writes runs, taken by who
-counts.
+counts. Marks of sums over runs are made by triggers; those of calls of tools here.
 
 Figures are counted from the rows, an hour of an agent at a time and whole, so that runs and steps
 that come late, twice or changed count once.
@@ -9,9 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, any_, delete, func, literal, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    any_,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.core.database import before_commit
 from app.models import Execution, HourlyFigures, StaleHour
@@ -27,6 +39,7 @@ ORDER BY figures, agent_id, hour
 ON CONFLICT DO NOTHING
 """)
 Mark = tuple[str, int, datetime]
+Place = tuple[datetime, int]  # an hour of an agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,39 @@ class StaleHourService:
             execution_options={"synchronize_session": False},
         )
         return len(gone.all()) == len(stale.transactions)
+
+    async def newest(self, before: ColumnElement[datetime], size: int) -> list[Place]:
+        """Marked hours before this one, the newest first, each with its agent."""
+        statement = (
+            select(StaleHour.hour, StaleHour.agent_id)
+            .where(StaleHour.figures == self.figures, StaleHour.hour < before)
+            .distinct()
+            .order_by(StaleHour.hour.desc())
+            .limit(size)
+        )
+        return [(row[0], row[1]) for row in await self.session.execute(statement)]
+
+    async def drop(self, places: Sequence[Place]) -> None:
+        """Remove all marks of these hours; what they stand for is to be read after this."""
+        pair = tuple_(StaleHour.hour, StaleHour.agent_id)
+        await self.session.execute(
+            delete(StaleHour).where(StaleHour.figures == self.figures, pair.in_(places)),
+            execution_options={"synchronize_session": False},
+        )
+
+    async def keep_one_each(self) -> None:
+        """Leave the newest mark of each hour, where nobody asks whose it is."""
+        newer = aliased(StaleHour)
+        has_newer = exists().where(
+            newer.figures == StaleHour.figures,
+            newer.hour == StaleHour.hour,
+            newer.agent_id == StaleHour.agent_id,
+            newer.transaction > StaleHour.transaction,
+        )
+        await self.session.execute(
+            delete(StaleHour).where(StaleHour.figures == self.figures, has_newer),
+            execution_options={"synchronize_session": False},
+        )
 
     async def forget(self, kept_for: timedelta) -> None:
         """Hours so long ago are counted no more."""

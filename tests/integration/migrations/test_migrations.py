@@ -1,15 +1,24 @@
 """Migrations on a PostgreSQL of their own: up, down, up again, and no drift from the models."""
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Database
-from app.core.migrations import is_at_head, migrate
+from app.core.migrations import alembic_config, is_at_head, migrate
 from app.core.partitions import is_partition
 from app.models import Base
+from tests.conftest import actor_for
+from tests.factories.agents import make_agent
+from tests.factories.executions import make_execution
+from tests.factories.users import make_user
+
+ONE_TABLE_OF_MARKS = "c41d7be05f92"
 
 
 def tables_in(connection: Connection) -> set[str]:
@@ -38,6 +47,52 @@ async def test_migrations_go_up_down_and_up_again(own_database: Database) -> Non
 async def test_models_and_migrations_agree(own_database: Database) -> None:
     async with own_database.engine.connect() as connection:
         assert await connection.run_sync(drift_in) == []
+
+
+async def test_marks_of_hours_outlive_the_way_down_and_up(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        actor = actor_for(await make_user(session))
+        agent = await make_agent(session, actor)
+        await make_execution(session, actor, agent)
+    async with own_database.looking() as session:
+        marked = await marks_in(session)
+    assert marked == {("executions", agent.id): 1, ("tool_calls", agent.id): 1}
+    await undo(own_database, ONE_TABLE_OF_MARKS)
+    async with own_database.looking() as session:
+        apart = "SELECT agent_id FROM execution_stats_changed"
+        assert list(await session.scalars(text(apart))) == [agent.id]
+        assert await marks_in(session) == {("tool_calls", agent.id): 1}
+    await migrate(own_database.engine)
+    async with own_database.looking() as session:
+        assert await marks_in(session) == marked
+
+
+async def test_agent_that_is_removed_takes_its_runs_along(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        actor = actor_for(await make_user(session))
+        agent = await make_agent(session, actor)
+        await make_execution(session, actor, agent)
+    async with own_database.unit_of_work() as session:
+        await session.execute(text("UPDATE agents SET live_revision_id = NULL"))
+        await session.execute(text("UPDATE executions SET agent_revision_id = NULL"))
+        await session.execute(text("DELETE FROM stale_hours"))
+        await session.execute(text("DELETE FROM agents"))
+        assert ("executions", agent.id) in await marks_in(session)
+
+
+async def undo(database: Database, revision: str) -> None:
+    """As it was before this migration."""
+    config = alembic_config()
+    before = ScriptDirectory.from_config(config).get_revision(revision).down_revision
+    async with database.engine.connect() as connection:
+        config.attributes["connection"] = connection.sync_connection
+        await connection.run_sync(lambda _: command.downgrade(config, str(before)))
+        await connection.commit()
+
+
+async def marks_in(session: AsyncSession) -> dict[tuple[str, int], int]:
+    hours = "SELECT figures, agent_id, count(DISTINCT hour) FROM stale_hours GROUP BY 1, 2"
+    return {(row[0], row[1]): row[2] for row in await session.execute(text(hours))}
 
 
 async def test_coming_months_have_partitions(own_database: Database) -> None:

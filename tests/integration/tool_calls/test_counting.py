@@ -11,7 +11,7 @@ from app.core.actor import Actor, Via
 from app.core.database import Database
 from app.core.process_pool import ProcessPool
 from app.jobs.tool_calls import count_hour
-from app.models import Agent, StaleHour, Tool, ToolCallHour, ToolCallProblem
+from app.models import Agent, HourlyFigures, StaleHour, Tool, ToolCallHour, ToolCallProblem
 from app.schemas.executions import ExecutionUpdate
 from app.services.executions import ExecutionService
 from app.services.tool_call_counts import ToolCallCountService
@@ -46,7 +46,8 @@ async def hours(database: Database) -> list[ToolCallHour]:
 
 async def marks(database: Database) -> int:
     async with database.looking() as session:
-        return await session.scalar(select(func.count()).select_from(StaleHour)) or 0
+        of_calls = StaleHour.figures == HourlyFigures.TOOL_CALLS
+        return await session.scalar(select(func.count()).where(of_calls)) or 0
 
 
 async def rest(database: Database) -> None:
