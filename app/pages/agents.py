@@ -11,6 +11,7 @@ from app.models import Agent
 from app.pages import forms, listing
 from app.pages.conflicts import conflict_context, merged_values
 from app.pages.deps import AgentServiceDep, requires
+from app.pages.estimates import estimates_note
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
@@ -137,6 +138,7 @@ async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]
         "user_id": agents.actor.user_id,
         "tab": "overview",
         "figures": await statistics.figures(extent, agent.id) if extent else None,
+        "estimates_note": await estimates_note(statistics, extent, agent.id) if extent else None,
         "recent": recent.items,
         **rights(agents),
     }

@@ -13,6 +13,7 @@ from app.models import Execution
 from app.pages.audit_view import AuditLine, describe
 from app.pages.charts import nice_top, path_of, points, sparkline
 from app.pages.deps import AuditEventServiceDep, requires, service
+from app.pages.estimates import estimates_note
 from app.pages.render import render
 from app.schemas.executions import ExecutionQuery
 from app.services.executions import ExecutionService
@@ -124,7 +125,7 @@ async def show_dashboard(
         "label": LABELS[chosen],
         "window": window,
         "figures": figures,
-        "is_exact": await statistics.is_exact(window),
+        "estimates_note": await estimates_note(statistics, window),
         "runs_note": note_on(figures, before),
         "buckets": buckets,
         "sparks": sparks(buckets),

@@ -51,8 +51,12 @@ class FiguresRead(Output):
     """USD, of the runs whose cost is known."""
     unpriced: int
     p50_ms: float | None
+    """Milliseconds, of the runs whose latency is known: half of them took no longer. Where
+    `latencies_are_exact` is false an estimate, at most 3.2 % above or below the true value."""
     p95_ms: float | None
+    """As `p50_ms`, of 95 in 100 runs; where `latencies_are_exact` is false at most 3.2 % off."""
     p99_ms: float | None
+    """As `p50_ms`, of 99 in 100 runs; where `latencies_are_exact` is false at most 3.2 % off."""
 
 
 class GroupRead(FiguresRead):
@@ -66,7 +70,8 @@ class StatisticsRead(Output):
     until: datetime
     group_by: GroupBy
     latencies_are_exact: bool
-    """False of more than 10,000 runs: p50, p95 and p99 are then estimated, within 3.2 %."""
+    """False of more than 10,000 runs: p50, p95 and p99 are then estimated from histograms, each at
+    most 3.2 % above or below the true value. All other figures are exact always."""
     total: FiguresRead
     groups: list[GroupRead]
     """At most 1,000."""

@@ -8,8 +8,11 @@ millisecond wide, so there it is exact.
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from math import ceil
 
 STEPS = 16  # buckets for each doubling
+# How far an estimate may be above or below the true value, rounded up.
+MOST_OFF_PERCENT = ceil(1000 / (2 * STEPS)) / 10
 DOUBLINGS = 43  # up to 2^48 ms, longer than any two moments lie apart
 
 

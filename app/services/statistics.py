@@ -231,12 +231,13 @@ class StatisticsService:
 
         Said once for a window, so that all figures of one answer are of the same kind.
         """
+        if Hours.within(window.since, window.until) is None:
+            return True
         if (window, agent_id) not in self._exact:
             runs = self._within(window, agent_id).with_only_columns(Execution.id)
             bounded = runs.limit(EXACT_UP_TO + 1).subquery()
             found = await self.session.scalar(select(func.count()).select_from(bounded)) or 0
-            is_short = Hours.within(window.since, window.until) is None
-            self._exact[window, agent_id] = is_short or found <= EXACT_UP_TO
+            self._exact[window, agent_id] = found <= EXACT_UP_TO
         return self._exact[window, agent_id]
 
     async def _figures(
