@@ -37,6 +37,8 @@ LOOK_FOR_CANCELS_EVERY_S = 1.0
 RECONNECT_AFTER_S = 1.0
 PUT_BACK_FOR = timedelta(seconds=2)
 BATCH = 5
+# No longer than the shortest lease: a job whose worker died waits for two leases at the most.
+LOOK_EVERY_S = 1.0
 
 
 class JobRunner:
@@ -250,7 +252,7 @@ class Worker:
                 return
             await queue.run(
                 # A job to be tried again makes no sound in the queue; it is looked for.
-                dequeue_timeout=timedelta(seconds=1),
+                dequeue_timeout=timedelta(seconds=LOOK_EVERY_S),
                 batch_size=BATCH,
                 # The shares say how many; the library wants this many at the least.
                 max_concurrent_tasks=max(sum(share.places for share in shares), 2 * BATCH),
