@@ -238,12 +238,18 @@ class Runner:
     # Ends
 
     async def _end(self, claimed: Claimed, end: End) -> Execution:
-        output = end.output
-        if output is None and self._underway is not None:
-            output = self._underway.completion.first.content or None
+        output, underway = end.output, self._underway
+        if output is None and underway is not None:
+            output = underway.completion.first.content or None
         spans = self._take_underway(end.error_type)
         closed = replace(end, output=output)
-        return await self._store(lambda runs: runs.finish(claimed.execution_id, closed, spans))
+        try:
+            return await undisturbed(
+                self._store(lambda runs: runs.finish(claimed.execution_id, closed, spans))
+            )
+        except RunOver:
+            self._underway = underway  # somebody else has ended it; this is still to be stored
+            raise
 
     async def _fail(self, claimed: Claimed, message: str, kind: str) -> Execution | None:
         try:
@@ -261,7 +267,7 @@ class Runner:
                 await runs.leave_behind(execution_id, spans)
             return await runs.executions.find(execution_id)
 
-        return await self._store(leave)
+        return await undisturbed(self._store(leave))
 
     def _take_underway(self, error_type: str | None = None) -> list[PricedSpan]:
         """The span of the model call that is under way, or was just answered."""
@@ -288,7 +294,7 @@ class Runner:
     async def _keep(
         self, claimed: Claimed, spans: list[PricedSpan], messages: list[Json], turns: int
     ) -> None:
-        await self._store(lambda runs: runs.append(claimed, spans, messages, turns))
+        await undisturbed(self._store(lambda runs: runs.append(claimed, spans, messages, turns)))
 
     async def _store(self, work: Callable[[RunRecorder], Awaitable[T]]) -> T:
         """Do it in a transaction; again when the database was away for a while.
@@ -337,6 +343,16 @@ class Runner:
         self._missed_a_look = False
         if not is_wanted:
             raise RunOver
+
+
+async def undisturbed(storing: Awaitable[T]) -> T:
+    """Store to the end, and only then be cancelled: the steps in hand are nowhere else."""
+    task = asyncio.ensure_future(storing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def is_outage(error: Exception) -> bool:
