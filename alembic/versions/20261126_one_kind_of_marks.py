@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "c41d7be05f92"
-down_revision: str | Sequence[str] | None = "a9d3f60c7e14"
+down_revision: str | Sequence[str] | None = "b8e41f6a9c23"
 branch_labels = None
 depends_on = None
 
