@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, TypeVarTuple
 
-from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
+from anyio import BrokenResourceError, BrokenWorkerProcess, CapacityLimiter, to_process
 
 from app.exceptions import WorkInterrupted
 
@@ -52,14 +52,24 @@ class ProcessPool:
 
         Raise ``WorkInterrupted`` when the process dies or takes too long, and what ``work`` raises.
         """
+        packed = pickle.dumps((work, args), pickle.HIGHEST_PROTOCOL)
         try:
             async with asyncio.timeout(self._patience_s):
-                packed = pickle.dumps((work, args), pickle.HIGHEST_PROTOCOL)
-                result: T = await to_process.run_sync(
-                    unpacked, packed, cancellable=True, limiter=self._limiter
-                )
+                result: T = await self._ask(packed)
                 return result
         except BrokenWorkerProcess as error:
             raise WorkInterrupted("The process that did the work ended unexpectedly.") from error
         except TimeoutError as error:
             raise WorkInterrupted("The work took too long and was ended.") from error
+
+    async def _ask(self, packed: bytes) -> Any:  # what the work returns
+        try:
+            return await self._ask_once(packed)
+        except BrokenWorkerProcess as error:
+            if not isinstance(error.__cause__, BrokenResourceError):
+                raise
+            # The process had ended while it waited for work, so this has not begun.
+            return await self._ask_once(packed)
+
+    async def _ask_once(self, packed: bytes) -> Any:  # what the work returns
+        return await to_process.run_sync(unpacked, packed, cancellable=True, limiter=self._limiter)

@@ -1,8 +1,10 @@
 """Work in other processes: done, failing, dying, cancelled, and never in the event loop's way."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import time
 from collections.abc import Awaitable
 from pathlib import Path
@@ -21,6 +23,13 @@ from tests.integration.pool_work import die, hang, process_id, refuse
 def process_in(path: Path) -> int | None:
     text = path.read_text() if path.exists() else ""
     return int(text) if text else None
+
+
+def end_at_once(process: int) -> None:
+    """It is dead, and the event loop has had no time to hear of it."""
+    os.kill(process, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
 
 
 async def begun(path: Path) -> int:
@@ -59,6 +68,13 @@ async def test_process_that_dies_is_said_to_and_replaced() -> None:
     with pytest.raises(WorkInterrupted):
         await pool.run(die)
     assert await pool.run(process_id)
+
+
+async def test_process_that_was_killed_while_it_waited_is_replaced() -> None:
+    pool = ProcessPool(1)
+    process = await pool.run(process_id)
+    end_at_once(process)
+    assert await pool.run(process_id) != process
 
 
 async def test_process_of_cancelled_work_is_ended(tmp_path: Path) -> None:
