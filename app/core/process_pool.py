@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, TypeVarTuple
 
-from anyio import BrokenResourceError, BrokenWorkerProcess, CapacityLimiter, to_process
+from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
 from app.exceptions import WorkInterrupted
 
@@ -50,6 +50,8 @@ class ProcessPool:
     async def run(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
         """``work(*args)`` in another process; cancelling it ends that process.
 
+        Work that ends its process is begun a second time, so it must not change anything.
+
         Raise ``WorkInterrupted`` when the process dies or takes too long, and what ``work`` raises.
         """
         packed = pickle.dumps((work, args), pickle.HIGHEST_PROTOCOL)
@@ -63,12 +65,10 @@ class ProcessPool:
             raise WorkInterrupted("The work took too long and was ended.") from error
 
     async def _ask(self, packed: bytes) -> Any:  # what the work returns
+        """Twice if need be: a process that waited may have been ended, which nobody hears of."""
         try:
             return await self._ask_once(packed)
-        except BrokenWorkerProcess as error:
-            if not isinstance(error.__cause__, BrokenResourceError):
-                raise
-            # The process had ended while it waited for work, so this has not begun.
+        except BrokenWorkerProcess:
             return await self._ask_once(packed)
 
     async def _ask_once(self, packed: bytes) -> Any:  # what the work returns
