@@ -32,6 +32,9 @@ ENDLESS_STEP = {
     "input": {"text": "a" * 60 + "!"},
 }
 
+# Addresses of this machine may be called, and are taken where they are entered.
+REACHABLE = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:
@@ -86,10 +89,8 @@ async def seed(url: str) -> Seed:
 
 @contextmanager
 def working_site(url: str, seed: Seed, folder: Path) -> Iterator[WorkedSite]:
-    environment = clean_environment(
-        DATABASE_URL=url, SECRET_KEY=SECRET, OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8"
-    )
-    with ServerProcess(url, folder) as server:
+    environment = clean_environment(DATABASE_URL=url, SECRET_KEY=SECRET, **REACHABLE)
+    with ServerProcess(url, folder, **REACHABLE) as server:
         worker = Launched(["worker"], folder, environment, folder / "worker.log")
         try:
             yield WorkedSite(server.url, seed, worker)
