@@ -55,6 +55,16 @@ def alike(actor: Actor) -> Actor:
     return replace(actor, request_id=None, ip=None)
 
 
+def hand_over(waiting: asyncio.Future[T], outcome: T | Exception) -> None:
+    """To who waits, unless they have gone meanwhile."""
+    if waiting.done():
+        return
+    if isinstance(outcome, Exception):
+        waiting.set_exception(outcome)
+    else:
+        waiting.set_result(outcome)
+
+
 def halves(prepared: Prepared) -> list[Prepared]:
     """The same spans in two parts: by trace, or those of the only trace."""
     traces = list(prepared.traces.values())
@@ -128,11 +138,9 @@ class IngestQueue:
             async with self._database.unit_of_work() as session:
                 outcome = await errand.work(session)
         except Exception as error:  # noqa: BLE001  (whoever waits is told)
-            if not errand.outcome.done():
-                errand.outcome.set_exception(error)
+            hand_over(errand.outcome, error)
         else:
-            if not errand.outcome.done():
-                errand.outcome.set_result(outcome)
+            hand_over(errand.outcome, outcome)
         finally:
             self._is_on_errand = False
 
@@ -181,8 +189,7 @@ class IngestQueue:
             await self._write_apart(taken, error)
             return
         for waiting, receipt in zip(taken, receipts, strict=True):
-            if not waiting.receipt.done():
-                waiting.receipt.set_result(receipt)
+            hand_over(waiting.receipt, receipt)
 
     async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
         async with self._database.unit_of_work() as session:
@@ -215,9 +222,9 @@ class IngestQueue:
             try:
                 if isinstance(as_app_error(error), Unavailable) and len(taken) == 1:
                     raise error
-                waiting.receipt.set_result(await self._store_what_can_be(waiting.sent))
+                hand_over(waiting.receipt, await self._store_what_can_be(waiting.sent))
             except Exception as failure:  # noqa: BLE001  (the client is told)
-                waiting.receipt.set_exception(told(failure))
+                hand_over(waiting.receipt, told(failure))
 
     async def _store_what_can_be(self, sent: Sent) -> Receipt:
         """Once more; then in ever smaller parts, to find the span that cannot be stored."""
