@@ -6,16 +6,21 @@ from app.exceptions import BadRequest, PayloadTooLarge
 
 GZIP = 31  # zlib's window bits for a gzip header and trailer
 CHUNK = 1024 * 1024
+# After each member what is left is copied, so that many small ones would take for ever.
+MAX_MEMBERS = 100
 
 
 def gunzip(data: bytes, max_bytes: int) -> bytes:
-    """The content of one or several gzip members (RFC 1952).
+    """The content of one or several gzip members (RFC 1952), ``MAX_MEMBERS`` at most.
 
     Raise ``BadRequest`` for what is no gzip, ``PayloadTooLarge`` beyond ``max_bytes``.
     """
     parts: list[bytes] = []
-    size = 0
+    size = members = 0
     while data:
+        members += 1
+        if members > MAX_MEMBERS:
+            raise BadRequest(f"The body has more than {MAX_MEMBERS} gzip members.")
         member = zlib.decompressobj(GZIP)
         while not member.eof:
             try:

@@ -1,5 +1,6 @@
 """Whatever a body holds, it is read or refused by name, and what is read can be stored."""
 
+import gzip
 import json
 from collections import Counter
 
@@ -13,7 +14,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from app.core.inflate import gunzip
 from app.exceptions import AppError, BadRequest, PayloadTooLarge
-from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF
+from app.services.ingestion.otlp import DECODERS, JSON, PROTOBUF, json_request
+from app.services.ingestion.otlp.encoding import any_value
 from app.services.ingestion.otlp.logs import decode_logs
 from app.services.ingestion.otlp.other_signals import count_points
 from app.services.ingestion.prepared import prepare
@@ -116,11 +118,16 @@ def test_gzip_of_several_members_is_read_and_the_rest_refused() -> None:
     packed = encoded([make_span(1)], PROTOBUF, packed=True)["content"]
     whole = as_protobuf(as_json([make_span(1)]))
     assert gunzip(packed + packed, LIMIT) == whole * 2
-    for broken in (b"no gzip", packed[:-3], packed + b"rest"):
+    for broken in (b"no gzip", packed[:-3], packed + b"rest", gzip.compress(b"") * 1_000):
         with pytest.raises(BadRequest):
             gunzip(broken, LIMIT)
     with pytest.raises(PayloadTooLarge):
         gunzip(packed, 10)
+
+
+def test_large_number_is_sent_on_as_it_was() -> None:
+    for number in (2**63 - 1, -(2**63), 10**22):  # jsonb makes the last one of 1e22
+        assert json_request.value_of(any_value(number)) == number
 
 
 def test_other_signals_are_counted_in_both_encodings() -> None:

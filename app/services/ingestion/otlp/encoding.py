@@ -11,12 +11,18 @@ Json = dict[str, Any]
 STATUS_CODES = {SpanStatus.UNSET: 0, SpanStatus.OK: 1, SpanStatus.ERROR: 2}
 
 
+def whole_number(value: int) -> Json:
+    """One of 64 bits as it is; jsonb gives back large floats without a point, too."""
+    is_integer = -(2**63) <= value < 2**64
+    return {"intValue": str(value)} if is_integer else {"doubleValue": float(value)}
+
+
 def any_value(value: Any) -> Json:  # text, number, bool, bytes, list or dict
     match value:
         case bool():
             return {"boolValue": value}
         case int():
-            return {"intValue": str(value)}
+            return whole_number(value)
         case float():
             return {"doubleValue": value}
         case bytes():
