@@ -183,7 +183,7 @@ async def recognise(request: HTTPConnection, session: AsyncSession, key: str | N
     given_key, token = presented_key(request, key), presented_token(request)
     if given_key is not None:
         async with limits.guessing(request, given_key):
-            return await actor_of_key(request, session, given_key)
+            return await actor_of_key(request, given_key)
     if token is not None:
         async with limits.guessing(request, token):
             return await actor_of_token(request, session, settings, token)
@@ -201,11 +201,11 @@ async def actor_of_cookie(
     return staff.actor
 
 
-async def actor_of_key(request: HTTPConnection, session: AsyncSession, key: str) -> Actor:
+async def actor_of_key(request: HTTPConnection, key: str) -> Actor:
     ip, actor = client_ip(request), None
     if len(key) <= MAX_TOKEN_LENGTH:
         database: Database = request.app.state.database
-        actor = await recognise_key(database, session, key, request_id_of(request), ip)
+        actor = await recognise_key(database, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
         raise Unauthorized("This API key is not valid, or no longer is.")
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")

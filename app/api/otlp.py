@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import ActorDep, QueueDep, asking, requires
+from app.api.deps import ActorDep, QueueDep, requires
 from app.api.errors import UnsupportedMediaType
 from app.api.otlp_answers import logs_answer, media_type_of, metrics_answer, traces_answer
 from app.api.otlp_docs import ANSWERS, request_body
@@ -25,7 +25,6 @@ from app.services.ingestion.otlp.other_signals import count_points
 from app.services.ingestion.prepared import Prepared, Pricing, prepare, prepare_logs
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import IngestQueue
-from app.services.pricing import current_book
 
 router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXECUTIONS_WRITE)])
 # Decoding more than this would hold up the event loop.
@@ -82,7 +81,7 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
     media_type = media_type_of(request)
     with ExitStack() as held:
         body = await received(request, queue, held)
-        book = await current_book(asking(request)[0])
+        book = await queue.book()
         prepared: Prepared = await off_the_loop(
             body, partial(read_batch, body, media_type, partial(price_span, book))
         )

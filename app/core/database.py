@@ -207,6 +207,7 @@ class Database:
         """
         self.require_up()
         async with finishing(self._lookers()) as session:
+            session.info[MEMORIES] = self.memories
             yield session
 
     @asynccontextmanager

@@ -341,7 +341,7 @@ def known_actor(
 
 
 async def recognise_key(
-    database: Database, session: AsyncSession, token: str, request_id: str | None, ip: str | None
+    database: Database, token: str, request_id: str | None, ip: str | None
 ) -> Actor | None:
     """The actor of a live key of an active user, used from where it may be, or ``None``.
 
@@ -358,7 +358,9 @@ async def recognise_key(
     if key.is_paused:
         raise KeyPaused(PAUSED)
     if key.is_stale:
-        await note_key_used(session, key.id, ip)
+        # Not in the request's own unit of work, which would keep a connection while it waits.
+        async with database.beside() as session:
+            await note_key_used(session, key.id, ip)
     return key.actor(request_id, ip)
 
 

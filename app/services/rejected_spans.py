@@ -166,7 +166,13 @@ async def replay_in_turn(
 
     Raise as ``choose`` does, and ``Unavailable`` while too much is on its way in.
     """
-    chosen, actor = await spans.choose(batch_id, ids), spans.actor
+    actor = spans.actor
+
+    async def choose(session: AsyncSession) -> Chosen:
+        return await RejectedSpanService(session, actor).choose(batch_id, ids)
+
+    # In a turn of its own: the request keeps no connection while it waits for the next one.
+    chosen = await queue.run(choose)
 
     async def replay(session: AsyncSession) -> tuple[Replayed, set[SpanKey]]:
         again = RejectedSpanService(session, actor)
