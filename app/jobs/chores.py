@@ -1,7 +1,10 @@
 """Short work by the clock; each is safe to do twice, or not at all for a while."""
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.context import SYSTEM, Resources
 from app.services.audit_seals import AuditSealService
@@ -12,9 +15,18 @@ from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.tool_call_counts import ToolCallCountService
 from app.services.upkeep import AT_ONCE, UpkeepService
-from app.services.webhook_attempts import WebhookUpkeepService
+from app.services.webhook_attempts import PRUNED_AT_ONCE, WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
+Some = Callable[[AsyncSession], Awaitable[int]]
+
+
+async def all_of(resources: Resources, at_once: int, some: Some) -> None:
+    """In bounded steps, each in a transaction of its own, until one does less than it may."""
+    done = at_once
+    while done >= at_once:
+        async with resources.database.unit_of_work() as session:
+            done = await some(session)
 
 
 async def seal_audit_log(resources: Resources) -> None:
@@ -28,10 +40,11 @@ async def requeue_lost_jobs(resources: Resources) -> None:
 
 
 async def remove_expired(resources: Resources) -> None:
+    await all_of(
+        resources, AT_ONCE, lambda session: UpkeepService(session, SYSTEM).remove_expired()
+    )
     async with resources.database.unit_of_work() as session:
-        upkeep = UpkeepService(session, SYSTEM)
-        await upkeep.remove_expired()
-        await upkeep.prune_queue()
+        await UpkeepService(session, SYSTEM).prune_queue()
 
 
 async def make_partitions(resources: Resources) -> None:
@@ -47,10 +60,7 @@ async def mark_stalled_runs(resources: Resources) -> None:
 
 async def gather_words(resources: Resources) -> None:
     """Until none wait, so that what arrived is found within seconds."""
-    gathered = RUNS_AT_ONCE
-    while gathered == RUNS_AT_ONCE:
-        async with resources.database.unit_of_work() as session:
-            gathered = await WordService(session, SYSTEM).gather()
+    await all_of(resources, RUNS_AT_ONCE, lambda session: WordService(session, SYSTEM).gather())
 
 
 async def drop_empty_drafts(resources: Resources) -> None:
@@ -59,13 +69,13 @@ async def drop_empty_drafts(resources: Resources) -> None:
 
 
 async def remove_ingest_batches(resources: Resources) -> None:
-    """In bounded steps, each in a transaction of its own, until none is too old."""
     kept = timedelta(days=resources.settings.ingest_batches_kept_days)
-    removed = AT_ONCE
-    while removed >= AT_ONCE:
-        async with resources.database.unit_of_work() as session:
-            upkeep = UpkeepService(session, SYSTEM)
-            removed = max(await upkeep.remove_batches(kept), await upkeep.remove_logs(kept))
+
+    async def remove(session: AsyncSession) -> int:
+        upkeep = UpkeepService(session, SYSTEM)
+        return max(await upkeep.remove_batches(kept), await upkeep.remove_logs(kept))
+
+    await all_of(resources, AT_ONCE, remove)
 
 
 async def prune_live_events(resources: Resources) -> None:
@@ -80,8 +90,11 @@ async def settle_webhooks(resources: Resources) -> None:
 
 async def prune_webhooks(resources: Resources) -> None:
     kept_for = timedelta(days=resources.settings.webhook_deliveries_kept_days)
-    async with resources.database.unit_of_work() as session:
-        await WebhookUpkeepService(session, SYSTEM).prune(kept_for)
+    await all_of(
+        resources,
+        PRUNED_AT_ONCE,
+        lambda session: WebhookUpkeepService(session, SYSTEM).prune(kept_for),
+    )
 
 
 async def prune_config_pulls(resources: Resources) -> None:

@@ -14,7 +14,7 @@ from app.exceptions import Forbidden
 from app.models import ApiKey, Job, JobStatus, User
 from app.models.base import JsonObject
 from app.models.jobs import OPEN_JOBS
-from app.services.job_queue import policy_of
+from app.services.job_queue import JobQueue, policy_of
 from app.services.jobs import JobService
 
 # Younger ones may be just about to be acknowledged.
@@ -213,8 +213,8 @@ class JobAttemptService:
         The queue's own bookkeeping may be lost with a connection; the job never is.
         """
         lost = list(await self.session.scalars(LOST))
-        for job in lost:
-            await self.jobs.queue(job)
+        if lost:
+            await JobQueue(self.session, self.jobs.actor).place(lost)
         return len(lost)
 
     async def asked_to_stop(self, job_ids: set[int]) -> set[int]:

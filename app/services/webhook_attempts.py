@@ -182,8 +182,11 @@ class WebhookUpkeepService:
             .execution_options(synchronize_session=False)
         )
 
-    async def prune(self, kept_for: timedelta) -> None:
-        """Remove messages, and the jobs that sent them, that ended so long ago."""
+    async def prune(self, kept_for: timedelta) -> int:
+        """Remove messages, and the jobs that sent them, that ended so long ago.
+
+        How many of the two at most: ``PRUNED_AT_ONCE`` where more may be left.
+        """
         before = func.clock_timestamp() - kept_for
         ended = WebhookDelivery.status != DeliveryStatus.PENDING
         old = select(WebhookDelivery.id).where(WebhookDelivery.created_at < before, ended)
@@ -192,8 +195,11 @@ class WebhookUpkeepService:
             Job.created_at < before,
             Job.status.not_in(OPEN_JOBS),
         )
+        removed = 0
         for model, ids in ((WebhookDelivery, old), (Job, jobs)):
-            await self.session.execute(
-                delete(model).where(model.id.in_(ids.limit(PRUNED_AT_ONCE))),
+            gone = await self.session.scalars(
+                delete(model).where(model.id.in_(ids.limit(PRUNED_AT_ONCE))).returning(model.id),
                 execution_options={"synchronize_session": False},
             )
+            removed = max(removed, len(gone.all()))
+        return removed

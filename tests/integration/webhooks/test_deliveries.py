@@ -14,6 +14,8 @@ from standardwebhooks import WebhookVerificationError
 
 from app.core.actor import Actor
 from app.core.config import Settings
+from app.jobs.chores import prune_webhooks
+from app.jobs.context import Resources
 from app.jobs.webhook_deliveries import LONGEST_WAIT, retry_after
 from app.models import Job, WebhookDelivery, WebhookEndpoint
 from app.services.job_queue import DELIVERY_DELAYS, POLICIES, Policy
@@ -358,18 +360,22 @@ async def test_old_messages_and_their_jobs_are_removed(
     app: FastAPI,
     boss: httpx2.AsyncClient,
     session: AsyncSession,
-    actor: Actor,
     subscribe: Subscribe,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for module in ("jobs.chores", "services.webhook_attempts"):
+        monkeypatch.setattr(f"app.{module}.PRUNED_AT_ONCE", 1)
     endpoint = await subscribe("job.failed")
-    await boss.post(f"{API}/webhooks/{endpoint['id']}/test")
+    for _ in range(2):
+        await boss.post(f"{API}/webhooks/{endpoint['id']}/test")
     await work_off(app)
-    upkeep = WebhookUpkeepService(session, actor)
-    await upkeep.prune(timedelta(days=30))
-    assert await count(session, WebhookDelivery) == 1
+    state = app.state
+    resources = Resources(state.database, state.settings, state.templates)
+    await prune_webhooks(resources)
+    assert await count(session, WebhookDelivery) == 2
     for table in ("webhook_deliveries", "jobs"):
         await session.execute(text(f"UPDATE {table} SET created_at = now() - interval '31 days'"))
-    await upkeep.prune(timedelta(days=30))
+    await prune_webhooks(resources)
     assert await count(session, WebhookDelivery) == 0
     assert await count(session, Job) == 0
 
