@@ -62,6 +62,8 @@ async def received(request: Request, queue: IngestQueue, held: ExitStack) -> byt
     declared = request.headers.get("content-length", "")
     held.enter_context(queue.admit(int(declared) if declared.isdigit() else 0))
     body = await request.body()
+    if not declared:  # it came in chunks
+        held.enter_context(queue.admit(len(body)))
     if not is_gzip(request):
         return body
     content = await off_the_loop(body, partial(gunzip, body, settings.otlp_max_body_bytes))

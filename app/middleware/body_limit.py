@@ -13,12 +13,16 @@ DRAINED_BYTES, DRAIN_WITHIN_S = 64 * 1024 * 1024, 5.0
 
 
 class BodyLimitMiddleware:
-    """A declared length is checked; a body of unknown length is read here, up to the limit."""
+    """A declared length is checked; a body of unknown length is read here, up to the limit.
+
+    Those of ``paths``, which may be large, are only counted while their routes read them, which is
+    once it is known who sends them.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int, paths: Mapping[str, int]) -> None:
         self.app = app
         self.max_bytes = max_bytes
-        self.paths = paths  # those with another limit
+        self.paths = paths  # those with another limit, whose routes read the body themselves
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -29,6 +33,8 @@ class BodyLimitMiddleware:
         try:
             if "content-length" in headers:
                 self._check(headers["content-length"], limit)
+            elif "transfer-encoding" in headers and scope["path"] in self.paths:
+                receive = self._counted(receive, limit)
             elif "transfer-encoding" in headers:
                 receive = Replay(await self._read(receive, limit), receive)
         except PayloadTooLarge:
@@ -42,6 +48,21 @@ class BodyLimitMiddleware:
             raise BadRequest("The Content-Length header is not a number.")
         if len(declared) > 18 or int(declared) > limit:
             raise self._too_large(limit)
+
+    def _counted(self, receive: Receive, limit: int) -> Receive:
+        size = 0
+
+        async def counting() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > limit:
+                if message.get("more_body"):
+                    await drain(receive)
+                raise self._too_large(limit)
+            return message
+
+        return counting
 
     async def _read(self, receive: Receive, limit: int) -> list[Message]:
         messages: list[Message] = []

@@ -1,6 +1,7 @@
 """Answers that exporters understand, and final ones only where sending again is in vain."""
 
 import gzip
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -169,6 +170,27 @@ async def test_more_than_fits_is_for_later(
     assert (answer.status_code, said(answer)[0]) == (503, 14)
     assert int(answer.headers["retry-after"]) > 0
     assert (await sender.post("/v1/traces", **encoded([make_span(1)], PROTOBUF))).status_code == 200
+
+
+async def test_body_in_chunks_is_read_of_known_senders_and_within_the_same_bounds(
+    app: FastAPI, sender: httpx2.AsyncClient, settings: Settings
+) -> None:
+    headers, read = {"Content-Type": JSON}, 0
+
+    async def chunks(count: int) -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(count):
+            read += 1
+            yield b" " * 1024 * 1024
+
+    stranger = headers | {"X-API-Key": "gr_unknown"}
+    answer = await sender.post("/v1/traces", content=chunks(1), headers=stranger)
+    assert (answer.status_code, read) == (401, 0)
+    with app.state.ingest_queue.admit(settings.otlp_max_body_bytes - 1):
+        answer = await sender.post("/v1/traces", content=chunks(1), headers=headers)
+    assert (answer.status_code, read) == (503, 1)
+    answer = await sender.post("/v1/traces", content=chunks(100), headers=headers)
+    assert (answer.status_code, said(answer)[0]) == (413, 8)
 
 
 async def test_too_many_requests_are_for_later(
