@@ -238,12 +238,15 @@ class LostRunService:
             (AgentRun.state == RunState.WAITING) & unanswered,
         )
         statement = select(AgentRun.execution_id).where(lost).limit(LOST_AT_ONCE)
-        ended = list(await self.session.scalars(statement.order_by(AgentRun.execution_id)))
-        for execution_id in ended:
-            run = await self.recorder.find(execution_id)
+        found = list(await self.session.scalars(statement.order_by(AgentRun.execution_id)))
+        ended = 0
+        for execution_id in found:
+            # Its worker or its caller may have been heard of while we waited for the lock.
+            run = await self.recorder.find(execution_id, lost)
             if run is not None:
                 await self._end(run, await self._fate(run))
-        return len(ended)
+                ended += 1
+        return ended
 
     async def end_begun(self, execution_id: int) -> None:
         """Close a run that a job finds begun: the one who began it is dead, or thought so."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -73,9 +73,11 @@ class RunRecorder:
         self.actor = actor
         self.executions = ExecutionService(session, for_its_run(actor))
 
-    async def find(self, execution_id: int) -> AgentRun | None:
-        statement = select(AgentRun).where(AgentRun.execution_id == execution_id).with_for_update()
-        return await self.session.scalar(statement.execution_options(populate_existing=True))
+    async def find(self, execution_id: int, *criteria: ColumnElement[bool]) -> AgentRun | None:
+        """Locked; the criteria hold of it as it is then."""
+        statement = select(AgentRun).where(AgentRun.execution_id == execution_id, *criteria)
+        fresh = statement.with_for_update(of=AgentRun).execution_options(populate_existing=True)
+        return await self.session.scalar(fresh)
 
     async def claim(self, execution_id: int) -> Claimed:
         """Begin a run, or go on with it after the caller's tool results.
