@@ -86,8 +86,12 @@ def may_tell(log: Row[Any], run: Row[Any]) -> bool:
 
 def with_events(span: WireSpan, logs: Sequence[Row[Any]]) -> WireSpan:
     """The span itself when it has them all."""
+    # Both may be a thousand: each is compared with those of its moment alone.
+    known: dict[int, list[WireEvent]] = defaultdict(list)
+    for event in span.events:
+        known[event.time_ns].append(event)
     told = [WireEvent(log.name, log.time_ns, log.attributes) for log in logs]
-    new = [event for event in told if event not in span.events]
+    new = [event for event in told if event not in known[event.time_ns]]
     if not new:
         return span
     events = sorted([*span.events, *new], key=lambda event: event.time_ns)
