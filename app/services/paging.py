@@ -2,12 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Enum, Row, Select, Table, Text, tuple_, type_coerce
+from sqlalchemy import Row, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -134,15 +134,6 @@ async def read_slice(
     """Rows of the ORM: one query."""
     wanted = window(sort, cursor, limit)
     return wanted.slice(list(await session.scalars(wanted.of(statement))))
-
-
-def columns_for(fields: Iterable[str], table: Table) -> list[ColumnElement[Any]]:
-    """The columns of a schema's fields; enums as their text, which the schema reads by itself."""
-    columns: list[ColumnElement[Any]] = [table.c[field] for field in fields]
-    return [
-        type_coerce(column, Text).label(column.key) if isinstance(column.type, Enum) else column
-        for column in columns
-    ]
 
 
 async def read_columns(session: AsyncSession, statement: Any, wanted: Window) -> Slice[Row[Any]]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
-from app.exceptions import Conflict, NotFound
+from app.exceptions import Conflict
 from app.models import AgentRun, Execution, RunState
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.schemas.executions import ExecutionUpdate
@@ -201,11 +201,3 @@ class RunRecorder:
 
     async def _update(self, execution_id: int, changes: dict[str, Any]) -> Execution:
         return await self.executions.update(execution_id, ExecutionUpdate(**changes))
-
-
-async def get_run(session: AsyncSession, execution_id: int) -> AgentRun:
-    """Raise ``NotFound`` when the execution is not open, or not one that is run here."""
-    run = await session.get(AgentRun, execution_id)
-    if run is None:
-        raise NotFound("This run is not one that waits for anything.")
-    return run

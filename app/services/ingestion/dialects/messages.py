@@ -36,7 +36,6 @@ ROLES = {
     "SystemMessage": "system",
     "ToolMessage": "tool",
 }
-KNOWN_ROLES = frozenset(["system", "user", "assistant", "tool", *ROLES])
 PLAIN_ROLES = ("system", "user", "assistant")
 PLAIN_KEYS = frozenset(["role", "content", "parts", "finish_reason"])
 # Items of OpenAI's Responses are messages by their type alone.
