@@ -40,7 +40,8 @@ class ExecutionView(TrashView, model=Execution):
         "error_count",
     )
     more_columns = (
-        "trace_id",
+        "stored_trace_id",
+        "sent_trace_id",
         "external_id",
         "session_id",
         "source",
@@ -61,6 +62,8 @@ class ExecutionView(TrashView, model=Execution):
     )
     labels: ClassVar[dict[str, str]] = {
         "model_name": "Model",
+        "stored_trace_id": "Trace id",
+        "sent_trace_id": "Trace id as it was sent, where another's run had it first",
         "external_id": "External id",
         "session_id": "Session id",
         "latency_ms": "Latency, ms",

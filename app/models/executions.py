@@ -88,6 +88,11 @@ class Execution(Usage, Editable, Base):
         Index("ix_executions_session_id_started_at_id", "session_id", "started_at", "id"),
         Index("ix_executions_agent_revision_id", "agent_revision_id"),
         Index("ix_executions_external_id", "external_id"),
+        Index(
+            "ix_executions_sent_trace_id",
+            "sent_trace_id",
+            postgresql_where=text("sent_trace_id IS NOT NULL"),
+        ),
         Index("ix_executions_tags", "tags", postgresql_using="gin"),
     )
 
@@ -95,7 +100,10 @@ class Execution(Usage, Editable, Base):
     agent_revision_id: Mapped[int | None] = mapped_column(
         ForeignKey("agent_revisions.id", ondelete="SET NULL")
     )
-    trace_id: Mapped[bytes] = mapped_column(LargeBinary(16))
+    # What its spans are stored under: the sender's trace id, or one made from it where a run that
+    # this sender may not see had it first; then ``sent_trace_id`` is the sender's.
+    stored_trace_id: Mapped[bytes] = mapped_column("trace_id", LargeBinary(16))
+    sent_trace_id: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     external_id: Mapped[str | None] = mapped_column(String(200))
     # What the sender sent, so that the same report twice is told from another one.
     content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
@@ -128,11 +136,16 @@ class Execution(Usage, Editable, Base):
     agent_revision: Mapped[AgentRevision | None] = relationship(lazy="raise")
 
     @property
+    def trace_id(self) -> bytes:
+        """As the sender knows it."""
+        return self.sent_trace_id or self.stored_trace_id
+
+    @property
     def trace_hex(self) -> str:
         return self.trace_id.hex()
 
     def __str__(self) -> str:
-        return f"run {self.trace_id.hex()[:8]}"
+        return f"run {self.trace_hex[:8]}"
 
 
 class ExecutionBody(Base):

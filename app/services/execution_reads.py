@@ -25,7 +25,10 @@ from app.services.paging import Slice, read_columns, read_slice, window
 
 LIST_LIMIT = 1000
 RUN = table_of(Execution)
-LISTED: Columns = select(json_of(ExecutionRead, RUN), RUN.c.started_at, RUN.c.id)
+SENT_TRACE_ID = func.coalesce(RUN.c.sent_trace_id, RUN.c.trace_id)
+LISTED: Columns = select(
+    json_of(ExecutionRead, RUN, trace_id=SENT_TRACE_ID), RUN.c.started_at, RUN.c.id
+)
 
 MODELS_SEEN = text("""
 WITH RECURSIVE seen (name) AS (

@@ -28,6 +28,7 @@ from app.services.execution_reads import ExecutionReader
 from app.services.feedback import FeedbackService
 from app.services.ingestion.reports import (
     USAGE_FIELDS,
+    apart,
     content_digest,
     external_id_of,
     latency_ms,
@@ -110,11 +111,10 @@ class ExecutionService(ExecutionReader):
         # What was reported is known by its digest, which is of what was sent.
         data.spans = await self._priced(data.spans, started_at)
         values = await self._row_values(data, agent, started_at) | {"content_sha256": digest}
-        # A concurrent report of the same run waits here until the first is committed.
-        execution = await self.session.scalar(STORE, values)
         action = action_for(is_active=agent.is_active)
-        if execution is None:
-            return Recorded(await self._known(values, digest), is_new=False, action=action)
+        execution, is_new = await self._stored_or_known(values)
+        if not is_new:
+            return Recorded(self._same(execution, values), is_new=False, action=action)
         await SpanService(self.session, self.actor).store(execution, data.spans)
         await (await self.session.connection()).execute(STORE_BODY, self._body(execution, data))
         await FeedbackService(self.session, self.actor).add(execution, data.feedback)
@@ -134,13 +134,42 @@ class ExecutionService(ExecutionReader):
             raise Invalid("There is no such agent. Create it first.", field=field)
         return agent
 
-    async def _known(self, values: dict[str, Any], digest: bytes) -> Execution:
-        same = Execution.trace_id == values["trace_id"]
+    async def _stored_or_known(self, values: dict[str, Any]) -> tuple[Execution, bool]:
+        """The run, and whether it was stored now.
+
+        A trace id that is taken by a run which the actor may not see says nothing of that run:
+        theirs is stored beside it.
+        """
+        sent = values["stored_trace_id"]
+        beside = {"stored_trace_id": apart(sent, self.actor), "sent_trace_id": sent}
+        for attempted in (values, values | beside):
+            # A concurrent report of the same run waits here until the first is committed.
+            stored = await self.session.scalar(STORE, attempted)
+            if stored is not None:
+                return stored, True
+            known = await self._known(values)
+            if known is not None:
+                return known, False
+        raise Conflict("This trace id cannot be used.", field="trace_id")
+
+    async def _known(self, values: dict[str, Any]) -> Execution | None:
+        """The run of these ids among those that the actor may see, also in the trash."""
+        sent, of_agent = values["stored_trace_id"], Execution.agent_id == values["agent_id"]
+        same = or_(Execution.stored_trace_id == sent, Execution.sent_trace_id == sent)
         if values["external_id"] is not None:
-            of_agent = Execution.agent_id == values["agent_id"]
             same = or_(same, of_agent & (Execution.external_id == values["external_id"]))
-        found = await self.session.scalar(select(Execution).where(same))
-        if found is None or found.content_sha256 != digest or found.agent_id != values["agent_id"]:
+        statement = self.limited_to_agent(select(Execution).where(same))
+        if not self.actor.sees_all_rows:
+            statement = statement.where(self.owned())
+        # Of two runs the one of this agent, and the one that has the id itself.
+        statement = statement.order_by(of_agent.desc(), Execution.sent_trace_id.is_not(None))
+        return await self.session.scalar(statement.limit(1))
+
+    @staticmethod
+    def _same(found: Execution, values: dict[str, Any]) -> Execution:
+        """Raise ``Conflict`` where it is not what was sent, or in the trash."""
+        is_same = found.content_sha256 == values["content_sha256"]
+        if not is_same or found.agent_id != values["agent_id"]:
             raise Conflict(
                 "This run is stored already, with other content. Use PATCH to change it.",
                 field="external_id" if values["external_id"] else "trace_id",
@@ -163,7 +192,7 @@ class ExecutionService(ExecutionReader):
         return {
             "agent_id": agent.id,
             "agent_revision_id": await self._revision_id(data, agent),
-            "trace_id": trace_id_for(data, agent.id),
+            "stored_trace_id": trace_id_for(data, agent.id),
             "external_id": data.external_id,
             "session_id": data.session_id,
             "status": data.status,

@@ -97,7 +97,7 @@ class FeedbackService:
         if span_id is None:
             return
         step = Span.span_id == bytes.fromhex(span_id)
-        of_run = Span.trace_id == execution.trace_id
+        of_run = Span.trace_id == execution.stored_trace_id
         if await self.session.scalar(select(Span.execution_id).where(of_run, step)) is None:
             raise Invalid("This run has no such step.", field="span_id")
 

@@ -1,5 +1,7 @@
 """Rows that PostgreSQL writes as JSON, as their schema would: long lists pass through unread."""
 
+from typing import Any
+
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
@@ -35,13 +37,18 @@ def as_written(column: ColumnElement[object]) -> ColumnElement[object]:
             return column
 
 
-def json_of(schema: type[BaseModel], table: Table) -> ColumnElement[str]:
-    """``json``: one object a row, with the fields of the schema under their aliases."""
+def json_of(
+    schema: type[BaseModel], table: Table, **others: ColumnElement[Any]
+) -> ColumnElement[str]:
+    """``json``: one object a row, with the fields of the schema under their aliases.
+
+    Fields are columns of their name, or what ``others`` says.
+    """
     pairs: list[ColumnElement[object]] = []
     for name, field in schema.model_fields.items():
         pairs += [
             literal_column(f"'{field.serialization_alias or name}'"),
-            as_written(table.c[name]),
+            as_written(others[name] if name in others else table.c[name]),
         ]
     # Written out once: a statement of a hundred parts would be matched anew with every request.
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # as SQLAlchemy has it

@@ -74,8 +74,8 @@ def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
     start_ns = span.start_ns if span.start_ns is not None else nanoseconds(execution.started_at)
     given = bytes.fromhex(span.span_id) if span.span_id else None
     return {
-        "trace_id": execution.trace_id,
-        "span_id": given or made_up_id(execution.trace_id, position),
+        "trace_id": execution.stored_trace_id,
+        "span_id": given or made_up_id(execution.stored_trace_id, position),
         "started_at": moment_of(start_ns),
         "execution_id": execution.id,
         "parent_span_id": bytes.fromhex(span.parent_span_id) if span.parent_span_id else None,

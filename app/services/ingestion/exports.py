@@ -59,22 +59,24 @@ def exported(
     execution: Execution, span: Span, body: SpanBody | None, origin: SpanOrigin | None
 ) -> Exported:
     if origin is not None:
-        return again(span, body, origin)
+        return again(execution.trace_id, span, body, origin)
     made_by, attributes = own_origin(execution), attributes_of(execution, span, body)
-    return Exported(NO_ORIGIN, made_by, told(span, body, made_by, attributes))
+    return Exported(NO_ORIGIN, made_by, told(execution.trace_id, span, body, made_by, attributes))
 
 
-def again(span: Span, body: SpanBody | None, origin: SpanOrigin) -> Exported:
+def again(trace_id: bytes, span: Span, body: SpanBody | None, origin: SpanOrigin) -> Exported:
     """A span of OpenTelemetry as it was sent, without secrets."""
     made_by, attributes = wire_origin(origin), (body and body.attributes) or {}
-    return Exported(origin.id, made_by, told(span, body, made_by, attributes))
+    return Exported(origin.id, made_by, told(trace_id, span, body, made_by, attributes))
 
 
-def told(span: Span, body: SpanBody | None, made_by: Origin, attributes: Attributes) -> Json:
+def told(
+    trace_id: bytes, span: Span, body: SpanBody | None, made_by: Origin, attributes: Attributes
+) -> Json:
     wire: Json = (body and body.wire) or {}
     events: list[Json] = (body and body.events) or []
     made = WireSpan(
-        trace_id=span.trace_id,
+        trace_id=trace_id,
         span_id=span.span_id,
         parent_span_id=span.parent_span_id,
         name=span.name,

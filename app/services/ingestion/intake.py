@@ -7,14 +7,14 @@ from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import ARRAY, LargeBinary, Result, Row, any_, bindparam, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.events import Event, publish
 from app.core.permissions import Permission
 from app.exceptions import AppError
-from app.models import Agent, Execution, HourlyFigures, TraceClaims
+from app.models import HourlyFigures
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
 from app.services.feedback import FeedbackService
 from app.services.ingestion import statements as sql
@@ -27,36 +27,18 @@ from app.services.ingestion.claims import (
     merge,
     value_in,
 )
+from app.services.ingestion.known_runs import IN_TRASH, Sender, lock_runs
 from app.services.ingestion.origins import Origins
 from app.services.ingestion.prepared import Trace, to_json
 from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.reported_agents import Home, ReportedAgents
+from app.services.ingestion.reports import apart
 from app.services.ingestion.wire import Rejection
 from app.services.stale_hours import mark_hour
 from app.services.webhook_events import Change
 from app.services.webhook_outbox import note_changes
 
 TAG_SEPARATOR = "\x1f"
-FOUND = (
-    select(
-        Execution.id,
-        Execution.trace_id,
-        Execution.agent_id,
-        Execution.agent_revision_id,
-        Execution.status,
-        Execution.source,
-        Execution.started_at,
-        Execution.deleted_at,
-        Agent.user_id,
-        TraceClaims.claims,
-    )
-    .join(Agent, Agent.id == Execution.agent_id)
-    .outerjoin(TraceClaims, TraceClaims.execution_id == Execution.id)
-    .where(Execution.trace_id == any_(bindparam("trace_ids", type_=ARRAY(LargeBinary))))
-    # In one order for every process, so that none waits for another in a circle.
-    .order_by(Execution.trace_id)
-)
-KNOWN = FOUND.with_for_update(of=Execution)
 
 
 @dataclass(slots=True)
@@ -66,10 +48,20 @@ class Run:
     trace: Trace
     known: Row[Any] | None = None
     execution_id: int = 0
+    # What its spans are stored under; see ``Execution.stored_trace_id``.
+    stored_id: bytes = field(init=False)
     claims: Claims = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     home: Home | None = None
     header: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stored_id = self.trace.trace_id
+
+    @property
+    def sent_id(self) -> bytes | None:
+        """The sender's id, where it is not the one that is stored."""
+        return None if self.stored_id == self.trace.trace_id else self.trace.trace_id
 
     @property
     def is_ours(self) -> bool:
@@ -96,17 +88,6 @@ class Told:
     session_id: str | None
     source: ExecutionSource = ExecutionSource.OTLP
     external_id: str | None = None
-
-
-def problem_of(actor: Actor, row: Row[Any]) -> str | None:
-    """Why this actor may not add to a run of ``FOUND``, or ``None``."""
-    only = actor.only_agent_id
-    foreign = not actor.sees_all_rows and row.user_id != actor.user_id
-    if foreign or (only is not None and row.agent_id != only):
-        return "This trace is another agent's, which your key may not write to."
-    if row.deleted_at is not None:
-        return "The run of this trace is in the trash. Restore it to add to it."
-    return None
 
 
 class TraceIntake:
@@ -147,24 +128,42 @@ class TraceIntake:
         new = [run for run in self._left(runs) if run.known is None]
         if new:
             await self._add(new)
-            raced = [run for run in new if not run.execution_id]
-            if raced:  # another process was first; it has committed by now
-                await self._recognise(raced)
-                await self._place(self._left(raced))
+            await self._find_again(new)
+            await self._add_apart([run for run in self._left(new) if not run.execution_id])
         return self._left(runs)
+
+    async def _find_again(self, new: Sequence[Run]) -> None:
+        """Those that another process added first; it has committed by now."""
+        raced = [run for run in new if not run.execution_id]
+        if raced:
+            await self._recognise(raced)
+            await self._place([run for run in self._left(raced) if run.known is not None])
+
+    async def _add_apart(self, taken: list[Run]) -> None:
+        """Those whose trace id a run has that this actor may not see: beside it, unsaid."""
+        for run in taken:
+            run.stored_id = apart(run.trace.trace_id, self.actor)
+        if taken:
+            await self._add(taken)
+            await self._find_again(taken)
+        for run in taken:
+            if not run.execution_id:
+                self.rejected[run.trace.trace_id] = "This trace id cannot be used."
 
     def _left(self, runs: Sequence[Run]) -> list[Run]:
         return [run for run in runs if run.trace.trace_id not in self.rejected]
 
     async def _recognise(self, runs: Sequence[Run]) -> None:
         by_id = {run.trace.trace_id: run for run in runs}
-        found: Result[Any] = await self.session.execute(KNOWN, {"trace_ids": list(by_id)})
-        for row in found:
-            run = by_id[row.trace_id]
-            run.known, run.execution_id = row, row.id
-            problem = problem_of(self.actor, row)
-            if problem:
-                self.rejected[row.trace_id] = problem
+        sender = Sender.of(self.actor)
+        found = await lock_runs(self.session, sender, by_id)
+        for trace_id, run in by_id.items():
+            known = sender.run_among(found[trace_id])
+            if known is None:
+                continue
+            run.known, run.execution_id, run.stored_id = known, known.id, known.stored_trace_id
+            if known.deleted_at is not None:
+                self.rejected[trace_id] = IN_TRASH
 
     async def _place(self, runs: Sequence[Run]) -> None:
         """Merge what is claimed, and find the agent where that is claimed anew."""
@@ -189,11 +188,12 @@ class TraceIntake:
             }
 
     async def _add(self, runs: list[Run]) -> None:
-        ordered = sorted(runs, key=lambda run: run.trace.trace_id)
-        columns = [[run.trace.trace_id for run in ordered], *self._headers(ordered)]
+        ordered = sorted(runs, key=lambda run: run.stored_id)
+        ids = [[run.stored_id for run in ordered], [run.sent_id for run in ordered]]
+        columns = [*ids, *self._headers(ordered)]
         driver = await self._driver()
         who = (self.actor.user_id, self.actor.api_key_id)
-        by_id = {run.trace.trace_id: run for run in ordered}
+        by_id = {run.stored_id: run for run in ordered}
         for row in await driver.fetch(sql.ADD_EXECUTIONS, *who, *columns):
             by_id[row["trace_id"]].execution_id = row["id"]
 
@@ -205,15 +205,17 @@ class TraceIntake:
 
     async def _store_spans(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
-        items = [(run.execution_id, item) for run in runs for item in run.trace.items.values()]
-        # In one order for every process.
-        items.sort(key=lambda pair: pair[1].key)
+        items = [(run, item) for run in runs for item in run.trace.items.values()]
         found = Origins(self.session, driver)
         origins = await found.ids_of(item.wire.origin for _, item in items)
         rows = [
-            (*item.key, execution_id, *item.row, *item.body, origins[id(item.wire.origin)])
-            for execution_id, item in items
+            (
+                *(run.stored_id, *item.key[1:], run.execution_id),
+                *(*item.row, *item.body, origins[id(item.wire.origin)]),
+            )
+            for run, item in items
         ]
+        rows.sort(key=lambda row: row[:3])  # in one order for every process
         await driver.execute(sql.STORE_SPANS, *map(list, zip(*rows, strict=True)))
 
     async def _store_headers(self, runs: Sequence[Run]) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from app.core.actor import Actor
 from app.models.executions import CostSource
 from app.schemas.bulk import Problem
 from app.schemas.executions import ExecutionCreate, ExecutionUpdate
@@ -40,6 +41,17 @@ def trace_id_for(data: ExecutionCreate, agent_id: int) -> bytes:
     if data.external_id is not None:
         return hashlib.sha256(f"{agent_id}:{data.external_id}".encode()).digest()[:16]
     return uuid4().bytes
+
+
+def apart(trace_id: bytes, actor: Actor) -> bytes:
+    """Another id for a trace of this sender, each time the same.
+
+    For where a run that they may not see has the one they send (a trace may span two owners).
+    """
+    whose = f"user:{actor.user_id}"
+    if actor.only_agent_id is not None:
+        whose = f"agent:{actor.only_agent_id}"
+    return hashlib.sha256(f"{whose}:".encode() + trace_id).digest()[:16]
 
 
 def latency_ms(started_at: datetime, ended_at: datetime | None) -> int | None:

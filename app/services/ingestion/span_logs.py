@@ -7,7 +7,7 @@ whoever comes last finds what was there before, and nobody waits for anybody.
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ from sqlalchemy import (
     ARRAY,
     DateTime,
     LargeBinary,
-    Result,
     Row,
     and_,
     bindparam,
@@ -32,7 +31,8 @@ from app.core.actor import Actor
 from app.models import Span, SpanLog, SpanOrigin
 from app.services.ingestion.claims import extent_of
 from app.services.ingestion.exports import STORED, again, entries
-from app.services.ingestion.intake import FOUND, KNOWN, TraceIntake, problem_of
+from app.services.ingestion.intake import TraceIntake
+from app.services.ingestion.known_runs import IN_TRASH, Runs, Sender, find_runs, lock_runs
 from app.services.ingestion.otlp.checks import MAX_EVENTS
 from app.services.ingestion.otlp.json_request import decode_json
 from app.services.ingestion.prepared import PreparedLog, prepare
@@ -40,25 +40,32 @@ from app.services.ingestion.pricing import price_span
 from app.services.ingestion.wire import Decoded, WireEvent, WireSpan
 from app.services.pricing import current_book
 
-SpanKey = tuple[bytes, bytes]  # trace id, span id
-KEYS = "unnest(CAST(:traces AS bytea[]), CAST(:spans AS bytea[])) AS k (trace_id, span_id)"
-# The first of each span, in the order in which they happened.
+SpanKey = tuple[bytes, bytes]  # trace id as it was sent, span id
+RunOfSpan = Mapping[SpanKey, Row[Any]]
+# The first of each span that the owner of its run may have sent, in the order they happened in.
 WAITING = text(f"""
-SELECT l.* FROM {KEYS} CROSS JOIN LATERAL (
+SELECT l.* FROM unnest(
+    CAST(:traces AS bytea[]), CAST(:spans AS bytea[]),
+    CAST(:users AS bigint[]), CAST(:agents AS bigint[])
+) AS k (trace_id, span_id, user_id, agent_id) CROSS JOIN LATERAL (
     SELECT * FROM span_logs s WHERE s.trace_id = k.trace_id AND s.span_id = k.span_id
+    AND (s.sees_all OR s.user_id = k.user_id) AND (s.agent_id IS NULL OR s.agent_id = k.agent_id)
     ORDER BY s.time_ns, s.id LIMIT {MAX_EVENTS}
 ) l ORDER BY l.time_ns, l.id
 """).columns(attributes=JSONB)  # noqa: S608  (a number of ours)
 # The limit has each span looked for by the index, however many logs there are.
-TOLD = text(f"""
-SELECT k.trace_id, k.span_id FROM {KEYS} CROSS JOIN LATERAL (
+TOLD = text("""
+SELECT k.trace_id, k.span_id
+FROM unnest(CAST(:traces AS bytea[]), CAST(:spans AS bytea[])) AS k (trace_id, span_id)
+CROSS JOIN LATERAL (
     SELECT FROM span_logs l WHERE l.trace_id = k.trace_id AND l.span_id = k.span_id LIMIT 1
 ) l ORDER BY k.trace_id, k.span_id
-""")  # noqa: S608  (names of ours)
+""")
 # With the run they are removed, too.
 NOTE = text("""
-UPDATE span_logs l SET execution_id = e.id FROM executions e
-WHERE l.id = ANY (:ids) AND e.trace_id = l.trace_id
+UPDATE span_logs l SET execution_id = k.execution_id
+FROM unnest(CAST(:ids AS bigint[]), CAST(:runs AS bigint[])) AS k (id, execution_id)
+WHERE l.id = k.id
 """)
 AT_ONCE = 200  # spans, each with ``MAX_EVENTS`` at most
 IDS = ARRAY(LargeBinary)
@@ -78,10 +85,9 @@ def digest_of(actor: Actor, event: WireEvent) -> bytes:
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def may_tell(log: Row[Any], run: Row[Any]) -> bool:
-    """Whether its sender may write to the run, which may have begun after it was sent."""
-    is_theirs = log.sees_all or log.user_id == run.user_id
-    return is_theirs and log.agent_id in (None, run.agent_id)
+def is_for(log: Row[Any], run: Row[Any], runs: Sequence[Row[Any]]) -> bool:
+    """Whether spans of its sender would go to this run, of all of its trace."""
+    return Sender(log.user_id, log.agent_id, log.sees_all).run_among(runs) is run
 
 
 def with_events(span: WireSpan, logs: Sequence[Row[Any]]) -> WireSpan:
@@ -108,15 +114,15 @@ class SpanLogs:
     def __init__(self, session: AsyncSession, actor: Actor) -> None:
         self.session = session
         self.actor = actor
+        self.sender = Sender.of(actor)
 
     async def keep(self, logs: Sequence[PreparedLog]) -> dict[bytes, str]:
         """All but those of the traces that are returned, with the reason. Repeats change nothing"""
         if not logs:
             return {}
-        traces = list({log.key[0] for log in logs})
-        found: Result[Any] = await self.session.execute(FOUND, {"trace_ids": traces})
-        problems = {row.trace_id: problem_of(self.actor, row) for row in found}
-        refused = {trace: problem for trace, problem in problems.items() if problem}
+        found = await find_runs(self.session, {log.key[0] for log in logs})
+        own = {trace: self.sender.run_among(runs) for trace, runs in found.items()}
+        refused = {trace: IN_TRASH for trace, run in own.items() if run and run.deleted_at}
         rows = [self._row(log) for log in logs if log.key[0] not in refused]
         # In one order for every process.
         rows.sort(key=lambda row: (row["trace_id"], row["span_id"], row["sha256"]))
@@ -143,49 +149,62 @@ class SpanLogs:
 
     async def fold(self, keys: Collection[SpanKey]) -> int:
         """Give these spans what logs tell of them: how many spans say more now."""
-        result = await self.session.execute(WAITING, ids_in(keys))
-        logs: dict[SpanKey, list[Row[Any]]] = defaultdict(list)
-        for log in result:
-            logs[log.trace_id, log.span_id].append(log)
-        if not logs:
-            return 0
         # Locked before the spans are read: what another request stores meanwhile is not undone.
-        found: Result[Any] = await self.session.execute(
-            KNOWN, {"trace_ids": list({key[0] for key in logs})}
-        )
-        runs = {run.trace_id: run for run in found if self._is_open(run)}
-        changed, new = [], set()
-        for span in await self._spans(list(runs.values()), list(logs)):
-            run = runs[span.trace_id]
-            allowed = [log for log in logs[span.trace_id, span.span_id] if may_tell(log, run)]
-            new |= {log.id for log in allowed if log.execution_id is None}
-            more = with_events(span, allowed)
+        found = await lock_runs(self.session, self.sender, {key[0] for key in keys})
+        own = {trace: self._open_run(runs) for trace, runs in found.items()}
+        runs = {key: run for key in keys if (run := own[key[0]]) is not None}
+        if not runs:
+            return 0
+        logs = await self._waiting(runs, found)
+        changed: list[WireSpan] = []
+        new: dict[int, int] = {}  # logs that no span had, and whose run has them now
+        for span in await self._spans({key: runs[key] for key in logs}):
+            told = logs[span.trace_id, span.span_id]
+            run = runs[span.trace_id, span.span_id]
+            new |= {log.id: run.id for log in told if log.execution_id is None}
+            more = with_events(span, told)
             if more is not span:
                 changed.append(more)
         if new:
-            await self.session.execute(NOTE, {"ids": list(new)})
+            await self.session.execute(NOTE, {"ids": list(new), "runs": list(new.values())})
         await self._store(changed)
         return len(changed)
 
-    def _is_open(self, run: Row[Any]) -> bool:
-        """Only what came by OpenTelemetry itself has events of it."""
-        return problem_of(self.actor, run) is None and run.claims is not None
+    def _open_run(self, runs: Sequence[Row[Any]]) -> Row[Any] | None:
+        """The one that spans of this actor go to: only by OpenTelemetry it has events of it."""
+        run = self.sender.run_among(runs)
+        is_open = run is not None and run.deleted_at is None and run.claims is not None
+        return run if is_open else None
 
-    async def _spans(self, runs: Sequence[Row[Any]], keys: Sequence[SpanKey]) -> list[WireSpan]:
+    async def _waiting(self, runs: RunOfSpan, of_trace: Runs) -> dict[SpanKey, list[Row[Any]]]:
+        """What is for these runs; a sender may have meant another run of the same trace."""
+        whose = {
+            "users": [run.user_id for run in runs.values()],
+            "agents": [run.agent_id for run in runs.values()],
+        }
+        logs: dict[SpanKey, list[Row[Any]]] = defaultdict(list)
+        for log in await self.session.execute(WAITING, ids_in(runs) | whose):
+            key = log.trace_id, log.span_id
+            if is_for(log, runs[key], of_trace[log.trace_id]):
+                logs[key].append(log)
+        return logs
+
+    async def _spans(self, runs: RunOfSpan) -> list[WireSpan]:
         """The stored spans, as they would be sent to another Greenroom."""
         if not runs:
             return []
-        extents = [extent_of(run.claims) for run in runs]
+        extents = [extent_of(run.claims) for run in runs.values()]
         statement = (
             STORED.join(NAMED, IS_NAMED)
             .where(SpanOrigin.id.is_not(None), Span.started_at.between(*BOUNDS))
             .order_by(Span.trace_id, Span.span_id, Span.start_ns)
         )
         bounds = {"earliest": min(e[0] for e in extents), "latest": max(e[1] for e in extents)}
-        rows = (await self.session.execute(statement, ids_in(keys) | bounds)).all()
-        own = {run.trace_id for run in runs}
-        sent = [again(*row) for row in rows if row[0].trace_id in own]
-        return decode_json(orjson.dumps({"resourceSpans": entries(sent)})).spans
+        stored = [(run.stored_trace_id, key[1]) for key, run in runs.items()]
+        rows = (await self.session.execute(statement, ids_in(stored) | bounds)).all()
+        sent = {run.stored_trace_id: key[0] for key, run in runs.items()}
+        spans = [again(sent[row[0].trace_id], *row) for row in rows]
+        return decode_json(orjson.dumps({"resourceSpans": entries(spans)})).spans
 
     async def _store(self, spans: list[WireSpan]) -> None:
         if not spans:

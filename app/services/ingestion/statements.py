@@ -85,7 +85,7 @@ SELECT {names(SPAN_KEY | BODY)} FROM given JOIN stored USING (trace_id, span_id,
 ON CONFLICT (trace_id, span_id, started_at) DO UPDATE SET {taken(BODY)}
 """  # noqa: S608  (names of ours)
 
-NEW = {"trace_id": "bytea"} | HEADER_COLUMNS
+NEW = {"trace_id": "bytea", "sent_trace_id": "bytea"} | HEADER_COLUMNS
 ADD_EXECUTIONS = f"""
 INSERT INTO executions (source, reported_by_user_id, reported_by_key_id, cost_source, {names(NEW)})
 SELECT 'otlp', $1, $2, 'unpriced', {names(NEW)}

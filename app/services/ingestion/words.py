@@ -20,7 +20,9 @@ def found_by(text: str) -> ColumnElement[bool]:
         select(Execution.id).where(Execution.external_id == wanted),
     ]
     if TRACE_ID.fullmatch(wanted):
-        ways.append(select(Execution.id).where(Execution.trace_id == bytes.fromhex(wanted)))
+        trace_id = bytes.fromhex(wanted)
+        ways.append(select(Execution.id).where(Execution.stored_trace_id == trace_id))
+        ways.append(select(Execution.id).where(Execution.sent_trace_id == trace_id))
     # A union keeps every part on its index, where an OR would read the whole table.
     return Execution.id.in_(union_all(*ways))
 

@@ -17,6 +17,7 @@ from app.exceptions import Unavailable
 from app.models import IngestBatch, SpanLog, User
 from app.services.ingest_batches import Sent
 from app.services.ingestion.otlp import JSON, PROTOBUF
+from app.services.ingestion.otlp.checks import MAX_EVENTS
 from app.services.ingestion.otlp.logs import decode_logs
 from app.services.ingestion.prepared import prepare, prepare_logs
 from app.services.ingestion.queue import IngestQueue
@@ -162,19 +163,65 @@ async def test_other_logs_are_counted_and_not_kept(
     assert (await tell(sender, [named])).json() == {}
 
 
+async def said_in(client: httpx2.AsyncClient) -> tuple[Any, Any]:
+    """Input and output of the call, in the only run of the trace that this client sees."""
+    found = await client.get("/api/v1/executions", params={"q": ROOT.trace_id.hex()})
+    [run] = found.json()["items"]
+    spans = (await client.get(f"/api/v1/executions/{run['id']}/trace")).json()["spans"]
+    [call] = [span for span in spans if span["span_id"] == CALL.span_id.hex()]
+    return call.get("input"), call.get("output")
+
+
 async def test_nobody_puts_words_into_the_runs_of_others(
+    app: Any, client: httpx2.AsyncClient, session: AsyncSession, member: User
+) -> None:
+    client.headers.update(await key_headers(session, member))
+    theirs = await key_headers(session, await make_user(session, Role.MEMBER))
+    async with client_of(app, headers=theirs) as other:
+        await tell(client, [QUESTION])  # before there is a run
+        await send(other, [ROOT, CALL], JSON)
+        assert (await tell(client, [ANSWER])).json() == {}  # which says nothing of the other's run
+        assert await said_in(other) == (None, None)
+        await send(client, [ROOT, CALL], JSON)
+        asked, answered = await said_in(client)
+        assert ([m["content"] for m in asked], answered[0]["content"]) == (
+            ["Where is it?"],
+            "In B2.",
+        )
+        await tell(client, [INSTRUCTION])
+        await tell(other, [FOUND])
+        assert roles((await said_in(client))[0]) == ["system", "user"]
+        assert roles((await said_in(other))[0]) == ["tool"]
+
+
+async def test_who_sees_all_rows_tells_of_the_run_that_was_first(
     app: Any, client: httpx2.AsyncClient, session: AsyncSession, member: User, staff: User
 ) -> None:
-    owner = await key_headers(session, staff)
     client.headers.update(await key_headers(session, member))
-    await tell(client, [QUESTION])  # before there is a run
-    async with client_of(app, headers=owner) as other:
-        await send(other, [ROOT, CALL], JSON)
-    refused = (await tell(client, [ANSWER])).json()["partialSuccess"]
-    assert refused["rejectedLogRecords"] == "1"
-    assert "another agent's" in refused["errorMessage"]
-    _, (_, call) = await state_of(session, [ROOT.trace_id])
-    assert (call["body"]["input"], call["body"]["output"]) == (None, None)
+    theirs = await key_headers(session, await make_user(session, Role.MEMBER))
+    async with (
+        client_of(app, headers=theirs) as first,
+        client_of(app, headers=await key_headers(session, staff)) as seer,
+    ):
+        await send(first, [ROOT], JSON)
+        await tell(seer, [QUESTION])
+        await send(client, [ROOT, CALL], JSON)
+        assert await said_in(client) == (None, None)
+        await send(first, [CALL], JSON)
+        assert roles((await said_in(first))[0]) == ["user"]
+
+
+async def test_many_logs_of_others_leave_room_for_those_of_the_owner(
+    app: Any, client: httpx2.AsyncClient, session: AsyncSession, member: User
+) -> None:
+    client.headers.update(await key_headers(session, member))
+    theirs = await key_headers(session, await make_user(session, Role.MEMBER))
+    async with client_of(app, headers=theirs) as other:
+        early = [INSTRUCTION | {"timeUnixNano": str(n + 1)} for n in range(MAX_EVENTS)]
+        await tell(other, early)
+        await send(client, [ROOT, CALL], JSON)
+        await tell(client, [QUESTION])
+        assert roles((await said_in(client))[0]) == ["user"]
 
 
 async def test_key_of_one_agent_tells_of_that_agents_runs_only(

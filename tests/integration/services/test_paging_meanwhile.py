@@ -51,7 +51,7 @@ class Rows:
     async def add(self, second: int) -> int:
         values = {
             "agent_id": self.agent.id,
-            "trace_id": len(self.ids).to_bytes(8) + self.agent.id.to_bytes(8),
+            "stored_trace_id": len(self.ids).to_bytes(8) + self.agent.id.to_bytes(8),
             "status": "succeeded",
             "source": "api",
             "cost_source": "unpriced",

@@ -19,7 +19,7 @@ def conversation(*messages: Message) -> list[Turn]:
     """As it is read back from the rows that the run's spans become."""
     body = execution_of(transcript_of(0, list(messages)), Target(agent_id=1))
     sent = ExecutionCreate.model_validate(body).spans
-    run = Execution(id=1, trace_id=b"0" * 16)
+    run = Execution(id=1, stored_trace_id=b"0" * 16)
     spans = [
         FullSpan(
             Span(**span_row(run, span, position)),
