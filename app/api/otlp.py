@@ -11,11 +11,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.deps import ActorDep, QueueDep, requires
+from app.api.deps import ActorDep, QueueDep, asking, requires
 from app.api.errors import UnsupportedMediaType
 from app.api.otlp_answers import logs_answer, media_type_of, metrics_answer, traces_answer
 from app.api.otlp_docs import ANSWERS, request_body
 from app.core.config import Settings
+from app.core.database import hand_back
 from app.core.inflate import gunzip
 from app.core.permissions import Permission
 from app.services.ingest_batches import Receipt, Sent
@@ -58,6 +59,7 @@ async def off_the_loop(body: bytes, work: Any) -> Any:  # a function without arg
 
 async def received(request: Request, queue: IngestQueue, held: ExitStack) -> bytes:
     """The body, decompressed; ``held`` counts it as being in memory."""
+    await hand_back(asking(request)[0])  # who sends may have been looked up by it
     settings: Settings = request.app.state.settings
     declared = request.headers.get("content-length", "")
     held.enter_context(queue.admit(int(declared) if declared.isdigit() else 0))

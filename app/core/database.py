@@ -280,6 +280,18 @@ class Database:
         await self._claimer.dispose()
 
 
+async def hand_back(session: AsyncSession) -> None:
+    """Commit what is done so far and keep no connection, before a wait for work of others.
+
+    They need connections, too: were all held by who waits for them, nobody would go on. Raise
+    ``RuntimeError`` where there is something to be done at the end of the unit of work.
+    """
+    if session.info.keys() & {BEFORE_COMMIT, AFTER_COMMIT, PENDING}:
+        raise RuntimeError("What belongs to one change would be committed apart.")
+    if session.in_transaction():
+        await session.commit()
+
+
 @event.listens_for(Session, "after_flush")
 def note_changed_tables(session: Session, _: object) -> None:
     """This process forgets before it answers; it does not wait for the database to tell it."""

@@ -12,6 +12,7 @@ from app.core.database import Database
 from app.core.permissions import Role
 from app.services.ingestion.otlp import JSON
 from app.services.ingestion.queue import IngestQueue
+from app.services.refresh_tokens import RefreshTokenService
 from tests.conftest import actor_for, client_of
 from tests.factories.clients import key_headers
 from tests.factories.ingest_batches import good_request, make_ingest_batch
@@ -44,6 +45,23 @@ async def test_spans_of_more_senders_than_connections_are_stored(
         request = encoded([make_span(1, trace=number)], JSON)
         requests.append(request | {"headers": request["headers"] | key})
     answers = await asyncio.gather(*(sender.post("/v1/traces", **each) for each in requests))
+    assert [answer.status_code for answer in answers] == [200] * SENDERS
+
+
+async def test_spans_of_people_wait_without_a_connection_too(
+    sender: httpx2.AsyncClient, own_database: Database, settings: Settings
+) -> None:
+    async with own_database.unit_of_work() as session:
+        user = await make_user(session, role=Role.STAFF)
+        pair = await RefreshTokenService(session, actor_for(user), settings).open(user, None)
+    token = {"Authorization": f"Bearer {pair.access_token}"}
+    requests = [encoded([make_span(1, trace=number)], JSON) for number in range(1, SENDERS + 1)]
+    answers = await asyncio.gather(
+        *(
+            sender.post("/v1/traces", **each | {"headers": each["headers"] | token})
+            for each in requests
+        )
+    )
     assert [answer.status_code for answer in answers] == [200] * SENDERS
 
 
