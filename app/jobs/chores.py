@@ -14,7 +14,7 @@ from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.tool_call_counts import ToolCallCountService
-from app.services.upkeep import AT_ONCE, UpkeepService
+from app.services.upkeep import AT_ONCE, BATCHES_AT_ONCE, UpkeepService
 from app.services.webhook_attempts import PRUNED_AT_ONCE, WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
@@ -71,11 +71,14 @@ async def drop_empty_drafts(resources: Resources) -> None:
 async def remove_ingest_batches(resources: Resources) -> None:
     kept = timedelta(days=resources.settings.ingest_batches_kept_days)
 
-    async def remove(session: AsyncSession) -> int:
-        upkeep = UpkeepService(session, SYSTEM)
-        return max(await upkeep.remove_batches(kept), await upkeep.remove_logs(kept))
-
-    await all_of(resources, AT_ONCE, remove)
+    await all_of(
+        resources,
+        BATCHES_AT_ONCE,
+        lambda session: UpkeepService(session, SYSTEM).remove_batches(kept),
+    )
+    await all_of(
+        resources, AT_ONCE, lambda session: UpkeepService(session, SYSTEM).remove_logs(kept)
+    )
 
 
 async def prune_live_events(resources: Resources) -> None:

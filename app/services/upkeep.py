@@ -27,6 +27,7 @@ from app.services.ingestion.reports import latency_ms
 from app.services.spans import moment_of
 
 AT_ONCE = 5_000
+BATCHES_AT_ONCE = 100  # each with up to a thousand rejected spans
 STALLED_AT_ONCE = 200
 DRAFTS_AT_ONCE = 100
 DRAFT_KEPT = timedelta(hours=1)
@@ -120,9 +121,10 @@ class UpkeepService:
         return ExecutionStatus.FAILED if is_bad else ExecutionStatus.SUCCEEDED
 
     async def remove_batches(self, kept: timedelta) -> int:
-        """Receipts that are older, with their rejected spans: how many, ``AT_ONCE`` at most."""
+        """Receipts that are older, with their rejected spans: ``BATCHES_AT_ONCE`` at most."""
         old = IngestBatch.created_at < func.clock_timestamp() - kept
-        oldest = select(IngestBatch.id).where(old).order_by(IngestBatch.created_at).limit(AT_ONCE)
+        oldest = select(IngestBatch.id).where(old).order_by(IngestBatch.created_at)
+        oldest = oldest.limit(BATCHES_AT_ONCE)
         gone = await self.session.scalars(
             delete(IngestBatch)
             .where(IngestBatch.id.in_(oldest.with_for_update(skip_locked=True)))
