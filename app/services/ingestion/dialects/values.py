@@ -39,7 +39,14 @@ def long_text(value: Value) -> str | None:
 def _text(value: Value, most: int) -> str | None:
     if type(value) is not str:
         return None
-    return value.strip().strip(QUOTES)[:most] or None
+    return _unquoted(value.strip())[:most] or None
+
+
+def _unquoted(value: str) -> str:
+    """Without the quotes around the whole of it; those of a sentence that quotes something stay."""
+    inner = value[1:-1]
+    is_quoted = len(value) > 1 and value[0] == value[-1] == QUOTES and QUOTES not in inner
+    return inner if is_quoted else value
 
 
 def identifier(value: Value) -> str | None:
