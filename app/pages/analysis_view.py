@@ -215,7 +215,8 @@ def growth_chart(growth: ContextGrowth) -> GrowthChart:
         if len(growth.points) > 1
         else [],
         y_labels=[number(round(top * step / 4)) for step in range(4, -1, -1)],
-        x_labels=["call 1", f"call {(last.call + 1) // 2}", f"call {last.call}"],
+        # Of two calls, the one in the middle is the first.
+        x_labels=[f"call {at}" for at in sorted({1, (last.call + 1) // 2, last.call})],
         rows=[
             (str(p.call), number(p.runs), number(round(p.p50)), number(round(p.highest)))
             for p in growth.points

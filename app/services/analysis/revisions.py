@@ -112,8 +112,8 @@ def too_few(names: Names, new: OfRevision, old: OfRevision) -> Finding:
     return finding(
         FindingKind.REVISION_DIFFERENCE,
         Severity.INFO,
-        f"{names[0]} ended {plural(new.ended, 'run')} and {names[1]} {old.ended:,}: too few to "
-        f"tell them apart.",
+        f"{names[0]} ended {plural(new.ended, 'run')} and {names[1]} ended {old.ended:,}: too "
+        f"few to tell them apart.",
         new.failed,
         subject=names[0],
         detail=f"From {ENOUGH} runs of each they are compared.",

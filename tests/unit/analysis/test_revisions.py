@@ -46,7 +46,9 @@ def test_difference_that_chance_explains_is_none() -> None:
 def test_few_runs_are_said_to_be_few() -> None:
     [found] = differences(*runs_of(1, 40, 4), *runs_of(2, 19, 19))
     assert found.severity is Severity.INFO
-    assert "too few to tell them apart" in found.title
+    assert found.title == (
+        "Revision 2 ended 19 runs and revision 1 ended 40: too few to tell them apart."
+    )
     few, many = make_report(*runs_of(1, 40, 4), *runs_of(2, 19, 19)).revisions
     assert (few.number, few.few_runs, many.few_runs) == (2, True, False)
 
