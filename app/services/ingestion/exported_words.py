@@ -97,6 +97,7 @@ def attributes_of(execution: Execution, span: Span, body: SpanBody | None) -> At
         found["gen_ai.agent.name"] = execution.agent.name
         found["gen_ai.conversation.id"] = execution.session_id
         found["tag.tags"] = execution.tags or None
+        found["error.type"] = execution.error_type
     if body is not None:
         found |= words_of(kind, body.input, body.output) | (body.attributes or {})
     return {name: value for name, value in found.items() if value is not None}

@@ -15,7 +15,7 @@ from app.models.spans import SpanKind, SpanStatus
 from app.schemas.spans import nanoseconds
 from app.services.executions import ExecutionService
 from app.services.ingestion.exported_words import attributes_of, event_of, words_of
-from app.services.ingestion.otlp.encoding import Json, resource_spans, span_json
+from app.services.ingestion.otlp.encoding import STATUS_CODES, Json, resource_spans, span_json
 from app.services.ingestion.wire import Attributes, Origin, WireSpan
 from app.services.spans import KEY, made_up_id
 
@@ -61,7 +61,11 @@ def exported(
     if origin is not None:
         return again(execution.trace_id, span, body, origin)
     made_by, attributes = own_origin(execution), attributes_of(execution, span, body)
-    return Exported(NO_ORIGIN, made_by, told(execution.trace_id, span, body, made_by, attributes))
+    step = told(execution.trace_id, span, body, made_by, attributes)
+    if span.parent_span_id is None and execution.status in BAD:
+        # Over OpenTelemetry a run has the outcome of its root, which our reports need not name.
+        step["status"] = step.get("status", {}) | {"code": STATUS_CODES[SpanStatus.ERROR]}
+    return Exported(NO_ORIGIN, made_by, step)
 
 
 def again(trace_id: bytes, span: Span, body: SpanBody | None, origin: SpanOrigin) -> Exported:

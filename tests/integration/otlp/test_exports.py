@@ -108,6 +108,20 @@ async def test_runs_of_the_json_api_are_exported_in_opentelemetrys_words(
     assert call["cached_tokens"] == 0
 
 
+async def test_a_failed_run_whose_steps_went_well_comes_back_as_failed(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User, actor: Actor
+) -> None:
+    client.headers.update(await key_headers(session, staff))
+    agent = await make_agent(session, actor)
+    data = execution_data(agent, status="failed", error_type="wrong_answer")
+    data["spans"] = [ROOT, MODEL_STEP]
+    assert (await client.post("/api/v1/executions", json=data)).status_code == 201
+    request = await export(client, (await only_run(client))["id"])
+    after = await taken_back(client, session, request)
+    assert (after["status"], after["error_type"]) == ("failed", "wrong_answer")
+    assert after["error_count"] == 1
+
+
 async def test_a_run_without_steps_is_exported_as_one(
     client: httpx2.AsyncClient, session: AsyncSession, staff: User, actor: Actor
 ) -> None:
