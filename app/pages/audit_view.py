@@ -1,5 +1,6 @@
 """Audit events in words: who did what to which thing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,12 @@ VERBS: Mapping[str, str] = {
     "login_refused": "was refused a login",
     "change_password": "changed the password of",
     "end": "ended",
+    "cancel": "cancelled",
+    "retry": "tried again",
+    "feedback": "gave feedback on",
+    "ingest": "sent spans in",
+    "replay": "sent again what was rejected of",
+    "set_headers": "set the headers of",
     "end_all": "ended every session of",
     "reauthenticate": "confirmed their password in",
     "second_factor_refused": "gave a wrong code as",
@@ -44,10 +51,15 @@ VERBS: Mapping[str, str] = {
     "denied": "was refused",
     "export": "exported",
 }
+VERBS_OF: Mapping[tuple[str, str], str] = {("jobs", "create_batch"): "queued a batch of jobs"}
 NOUNS: Mapping[str, str] = {
     "agents": "agent",
     "tools": "tool",
+    "agent_revisions": "revision",
     "executions": "execution",
+    "spans": "spans",
+    "ingest_batches": "batch",
+    "jobs": "job",
     "model_prices": "model price",
     "api_keys": "API key",
     "users": "user",
@@ -63,6 +75,8 @@ LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",
     "tools": "/tools/{}",
     "executions": "/executions/{}",
+    "ingest_batches": "/ingest/{}",
+    "jobs": "/jobs/{}",
     "model_prices": "/model-prices/{}",
     "users": "/users/{}",
     "api_keys": "/keys/{}",
@@ -101,8 +115,10 @@ def as_text(value: Any) -> str:  # any JSON value
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(as_text, value)) or "none"
     return str(value)
 
 
@@ -121,7 +137,8 @@ def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
     return AuditLine(
         event=event,
         actor=actor_label(event, names),
-        verb=VERBS.get(event.action, event.action.replace("_", " ")),
+        verb=VERBS_OF.get((event.resource, event.action))
+        or VERBS.get(event.action, event.action.replace("_", " ")),
         noun=NOUNS.get(event.resource, event.resource),
         label=event.label or "",
         href=link.format(event.resource_id) if link and event.resource_id else None,
