@@ -1,7 +1,7 @@
 """Spans that were refused: read with the reason, and sent again once what kept them out is gone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.database_errors import as_app_error
 from app.core.events import Event, publish
-from app.core.permissions import Permission
+from app.core.permissions import Permission, Role
 from app.exceptions import AppError, Conflict, NotFound, Unavailable
-from app.models import IngestBatch, RejectedSpan
+from app.models import IngestBatch, RejectedSpan, User
 from app.schemas.base import CursorQuery
 from app.services.audit_events import AuditEventService
 from app.services.ingest_batches import IngestBatchService
@@ -74,7 +74,7 @@ class RejectedSpanService:
         return await read_slice(self.session, self.of(batch), sort, query.cursor, query.limit)
 
     async def replay(self, batch_id: int, ids: Sequence[int]) -> Replayed:
-        """Send these spans again as this actor.
+        """Send these spans again, to runs and agents of whoever sent them first.
 
         What is stored now is no longer kept; what is refused again keeps the new reason. Raise
         ``NotFound`` where none of them is there.
@@ -83,7 +83,8 @@ class RejectedSpanService:
         batches = IngestBatchService(self.session, self.actor)
         batch = await batches.get(batch_id, lock=True)
         rows = await self._locked(batch, ids)
-        reasons = {row.id: await self._refusal(row) for row in rows}
+        sender = await self._sender_of(batch)
+        reasons = {row.id: await self._refusal(row, sender) for row in rows}
         stored = [row_id for row_id, reason in reasons.items() if reason is None]
         for row in rows:
             row.reason = reasons[row.id] or row.reason
@@ -121,7 +122,19 @@ class RejectedSpanService:
             raise NotFound(NONE_LEFT)
         return rows
 
-    async def _refusal(self, row: RejectedSpan) -> str | None:
+    async def _sender_of(self, batch: IngestBatch) -> Actor:
+        """Who asks for it lends no rights: spans of others would get into runs of his own."""
+        if batch.user_id in (None, self.actor.user_id):
+            return self.actor
+        role = await self.session.scalar(select(User.role).where(User.id == batch.user_id))
+        return replace(
+            self.actor,
+            user_id=batch.user_id,
+            api_key_id=batch.api_key_id,
+            role=role or Role.MEMBER,
+        )
+
+    async def _refusal(self, row: RejectedSpan, sender: Actor) -> str | None:
         """Store the span; why that is refused, or ``None``. Raise ``Unavailable``."""
         pricing = partial(price_span, await current_book(self.session))
         prepared = prepare(decode_json(orjson.dumps(row.request)), pricing)
@@ -130,7 +143,7 @@ class RejectedSpanService:
             return short(reason, 500)
         try:
             async with self.session.begin_nested():
-                return await self._store(prepared)
+                return await self._store(prepared, sender)
         except AppError as error:
             if error.status >= 500:
                 raise
@@ -140,8 +153,8 @@ class RejectedSpanService:
                 raise
             return REFUSED
 
-    async def _store(self, prepared: Prepared) -> str | None:
-        intake = TraceIntake(self.session, self.actor)
+    async def _store(self, prepared: Prepared, sender: Actor) -> str | None:
+        intake = TraceIntake(self.session, sender)
         await intake.store(list(prepared.traces.values()))
         if not intake.rejected:
             self.stored |= {key[:2] for trace in prepared.traces.values() for key in trace.items}

@@ -67,6 +67,19 @@ async def test_replay_stores_what_can_be_stored_and_keeps_the_rest_with_the_new_
     assert event.changes["rejected_count"] == [2, 1]
 
 
+async def test_replay_of_others_spans_goes_to_runs_of_whoever_sent_them(
+    api: httpx2.AsyncClient, session: AsyncSession
+) -> None:
+    await send(api, [make_span(1, trace=77)], JSON)
+    sender = actor_for(await make_user(session, Role.MEMBER))
+    batch = await make_ingest_batch(session, sender, (good_request(2, trace=77),))
+    assert (await api.post(f"{BATCHES}/{batch.id}/replay")).json()["stored"] == 1
+    runs = (await api.get("/api/v1/executions?source=otlp")).json()["items"]
+    details = [(await api.get(f"/api/v1/executions/{run['id']}")).json() for run in runs]
+    assert [detail["span_count"] for detail in details] == [1, 1]
+    assert len({detail["agent_id"] for detail in details}) == 2
+
+
 async def test_one_rejected_span_is_sent_again_and_then_is_there_no_more(
     api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
 ) -> None:
