@@ -17,7 +17,7 @@ run: $(VENV)/.run-stamp ## Start Greenroom: database, migrations, first superuse
 
 test: check browser ## Run every check and test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real_data and not browser"
-	$(BIN)/python -m pytest -m "browser and not real_data"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser and not real_data"
 
 fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPLES for each operation)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-400} $(BIN)/python -m pytest -s tests/contract

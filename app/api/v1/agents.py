@@ -30,7 +30,7 @@ from app.schemas.agents import (
     AgentSummary,
     AgentUpdate,
 )
-from app.schemas.base import MAX_BIGINT, Page
+from app.schemas.base import MAX_BIGINT, Page, Text
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
 from app.services.agent_revisions import AgentRevisionService
 from app.services.bulk import create_each, delete_each, update_each
@@ -46,7 +46,7 @@ DELETE = [requires(Permission.AGENTS_DELETE)]
 
 
 async def pull_config(
-    name: Annotated[str, Path(max_length=100, description="The name of the agent.")],
+    name: Annotated[Text, Path(max_length=100, description="The name of the agent.")],
     configs: LiveConfigServiceDep,
     request: Request,
 ) -> Response:

@@ -1,7 +1,10 @@
 """No secret is logged, and nothing that is logged can forge a line (A16, A17)."""
 
 import json
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import httpx2
@@ -80,15 +83,25 @@ async def test_no_secret_is_logged(
         assert secret not in logged, secret[:10]
 
 
+@contextmanager
+def logging_json(settings: Settings, is_json: bool) -> Iterator[None]:
+    """Log to what ``capsys`` reads, and not to that once it is closed."""
+    root = logging.getLogger()
+    handlers = root.handlers
+    configure_logging(settings.model_copy(update={"log_json": is_json}))
+    try:
+        yield
+    finally:
+        configure_logging(settings)
+        root.handlers = handlers
+
+
 async def test_path_cannot_steer_the_terminal_that_shows_the_log(
     client: httpx2.AsyncClient, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure_logging(settings.model_copy(update={"log_json": False}))
-    try:
+    with logging_json(settings, False):
         await client.get("/agents/%1b%5b2J%c2%9b31m%e2%80%aex")
         shown = capsys.readouterr().err
-    finally:
-        configure_logging(settings)
     assert "\\x1b[2J" in shown
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
 
@@ -106,14 +119,11 @@ async def test_path_cannot_steer_the_terminal_that_shows_the_log(
 async def test_what_is_sent_cannot_forge_a_line_of_the_log(
     app: FastAPI, settings: Settings, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
-    configure_logging(settings.model_copy(update={"log_json": True}))
-    try:
+    with logging_json(settings, True):
         headers = [(b"User-Agent", text.encode()), (b"X-Correlation-ID", text.encode())]
         async with client_of(app, headers=headers) as client:
             await client.get(f"/agents/{quote(text)}")
         lines = [line for line in capsys.readouterr().err.splitlines() if line]
-    finally:
-        configure_logging(settings)
     assert lines
     for line in lines:
         event = json.loads(line)
