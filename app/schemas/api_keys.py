@@ -7,7 +7,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.permissions import KEY_SCOPES, Permission
-from app.schemas.base import Input, Moment, Output, PageQuery, Patch, RowId, storable_text
+from app.schemas.base import (
+    Input,
+    Moment,
+    Output,
+    OverlapHours,
+    PageQuery,
+    Patch,
+    RowId,
+    storable_text,
+)
 
 MAPPED_BITS = 96  # of ::ffff:0:0/96, the IPv4 addresses within IPv6
 
@@ -75,7 +84,7 @@ class ApiKeyCreate(Input):
 
 
 class ApiKeyRotate(Input):
-    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+    overlap_hours: OverlapHours = 24
     """How long the old key goes on working."""
 
 

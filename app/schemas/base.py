@@ -87,6 +87,13 @@ def no_number(value: object) -> object:
     return value
 
 
+def no_flag(value: object) -> object:
+    """And true is no number."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  (what pydantic catches)
+    return value
+
+
 def blank_to_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -121,8 +128,9 @@ ShortText = Annotated[str, StringConstraints(max_length=200), AfterValidator(sto
 LongText = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(storable_text)]
 OptionalText = Annotated[LongText | None, BeforeValidator(blank_to_none)]
 Flag = Annotated[bool, BeforeValidator(no_number)]
-RowId = Annotated[int, Field(ge=1, le=MAX_BIGINT)]
-Count = Annotated[int, Field(ge=0, le=MAX_BIGINT)]
+RowId = Annotated[int, BeforeValidator(no_flag), Field(ge=1, le=MAX_BIGINT)]
+Count = Annotated[int, BeforeValidator(no_flag), Field(ge=0, le=MAX_BIGINT)]
+OverlapHours = Annotated[int, BeforeValidator(no_flag), Field(ge=0, le=168)]
 Tag = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),

@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -68,6 +69,17 @@ OptionalPrice = Annotated[Price | None, BeforeValidator(blank_to_none)]
 Day = Annotated[
     Annotated[date, Field(ge=date(1970, 1, 1), le=date(9999, 12, 30))] | None,
     BeforeValidator(blank_to_none),
+    # As forms send it: what is empty says the same as null.
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date"},
+                {"type": "string", "pattern": r"^\s*$"},
+                {"type": "null"},
+            ]
+        },
+        mode="validation",
+    ),
 ]
 PriceRead = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="json")]
 

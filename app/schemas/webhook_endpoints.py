@@ -11,6 +11,7 @@ from app.schemas.base import (
     Flag,
     Input,
     Output,
+    OverlapHours,
     PageQuery,
     Patch,
     ShortText,
@@ -72,7 +73,7 @@ class WebhookEndpointUpdate(Patch):
 
 
 class WebhookEndpointRotate(Input):
-    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+    overlap_hours: OverlapHours = 24
     """How long messages are signed with the old secret, too."""
 
 

@@ -236,6 +236,15 @@ async def test_config_of_an_unknown_name_is_missing(api: httpx2.AsyncClient, nam
     assert_envelope(await api.get(f"{AGENTS}/by-name/{name}/config"), 404)
 
 
+@pytest.mark.parametrize("field", ["input_tokens", "agent_id"])
+async def test_true_and_false_are_no_numbers(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, field: str
+) -> None:
+    agent = await make_agent(session, actor)
+    body = {"agent_id": agent.id, field: True}
+    assert_envelope(await api.post(RUNS, json=body), 422, "VALIDATION_ERROR")
+
+
 @pytest.mark.parametrize("name", ["%00", "a%00b"])
 async def test_config_of_a_name_that_cannot_be_is_refused_before_it_is_looked_up(
     api: httpx2.AsyncClient, name: str
