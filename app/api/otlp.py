@@ -26,6 +26,7 @@ from app.services.ingestion.otlp.other_signals import count_points
 from app.services.ingestion.prepared import Prepared, Pricing, prepare, prepare_logs
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import IngestQueue
+from app.services.pricing import current_book
 
 router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXECUTIONS_WRITE)])
 # Decoding more than this would hold up the event loop.
@@ -83,9 +84,9 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
     """Take spans (OTLP ExportTraceServiceRequest); they are stored when this is answered."""
     check_encoding(request)
     media_type = media_type_of(request)
+    book = await current_book(asking(request)[0])  # before that keeps no connection any more
     with ExitStack() as held:
         body = await received(request, queue, held)
-        book = await queue.book()
         prepared: Prepared = await off_the_loop(
             body, partial(read_batch, body, media_type, partial(price_span, book))
         )

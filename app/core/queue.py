@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
@@ -20,6 +20,7 @@ from pgqueuer.domain.types import JOB_STATUS, Channel, QueueEntrypoint, QueueMan
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+Q = TypeVar("Q", bound=Queries)
 SCHEMA = "pgqueuer"
 # Every name is given: the library would take missing ones from the environment.
 QUEUE = DBSettings(
@@ -106,19 +107,18 @@ class SharedOutQueries(FencedQueries):
 
 def shared_out(connection: "asyncpg.Connection[Any]", shares: Sequence[Share]) -> Queries:
     """As ``queries_over``, for a worker whose places are shared out like this."""
-    queries = SharedOutQueries(
-        AsyncpgDriver(connection),
-        qbe=QueryBuilderEnvironment(QUEUE),
-        qbq=QueryQueueBuilder(QUEUE),
-        qbs=QuerySchedulerBuilder(QUEUE),
-    )
+    queries = made(SharedOutQueries, connection)
     queries.shares = shares
     return queries
 
 
 def queries_over(connection: "asyncpg.Connection[Any]") -> Queries:
     """The library's statements over one connection, in its transaction where it has one."""
-    return FencedQueries(
+    return made(FencedQueries, connection)
+
+
+def made(kind: type[Q], connection: "asyncpg.Connection[Any]") -> Q:
+    return kind(
         AsyncpgDriver(connection),
         qbe=QueryBuilderEnvironment(QUEUE),
         qbq=QueryQueueBuilder(QUEUE),

@@ -10,6 +10,7 @@ from sqlalchemy import Select, Text, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.database import hand_back
 from app.core.database_errors import as_app_error
 from app.core.events import Event, publish
 from app.core.permissions import Permission, Role
@@ -180,12 +181,8 @@ async def replay_in_turn(
     Raise as ``choose`` does, and ``Unavailable`` while too much is on its way in.
     """
     actor = spans.actor
-
-    async def choose(session: AsyncSession) -> Chosen:
-        return await RejectedSpanService(session, actor).choose(batch_id, ids)
-
-    # In a turn of its own: the request keeps no connection while it waits for the next one.
-    chosen = await queue.run(choose)
+    chosen = await spans.choose(batch_id, ids)
+    await hand_back(spans.session)  # the queue works in sessions of its own
 
     async def replay(session: AsyncSession) -> tuple[Replayed, set[SpanKey]]:
         again = RejectedSpanService(session, actor)

@@ -23,7 +23,6 @@ from app.services.ingestion.prepared import Prepared, Trace
 from app.services.ingestion.rejections import rejection_of
 from app.services.ingestion.span_logs import AT_ONCE, SpanKey, SpanLogs
 from app.services.ingestion.wire import Rejection
-from app.services.pricing import PriceBook, current_book
 
 log = structlog.get_logger("greenroom.ingestion")
 T = TypeVar("T")
@@ -109,11 +108,6 @@ class IngestQueue:
             yield
         finally:
             self._held -= size
-
-    async def book(self) -> PriceBook:
-        """Prices that hold now. Who waits for a turn with them keeps no connection from writers."""
-        async with self._database.looking() as session:
-            return await current_book(session)
 
     async def submit(self, sent: Sent) -> Receipt:
         """The receipt, once it is committed. Raise ``AppError`` when nothing was stored."""

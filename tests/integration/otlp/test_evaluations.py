@@ -1,14 +1,10 @@
 """Scores that come with spans are feedback on the run, once."""
 
 import httpx2
-import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import User
 from app.services.ingestion.otlp import JSON
 from app.services.ingestion.otlp.encoding import pairs
 from app.services.ingestion.wire import WireEvent
-from tests.factories.clients import key_headers
 from tests.integration.otlp.test_convergence import MODEL, send
 from tests.otlp.logs import encoded_logs, make_log
 from tests.otlp.requests import BEGIN_NS, make_span
@@ -43,14 +39,6 @@ async def feedback(client: httpx2.AsyncClient) -> list[tuple[str | None, ...]]:
     (run,) = (await client.get("/api/v1/executions")).json()["items"]
     given = (await client.get(f"/api/v1/executions/{run['id']}")).json()["feedback"]
     return sorted(tuple(item[name] for name in KEPT) for item in given)
-
-
-@pytest.fixture
-async def sender(
-    client: httpx2.AsyncClient, session: AsyncSession, staff: User
-) -> httpx2.AsyncClient:
-    client.headers.update(await key_headers(session, staff))
-    return client
 
 
 async def test_scores_of_spans_are_feedback_however_often_they_come(

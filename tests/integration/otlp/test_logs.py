@@ -66,14 +66,6 @@ def roles(messages: list[dict[str, Any]]) -> list[str]:
     return [message["role"] for message in messages]
 
 
-@pytest.fixture
-async def sender(
-    client: httpx2.AsyncClient, session: AsyncSession, staff: User
-) -> httpx2.AsyncClient:
-    client.headers.update(await key_headers(session, staff))
-    return client
-
-
 async def test_messages_are_the_spans_in_any_order_and_however_often(
     sender: httpx2.AsyncClient, session: AsyncSession
 ) -> None:

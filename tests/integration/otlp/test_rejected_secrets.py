@@ -9,10 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import User
 from app.services.ingestion.otlp import JSON, PROTOBUF
 from app.services.ingestion.wire import Origin, WireEvent, WireLink, WireSpan
-from tests.factories.clients import key_headers
 from tests.otlp.refusing import refuse_spans
 from tests.otlp.requests import BEGIN_NS, as_json, encoded, make_span
 
@@ -46,14 +44,6 @@ def check(kept: str) -> None:
     assert "canary" not in kept
     assert kept.count("plain") == 4, "the rest is there to be read and sent again"
     assert "top_p" in kept
-
-
-@pytest.fixture
-async def sender(
-    client: httpx2.AsyncClient, session: AsyncSession, staff: User
-) -> httpx2.AsyncClient:
-    client.headers.update(await key_headers(session, staff))
-    return client
 
 
 @pytest.mark.parametrize("media_type", [JSON, PROTOBUF])
