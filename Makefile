@@ -23,7 +23,7 @@ fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPL
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-400} $(BIN)/python -m pytest -s tests/contract
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
-	$(BIN)/python -m pytest -m real_data
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m real_data
 
 load: $(VENV)/.dev-stamp ## Compare requests per second with a bare FastAPI app
 	$(BIN)/python -m tests.load

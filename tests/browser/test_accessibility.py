@@ -1,16 +1,20 @@
 """Every page in both themes: axe finds nothing serious, nothing overflows, nothing is blocked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.browser.conftest import Site
 
 AXE = (Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+RULES_OF_COLOUR = ["color-contrast", "link-in-text-block"]  # All that a theme changes.
+WIDE: ViewportSize = {"width": 1280, "height": 850}
+NARROW: ViewportSize = {"width": 390, "height": 850}
+PARTS = 4
 PATHS = [
     "/",
     "/?range=all",
@@ -76,11 +80,11 @@ def filled(path: str, site: Site) -> str:
     )
 
 
-def faults_on(page: Page) -> list[str]:
+def faults_on(page: Page, rules: Sequence[str] = RULES) -> list[str]:
     """Serious and critical findings, as ``rule: first element``."""
     # Evaluated through the debugger, which the content security policy does not concern.
     page.evaluate(AXE)
-    found: Any = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    found: Any = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
     return [
         f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
         for fault in found["violations"]
@@ -88,15 +92,46 @@ def faults_on(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Site, theme: str) -> None:
-    page = open_page(color_scheme=theme, reduced_motion="reduce")
-    faults = {}
-    for path in PATHS:
+CURRENT_TAB_IS_SEEN = """() =>
+[...document.querySelectorAll(".tabs [aria-current]")].every((tab) => {
+  const box = tab.getBoundingClientRect();
+  return box.left >= 0 && box.right <= window.innerWidth;
+})"""
+
+
+def misfits_on(page: Page) -> list[str]:
+    """What does not fit the screen as it is now."""
+    over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    tab_is_seen = page.evaluate(CURRENT_TAB_IS_SEEN)
+    width = page.evaluate("window.innerWidth")
+    return [f"{over} px too wide at {width}"] * (over > 0) + (
+        [] if tab_is_seen else [f"the current tab is out of sight at {width}"]
+    )
+
+
+def problems_of(page: Page) -> list[str]:
+    """One look at a page that was loaded on a phone: narrow and wide, light and dark."""
+    faults = misfits_on(page)
+    page.set_viewport_size(WIDE)
+    faults += misfits_on(page) + faults_on(page)
+    page.emulate_media(color_scheme="dark")
+    page.locator("html[data-bs-theme=dark]").wait_for(state="attached")
+    return faults + [f"dark: {fault}" for fault in faults_on(page, RULES_OF_COLOUR)]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_pages_are_accessible_and_fit(
+    open_page: Callable[..., Page], site: Site, part: int
+) -> None:
+    page = open_page(reduced_motion="reduce")
+    problems = {}
+    for path in PATHS[part::PARTS]:
+        page.set_viewport_size(NARROW)
+        page.emulate_media(color_scheme="light")
         page.goto(filled(path, site))
-        if found := faults_on(page):
-            faults[path] = found
-    assert not faults
+        if found := problems_of(page):
+            problems[path] = found
+    assert not problems
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -109,32 +144,10 @@ def test_axe_finds_nothing_serious_before_the_login(
         assert not faults_on(page), path
 
 
-CURRENT_TAB_IS_SEEN = """() =>
-[...document.querySelectorAll(".tabs [aria-current]")].every((tab) => {
-  const box = tab.getBoundingClientRect();
-  return box.left >= 0 && box.right <= window.innerWidth;
-})"""
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_no_page_is_wider_than_the_screen(
-    open_page: Callable[..., Page], site: Site, width: int
-) -> None:
-    page = open_page(viewport={"width": width, "height": 850})
-    wide = {}
-    for path in PATHS:
-        page.goto(filled(path, site))
-        over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        if over > 0:
-            wide[path] = over
-        assert page.evaluate(CURRENT_TAB_IS_SEEN), path
-    assert not wide
-
-
 def test_long_name_of_a_model_leaves_the_other_columns_in_sight(
     open_page: Callable[..., Page],
 ) -> None:
-    page = open_page(viewport={"width": 1280, "height": 850})
+    page = open_page(viewport=WIDE)
     page.goto(f"/executions?model={'m' * 200}")
     wrap = page.locator(".table-wrap")
     assert wrap.evaluate("wrap => wrap.scrollWidth - wrap.clientWidth") == 0
@@ -150,5 +163,5 @@ def test_api_reference_is_served_from_here(open_page: Callable[..., Page], base_
         ),
     )
     page.goto("/docs")
-    page.locator("#swagger").get_by_text("/executions/batch").first.wait_for()
+    page.locator("#swagger").get_by_text("/executions/batch").first.wait_for(timeout=60_000)
     assert not elsewhere
