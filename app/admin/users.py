@@ -47,7 +47,13 @@ class UserView(TrashView, model=User):
         "action:restore": Permission.USERS_MANAGE,
     }
     columns = ("id", "email", "full_name", "role", "is_active", "last_login_at", "created_at")
-    more_columns = ("password_changed_at", "totp_confirmed_at", "updated_at", "row_version")
+    more_columns = (
+        "time_zone",
+        "password_changed_at",
+        "totp_confirmed_at",
+        "updated_at",
+        "row_version",
+    )
     labels: ClassVar[dict[str, str]] = {
         "email": "E-mail",
         "totp_confirmed_at": "Second factor since",

@@ -17,6 +17,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission, Role
 from app.core.security import Signer
+from app.core.zones import show_in
 from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.agents import AgentService
@@ -138,6 +139,7 @@ async def find_staff(
     if not is_background(request):
         await sessions.note_seen(row)
     structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
+    show_in(row.user.time_zone)
     actor = actor_of(row.user, via, request_id, ip, recent=found.recent)
     return StaffLogin(row.user, actor, found.must_enrol)
 

@@ -121,6 +121,7 @@ NOTICES: Mapping[str, str] = {
     "on_its_way": "The message is on its way.",
     "replayed": "Sent again: it is stored now.",
     "refused_again": "Sent again; some is still refused, for the reason shown.",
+    "time_zone": "Moments are shown in your time zone now.",
     "password": "Your password is changed; your other sessions are ended.",
     "ended": "The session is ended.",
     "sessions_ended": "Every session and token of this person is ended.",

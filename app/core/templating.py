@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from app.core.config import PROJECT_ROOT
 from app.core.wording import plural
+from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
 STATIC = PROJECT_ROOT / "static"
@@ -39,7 +40,18 @@ def iso(moment: datetime) -> str:
 
 
 def absolute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """In the zone of who looks at it, with how far that is from UTC."""
+    there = local(moment)
+    return f"{there:%Y-%m-%d %H:%M:%S} {offset_text(there)}"
+
+
+def short_moment(moment: datetime) -> str:
+    """``24 Nov, 13:05``, for where the whole is told beside it."""
+    return f"{local(moment):%d %b, %H:%M}".lstrip("0")
+
+
+def day(moment: datetime) -> str:
+    return f"{local(moment):%Y-%m-%d}"
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
@@ -49,7 +61,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     if size < 10:
         return "just now"
     if size >= DATE_AFTER_S:
-        return f"{moment.astimezone(UTC):%d %b %Y}".lstrip("0")
+        return f"{local(moment):%d %b %Y}".lstrip("0")
     if size >= 86_400:
         days = int(size // 86_400)
         text = plural(days, "day")
@@ -115,6 +127,8 @@ def register(environment: Environment) -> None:
         "price": price,
         "iso": iso,
         "absolute": absolute,
+        "short_moment": short_moment,
+        "day": day,
         "ago": ago,
         "number": number,
         "money": money,

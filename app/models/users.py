@@ -42,6 +42,8 @@ class User(Editable, Base):
     totp_confirmed_at: Mapped[datetime | None]
     # The 30-second step of the last accepted code: no code is accepted twice.
     totp_last_step: Mapped[int | None]
+    # A name of the IANA database: moments are shown to this person in it.
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
 
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(SEARCH_NAME_AND_EMAIL, persisted=True), deferred=True

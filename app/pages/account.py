@@ -1,5 +1,6 @@
 """One's own account: password, sessions, second factor."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import segno
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.attempts import own_try
 from app.api.frame import ENROLMENT_PATH
+from app.core.zones import zone_choices
 from app.exceptions import AppError, TooManyRequests
 from app.pages import forms
 from app.pages.cookies import current_token
@@ -21,7 +23,7 @@ from app.pages.deps import (
 )
 from app.pages.render import redirect, render
 from app.schemas.base import MAX_BIGINT
-from app.schemas.users import PasswordChange
+from app.schemas.users import PasswordChange, TimeZoneChoice
 from app.services.credentials import end_credentials
 from app.services.second_factors import SecondFactorService
 
@@ -39,7 +41,14 @@ async def account_page(
 ) -> Response:
     own = await sessions.list_of(staff.user.id)
     current = sessions.is_current(current_token(request))
-    context = {"user": staff.user, "sessions": [(row, current(row)) for row in own], "form": form}
+    context = {
+        "user": staff.user,
+        "sessions": [(row, current(row)) for row in own],
+        "zones": zone_choices(),
+        "zone": form.values.get("time_zone", staff.user.time_zone),
+        "now": datetime.now(UTC),
+        "form": form,
+    }
     return render(request, "pages/account/detail.html", context, status)
 
 
@@ -72,6 +81,17 @@ async def change_password(
         else:
             return redirect(request, "/account", "password")
     return await account_page(request, staff, sessions, form, 422)
+
+
+@router.post("/time-zone")
+async def choose_time_zone(
+    request: Request, staff: StaffDep, users: UserServiceDep, sessions: StaffSessionServiceDep
+) -> Response:
+    data, form = forms.parse(TimeZoneChoice, forms.typed(await request.form()))
+    if data is None:
+        return await account_page(request, staff, sessions, form, 422)
+    await users.choose_time_zone(data)
+    return redirect(request, "/account", "time_zone")
 
 
 @router.post("/sessions/{session_id}/end")

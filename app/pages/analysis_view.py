@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.core.templating import duration, money, number
+from app.core.templating import day, duration, money, number
 from app.core.wording import plural
 from app.pages.charts import nice_top, path_of, points
 from app.pages.listing import href
@@ -269,7 +269,7 @@ def period_words(report: AnalysisReport) -> str:
     first, last = report.scope.first_started_at, report.scope.last_started_at
     if first is None or last is None:
         return ""
-    days = f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}"
+    days = day(first), day(last)
     return days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
 
 

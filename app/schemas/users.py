@@ -7,6 +7,7 @@ from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
 from app.core.security import COMMON_PASSWORDS
+from app.core.zones import zone_names
 from app.schemas.base import Flag, Input, Output, PageQuery, Patch, ShortText, storable_text
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
@@ -65,6 +66,17 @@ class NewPassword(Input):
 
 class PasswordChange(NewPassword):
     current_password: SecretStr
+
+
+def known_zone(name: str) -> str:
+    """Raise ``ValueError`` for what the IANA database does not name."""
+    if name not in zone_names():
+        raise ValueError("is not a time zone; choose one of the list, such as Europe/Berlin")
+    return name
+
+
+class TimeZoneChoice(Input):
+    time_zone: Annotated[ShortText, Field(max_length=64), AfterValidator(known_zone)]
 
 
 class UserInvite(Input):

@@ -10,7 +10,7 @@ from app.core.permissions import Permission, Role
 from app.core.security import hash_password, verify_password
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import User
-from app.schemas.users import PasswordChange, UserCreate, UserUpdate
+from app.schemas.users import PasswordChange, TimeZoneChoice, UserCreate, UserUpdate
 from app.services.audit_events import Changes
 from app.services.base import BaseService
 from app.services.credentials import end_credentials
@@ -88,6 +88,13 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         user.password_changed_at = await database_now(self.session)
         await self.save("change_password", user)
         await end_credentials(self.session, user.id, keep_token=keep_token)
+        return user
+
+    async def choose_time_zone(self, data: TimeZoneChoice) -> User:
+        """In which one's own pages show moments; whatever else reads them gets UTC."""
+        user = await self._own(lock=True)
+        user.time_zone = data.time_zone
+        await self.save("update", user)
         return user
 
     async def _own(self, *, lock: bool = False) -> User:

@@ -27,24 +27,6 @@
     announce(`Theme: ${picked}`);
   }
 
-  // --- Relative times ----------------------------------------------------------------------
-  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
-
-  function relativeText(seconds) {
-    if (Math.abs(seconds) < 45) return "just now";
-    const [unit, size] = UNITS.find(([, unitSize]) => Math.abs(seconds) >= unitSize) ?? ["minute", 60];
-    return relative.format(Math.round(seconds / size), unit).replace(/ hr\.?/, " h").replace(".", "");
-  }
-
-  function refreshTimes() {
-    $$("time[data-relative]").forEach((time) => {
-      const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-      // Older moments stay the dates that the server wrote.
-      if (Math.abs(seconds) < 30 * 86400) time.textContent = relativeText(seconds);
-    });
-  }
-
   // --- Toasts ------------------------------------------------------------------------------
   const TOAST_MS = 10000;
   const ICONS = { ok: "circle-check", bad: "alert-circle", warn: "alert-triangle", info: "info-circle" };
@@ -325,7 +307,6 @@
   });
 
   document.addEventListener("htmx:after:swap", (event) => {
-    refreshTimes();
     $$("[data-find-in]").forEach(filterRows);
     if (event.detail.ctx?.target?.id === "dialog-body") $("#dialog")?.showModal();
   });
@@ -343,8 +324,6 @@
   // Select2 copies the title to its own combobox, which would have no accessible name otherwise.
   $$("select[multiple]").forEach((select) => (select.title ||= select.labels[0]?.textContent.trim() ?? ""));
   labelThemeToggles();
-  refreshTimes();
-  setInterval(refreshTimes, 30000);
   watchToasts();
   showCurrentTab();
   $$("table[data-rows] tbody input:checked").slice(0, 1).forEach(selectionChanged);
