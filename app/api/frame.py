@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 
+from app.api.help_topics import help_href
 from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.models import User
@@ -71,6 +72,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
         (
             NavItem("admin", "Data admin", "/admin/", "database", P.BACK_OFFICE),
             NavItem("trash", "Trash", "/trash", "trash", P.BACK_OFFICE),
+            NavItem("help", "Help", "/help", "help-circle", P.BACK_OFFICE),
         ),
     ),
 )
@@ -102,6 +104,7 @@ class Frame:
     groups: list[NavGroup]
     environment: str
     version: str
+    help_href: str = "/help"
     toasts: list[Toast] = field(default_factory=list)
 
 
@@ -195,5 +198,6 @@ def frame_for(request: Request, user: User, actor: Actor) -> Frame:
         groups=groups_for(actor, request.url.path),
         environment=settings.environment.value,
         version=settings.version,
+        help_href=help_href(request.url.path),
         toasts=toasts_for(request),
     )

@@ -16,6 +16,7 @@ from app.pages import (
     ingest_batches,
     jobs,
     login,
+    manual,
     model_prices,
     passwords,
     pauses,
@@ -51,6 +52,7 @@ ROUTERS = (
     webhook_endpoints.router,
     trash.router,
     search.router,
+    manual.router,
 )
 
 __all__ = ["ROUTERS", "include", "render_error"]

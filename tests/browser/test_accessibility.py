@@ -64,6 +64,8 @@ PATHS = [
     "/account",
     "/account/second-factor",
     "/search?q=support",
+    "/help/agents",
+    "/help?q=key",
     "/nowhere",
     "/admin/",
     "/admin/agents/list",
