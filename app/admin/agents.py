@@ -52,6 +52,7 @@ class AgentView(TrashView, model=Agent):
         "system_prompt",
         "max_tokens",
         "config",
+        "tags",
         "internal_notes",
         "created_at",
         "row_version",

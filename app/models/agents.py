@@ -1,7 +1,7 @@
 """Named configurations of a model: prompt, limits, free config and the tools it may call."""
 
 from sqlalchemy import Column, Computed, ForeignKey, Index, String, Table, Text, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, Editable, JsonObject
@@ -31,6 +31,7 @@ class Agent(Editable, Base):
         Index("ix_agents_created_at_id", "created_at", "id"),
         Index("ix_agents_updated_at_id", "updated_at", "id"),
         Index("ix_agents_model_name", "model_name"),
+        Index("ix_agents_tags", "tags", postgresql_using="gin"),
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
@@ -41,6 +42,10 @@ class Agent(Editable, Base):
     max_tokens: Mapped[int]
     config: Mapped[JsonObject]
     internal_notes: Mapped[str | None] = mapped_column(Text)
+    # To group and find agents by; no part of what runs, so they make no revision.
+    tags: Mapped[list[str]] = mapped_column(
+        ARRAY(String(64)), default=list, server_default=text("'{}'")
+    )
     # False is "paused": runtimes are told to stop.
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     # Made because runs of it arrived; nobody has written down yet what it is.

@@ -39,6 +39,7 @@ EMPTY = {
     "system_prompt": "",
     "max_tokens": "1000",
     "config": "{}",
+    "tags": "",
     "internal_notes": "",
     "is_active": "true",
     "tool_ids": [],
@@ -88,6 +89,7 @@ def typed_values(agent: Agent) -> dict[str, Any]:
     """The agent as its form shows it."""
     return forms.shown(agent, AgentStaffUpdate, json_fields=("config",)) | {
         "tool_ids": [str(tool.id) for tool in agent.tools],
+        "tags": ", ".join(agent.tags),
         "row_version": agent.row_version,
     }
 

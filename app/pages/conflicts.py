@@ -21,6 +21,7 @@ LABELS: Mapping[str, str] = {
     "system_prompt": "System prompt",
     "config": "Config",
     "internal_notes": "Internal notes",
+    "tags": "Tags",
     "is_active": "Active",
     "tools": "Tools",
 }

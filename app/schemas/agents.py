@@ -17,6 +17,8 @@ from app.schemas.base import (
     PageQuery,
     Patch,
     RowId,
+    Tag,
+    Tags,
     Text,
     blank_to_none,
     storable_text,
@@ -24,6 +26,14 @@ from app.schemas.base import (
 from app.schemas.tools import ToolSummary
 
 MIN_MAX_TOKENS, MAX_MAX_TOKENS, DEFAULT_MAX_TOKENS = 100, 100_000, 1000
+
+
+def tags_in(value: object) -> object:
+    """As they are typed into one field: with commas between them."""
+    if not isinstance(value, str):
+        return value
+    return [tag for part in value.split(",") if (tag := part.strip())]
+
 
 ModelName = Annotated[
     str,
@@ -34,6 +44,9 @@ Prompt = Annotated[Text, Field(max_length=MAX_MAX_TOKENS)]
 MaxTokens = Annotated[int, Field(ge=MIN_MAX_TOKENS, le=MAX_MAX_TOKENS)]
 ToolIds = Annotated[list[RowId], Field(max_length=200)]
 Reason = Annotated[Text, Field(max_length=500)]
+# In one order and each once: the same tags are then the same value.
+AgentTags = Annotated[Tags, AfterValidator(lambda tags: sorted(set(tags)))]
+TypedTags = Annotated[AgentTags, BeforeValidator(tags_in)]
 Note = Annotated[Reason | None, BeforeValidator(blank_to_none)]
 
 
@@ -57,6 +70,7 @@ class AgentCreate(Input):
     config: JsonDict = Field(default_factory=dict)
     is_active: Flag = True
     tool_ids: ToolIds = Field(default_factory=list)
+    tags: AgentTags = Field(default_factory=list)
     note: Note = Field(None, description="Why; kept with the revision.")
 
 
@@ -69,6 +83,7 @@ class AgentUpdate(Patch):
     config: JsonDict = Field(default_factory=dict)
     is_active: Flag = True
     tool_ids: ToolIds = Field(default_factory=list)
+    tags: AgentTags = Field(default_factory=list)
     note: Note = None
 
 
@@ -76,10 +91,12 @@ class AgentStaffUpdate(AgentUpdate):
     """What the back office may change beside; ``internal_notes`` never leaves it."""
 
     internal_notes: OptionalText = None
+    tags: TypedTags = Field(default_factory=list)
 
 
 class AgentStaffCreate(AgentCreate):
     internal_notes: OptionalText = None
+    tags: TypedTags = Field(default_factory=list)
 
 
 class AgentQuery(PageQuery):
@@ -91,6 +108,8 @@ class AgentQuery(PageQuery):
     """Those that runs of theirs made, or those that somebody described."""
     name: Name | None = None
     """The agent of this name."""
+    tag: Annotated[Tag | None, BeforeValidator(blank_to_none)] = None
+    """Agents with this tag."""
 
 
 class AgentSummary(Output):
@@ -110,6 +129,7 @@ class AgentRead(Output):
     is_active: bool
     is_draft: bool
     """Made because runs of it arrived; the first change by somebody ends that."""
+    tags: list[str]
     live_revision: RevisionSummary | None
     tools: list[ToolSummary]
     row_version: int

@@ -136,6 +136,7 @@ Tag = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
     AfterValidator(storable_text),
 ]
+Tags = Annotated[list[Tag], Field(max_length=50)]
 Json = Annotated[Any, AfterValidator(storable_json)]  # any JSON value, bounded
 Ids = Annotated[
     list[RowId],

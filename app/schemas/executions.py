@@ -24,6 +24,7 @@ from app.schemas.base import (
     RowId,
     ShortText,
     Tag,
+    Tags,
     Text,
     blank_to_none,
     refuse_pages_of_ids,
@@ -45,7 +46,6 @@ def not_in_the_future(moment: datetime) -> datetime:
 
 
 PastMoment = Annotated[Moment, AfterValidator(not_in_the_future)]
-Tags = Annotated[list[Tag], Field(max_length=50)]
 ErrorText = Annotated[Text, Field(max_length=100_000)] | None
 Usd = Annotated[Decimal, Field(ge=0, lt=Decimal("1e9"), max_digits=18, decimal_places=9)]
 Spans = Annotated[list[SpanCreate], Field(max_length=MAX_SPANS)]

@@ -13,10 +13,10 @@ from app.schemas.base import (
     JsonDict,
     RowId,
     ShortText,
+    Tags,
     storable_json,
     storable_text,
 )
-from app.schemas.executions import Tags
 
 MAX_MESSAGES, MAX_VARIABLES, MAX_RESULTS = 500, 100, 100
 MAX_CONVERSATION_BYTES = 2 * 1024 * 1024

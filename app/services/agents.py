@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import set_committed_value
@@ -15,7 +15,8 @@ from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Tool
 from app.models.agents import agent_tools
 from app.models.base import table_of
-from app.schemas.agents import AgentCreate, AgentRead, AgentUpdate
+from app.schemas.agents import AgentCreate, AgentQuery, AgentRead, AgentUpdate
+from app.schemas.base import PageQuery
 from app.services.agent_revisions import (
     RESTORED_FIELDS,
     AgentRevisionService,
@@ -87,6 +88,7 @@ READ: Columns = select(
     AGENT.c.config,
     AGENT.c.is_active,
     AGENT.c.is_draft,
+    AGENT.c.tags,
     AGENT.c.row_version,
     AGENT.c.created_at,
     AGENT.c.updated_at,
@@ -169,9 +171,15 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
             )
 
     async def values_for(self, data: AgentCreate | AgentUpdate) -> dict[str, Any]:
-        """Who describes a draft makes it an agent like any other."""
-        described = {"is_draft": False} if isinstance(data, AgentUpdate) else {}
+        """Who describes a draft makes it an agent like any other; a tag is no description."""
+        is_described = isinstance(data, AgentUpdate) and bool(data.model_fields_set - {"tags"})
+        described = {"is_draft": False} if is_described else {}
         return await super().values_for(data) | described
+
+    def matching(self, query: PageQuery) -> Select[Agent]:
+        statement = super().matching(query)
+        tag = query.tag if isinstance(query, AgentQuery) else None
+        return statement if tag is None else statement.where(Agent.tags.contains([tag]))
 
     async def extra_changes(self, row: Agent, values: dict[str, Any]) -> Changes:
         tool_ids = values.pop("tool_ids", None)

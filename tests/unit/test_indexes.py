@@ -63,6 +63,10 @@ def test_every_sort_and_filter_has_an_index(service: type[BaseService[Any, Any, 
     assert offered <= leading_columns(service.model)
 
 
+def test_agents_are_found_by_their_tags() -> None:
+    assert "tags" in leading_columns(AgentService.model)
+
+
 def test_every_filter_of_runs_has_an_index() -> None:
     assert set(RUN_FILTERS) <= leading_columns(Execution)
 
