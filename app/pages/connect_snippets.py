@@ -21,7 +21,6 @@ class Snippet:
     code: str
 
 
-# The instrumentations of OpenInference name no agent in the spans of LangGraph and OpenAI Agents.
 PROVIDER = """from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource

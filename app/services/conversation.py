@@ -96,8 +96,11 @@ def calls_in(message: Message) -> list[ToolCall]:
 
 
 def fingerprint(message: Message) -> str:
-    """What tells messages apart. Thoughts are often left out of the history that comes back."""
-    said = {key: value for key, value in message.items() if key != "reasoning_content"}
+    """What tells messages apart. Thoughts are often left out of the history that comes back, and
+    frameworks put the agent's name to it.
+    """
+    unsaid = ("reasoning_content", "name" if message.get("role") == "assistant" else "")
+    said = {key: value for key, value in message.items() if key not in unsaid}
     return json.dumps(said, sort_keys=True, default=str)
 
 

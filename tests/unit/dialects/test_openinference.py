@@ -1,5 +1,7 @@
 """OpenInference: numbered messages, values and annotations."""
 
+import json
+
 import pytest
 
 from app.models.spans import SpanKind
@@ -148,3 +150,22 @@ def test_prompts_of_completions_are_said_by_the_user() -> None:
         facts = read(LLM | {"input.value": '{"args": ["Hi"]}'} | sent)
         assert facts.input == [{"role": "user", "content": "Hi"}]
         assert facts.output == [{"role": "assistant", "content": "Hello"}]
+
+
+def test_state_of_a_graph_is_read_for_its_words() -> None:
+    graph = {
+        "openinference.span.kind": "CHAIN",
+        "llm.input_messages.0.message.role": "user",
+        "output.value": '{"messages":[{"role":"user","content":"Hi"}]}',
+    }
+    asked = {"input.value": '{"messages":[{"role":"user","content":"Hi"}]}'}
+    hi = [{"role": "user", "content": "Hi"}]
+    assert read(graph | asked).input == hi, "numbered without the words"
+    assert read(graph).input == [{"role": "user", "content": ""}]
+    assert read(graph).output == hi, "nobody answered"
+
+
+@pytest.mark.parametrize("value", ["[]", "[{}]", '{"messages": 7}', '{"messages": []}', "[[1]]"])
+def test_state_of_another_shape_stays_as_it_is(value: str) -> None:
+    facts = read({"openinference.span.kind": "CHAIN", "output.value": value})
+    assert facts.output == json.loads(value)

@@ -9,6 +9,7 @@ from typing import Any
 from app.models.spans import SpanKind
 from app.services.ingestion.dialects.dialect import Dialect, Seen, listed
 from app.services.ingestion.dialects.evaluations import FAMILIES
+from app.services.ingestion.dialects.langgraph import added, agent_in, answered
 from app.services.ingestion.dialects.messages import Conversation, messages_from, said_by
 from app.services.ingestion.dialects.parts import Message
 from app.services.ingestion.dialects.values import name
@@ -31,7 +32,10 @@ PROMPTS, CHOICES = "llm.prompts.", "llm.choices."
 
 
 def given(seen: Seen) -> Conversation | None:
-    return numbered(seen, GIVEN, "user")
+    """LangChain's instrumentation numbers messages of a state without their words."""
+    found = numbered(seen, GIVEN, "user")
+    is_told = found is None or any(len(message) > 2 or message["content"] for message in found)
+    return found if is_told or seen.value("input.value") is None else None
 
 
 def said(seen: Seen) -> Conversation | None:
@@ -101,7 +105,10 @@ def part_from(item: Any) -> Any:  # a node of a tree
 
 def derive(seen: Seen) -> Mapping[str, Any]:
     """An agent that is only a node of a graph is named as that."""
-    if seen.value("openinference.span.kind") != "AGENT":
+    kind = seen.value("openinference.span.kind")
+    if kind in ("AGENT", "CHAIN") and (of_graph := agent_in(seen)):
+        return of_graph
+    if kind != "AGENT":
         return {}
     return {
         "agent_name": name(seen.value("graph.node.name")) or name(seen.value("graph.node.id")),
@@ -132,6 +139,6 @@ OPENINFERENCE = Dialect(
     },
     families=(GIVEN, SAID, PROMPTS, CHOICES, *FAMILIES),
     inputs=(given, "llm.input_messages", prompted, "input.value", "tool.parameters"),
-    outputs=(said, "llm.output_messages", completed, "output.value"),
+    outputs=(said, "llm.output_messages", completed, answered, added, "output.value"),
     derive=derive,
 )

@@ -163,7 +163,7 @@ def _read_resource(resource: Attributes) -> Found:
 
 def kind_of(seen: Seen, found: Found) -> SpanKind:
     """What the span says of itself, else what its facts and its name tell."""
-    said: SpanKind | None = found.get("kind")
+    said: SpanKind | None = found.get("kind_in_graph") or found.get("kind")
     if said is not None:
         return said
     if "tool_name" in found:
