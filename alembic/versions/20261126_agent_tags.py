@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "a4d0c7e61b52"
-down_revision: str | Sequence[str] | None = "6c1e8fa05b93"
+down_revision: str | Sequence[str] | None = "8d27a4e60f15"
 branch_labels = None
 depends_on = None
 

@@ -11,7 +11,7 @@ from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.users import make_session_token, make_user
 
-AGENTS, DAYS, CHUNK = 20, 80, 100_000
+AGENTS, DAYS, CHUNK = 20, 80, 25_000
 RARE = "quokka"
 
 # Newest last, so that a row's number is also its place in the list, counted from the end.
@@ -38,7 +38,9 @@ SELECT id, started_at, to_jsonb(preview), to_jsonb('It is in Rome, row ' || id %
     to_tsvector('simple', preview || ' It is in Rome, row ' || id % 977)
 FROM executions WHERE id > :after
 """)
-PLACE = text("SELECT started_at, id FROM executions ORDER BY started_at DESC, id DESC OFFSET :n")
+PLACE = text(
+    "SELECT started_at, id FROM executions ORDER BY started_at DESC, id DESC OFFSET :n LIMIT 1"
+)
 
 
 async def fill(url: str, rows: int) -> str:
@@ -55,9 +57,9 @@ async def fill(url: str, rows: int) -> str:
             async with database.engine.begin() as connection:
                 await add_runs(connection, first, rows)
         async with database.engine.connect() as connection:
-            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(
-                text("VACUUM ANALYZE")
-            )
+            alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await alone.execute(text("SET statement_timeout = 0"))
+            await alone.execute(text("VACUUM ANALYZE"))
         return token
     finally:
         await database.dispose()
