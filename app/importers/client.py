@@ -12,7 +12,6 @@ import httpx2
 
 Json = dict[str, Any]  # an object of the API
 API_PREFIX = "/api/v1"
-TRACES = "/v1/traces"  # OpenTelemetry's paths begin at the origin
 JSON_BODY = {"Content-Type": "application/json"}
 # Answers that say "later", and the pauses in seconds before each further try.
 LATER = frozenset({429, 502, 503, 504})
@@ -180,11 +179,11 @@ class Greenroom:
         tally.add(self.record(items[middle:]))
         return tally
 
-    # Spans
+    # OpenTelemetry
 
-    def export(self, body: bytes) -> Json:
-        """Send an ExportTraceServiceRequest in JSON: the ExportTraceServiceResponse."""
-        return self._answer("POST", TRACES, content=body, headers=JSON_BODY)
+    def export(self, path: str, body: bytes) -> Json:
+        """Send a request of OTLP in JSON, to a path that begins at the origin: the response."""
+        return self._answer("POST", path, content=body, headers=JSON_BODY)
 
     # Requests
 

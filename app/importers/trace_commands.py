@@ -1,5 +1,6 @@
 """The importers that send spans as OpenTelemetry has them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from app.importers.screen import (
     progress_bar,
     say,
 )
-from app.importers.spans import Exporter, Part, SpanTally, joined
+from app.importers.spans import SPANS, Exporter, Part, Signal, SpanTally, joined
 
 Reader = Callable[[Path, Faults, Callable[[str], None]], Iterator[Part]]
 
@@ -45,8 +46,11 @@ class Source:
 
 
 def check(source: Source) -> None:
-    spans = sum(part.spans for part in source.parts())
-    conclude(f"Spans: {spans} found, nothing sent", source.problems)
+    found: Counter[Signal] = Counter({SPANS: 0})
+    for part in source.parts():
+        found[part.signal] += part.count
+    counts = ", ".join(f"{signal.title}: {count} found" for signal, count in found.items())
+    conclude(f"{counts}, nothing sent", source.problems)
 
 
 def send(source: Source, url: str, api_key: str) -> None:
@@ -67,7 +71,8 @@ def import_spans(source: Source, url: str, api_key: str, *, dry_run: bool) -> No
 
 
 def import_otlp_json(files: Files, url: Url, api_key: ApiKey, dry_run: DryRun = False) -> None:
-    """Import spans from files of OTLP's JSON, as the OpenTelemetry Collector writes them.
+    """Import spans and GenAI events from files of OTLP's JSON, as the OpenTelemetry Collector
+    writes them.
 
     Doing it again, or after it was cut off, adds what is missing and changes nothing else.
     """

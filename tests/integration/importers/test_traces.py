@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.importing import imported
 from tests.integration.importers.conftest import LIMIT
+from tests.otlp.logs import logs_json, make_log
 from tests.otlp.requests import as_json, make_span
 from tests.otlp.state import state_of
 from tests.server import Installation
@@ -31,16 +32,21 @@ async def test_spans_of_a_collectors_file_are_stored_once(
     calls = [make_span(n, trace=7, parent=1, attributes=chat) for n in range(2, 100)]
     nowhere = make_span(100, trace=7, parent=1, trace_id=bytes(16))
     lines = [json.dumps(as_json(part)) for part in ([make_span(1, trace=7)], [*calls, nowhere])]
+    asked = make_log("gen_ai.user.message", {"content": "Where is it?"}, span=2, trace=7)
+    lines.append(json.dumps(logs_json([make_log("app.started", trace=7), asked])))
     assert len(lines[1]) > int(LIMIT)
     path = tmp_path / "traces.jsonl.gz"
-    path.write_bytes(gzip.compress("\n".join([lines[0], "{", lines[1]]).encode()))
+    path.write_bytes(gzip.compress("\n".join([lines[0], "{", *lines[1:]]).encode()))
     code, said = await imported(server, "otlp-json", path)
-    assert (code, "Spans: 99 stored, 1 refused" in said) == (1, True), said
+    outcome = "Spans: 99 stored, 1 refused; GenAI events: 1 stored, 0 refused"
+    assert (code, outcome in said) == (1, True), said
+    assert "log records left out (1)" in said
     assert "line 3: 1 of" in said
     assert "(line 2, column 2)" in said
     trace = (7).to_bytes(16, "big").hex()
     (run,) = await runs(server, trace)
     assert (run["span_count"], run["input_tokens"]) == (99, 2 * len(calls))
+    assert run["preview"] == "Where is it?"
     before = await state(server, trace)
     assert (await imported(server, "otlp-json", path))[1] == said
     assert await state(server, trace) == before

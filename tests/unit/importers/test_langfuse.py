@@ -155,7 +155,7 @@ def read(path: Path) -> tuple[int, list[str], list[str]]:
     """Spans, faults and notices."""
     faults: list[InputError] = []
     said: list[str] = []
-    count = sum(part.spans for part in parts_of(path, faults.append, said.append))
+    count = sum(part.count for part in parts_of(path, faults.append, said.append))
     return count, [str(fault).removeprefix(str(path)) for fault in faults], said
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +15,12 @@ from tests.unit.importers.remote import Remote, answer
 
 REQUEST = {"resourceSpans": [{"scopeSpans": [{"spans": [{"spanId": "00000000000000a1"}]}]}]}
 LINE = json.dumps(REQUEST)
-LOGS = json.dumps({"resourceLogs": []})
+EVENT = {"eventName": "gen_ai.choice"}
+NAMED = {"attributes": [{"key": "event.name", "value": {"stringValue": "gen_ai.user.message"}}]}
+
+
+def logs(*records: Any) -> str:
+    return json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
 
 
 def write(folder: Path, content: str | bytes, name: str = "traces.jsonl") -> Path:
@@ -60,15 +66,20 @@ def test_lines_that_cannot_be_used_are_named_and_the_others_are_read(tmp_path: P
 
 
 def test_other_signals_are_counted_and_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path, "\n".join([LOGS, LINE, LOGS]))
-    told = f"{path}: 2 lines of log records left out. Greenroom keeps spans."
-    assert read(path) == ([2], [], [told])
+    others: tuple[Any, ...] = ({"body": {}}, {"attributes": [7, {"key": "event.name"}]}, None)
+    lines = [logs(*others), LINE, '{"resourceMetrics": []}', logs(), '{"resourceLogs": 7}']
+    path = write(tmp_path, "\n".join([*lines, logs(EVENT, *others, NAMED)]))
+    kept = "Greenroom keeps spans and GenAI events."
+    told = ["log records left out (6)", "lines of metrics left out (1)"]
+    assert read(path) == ([2, 6], [], [f"{path}: {each}. {kept}" for each in told])
+    *_, events = parts_of(path, print, print)
+    assert [request for _, request in events.given] == [json.loads(logs(EVENT, NAMED))]
 
 
 def test_what_stands_before_the_cut_in_a_gzip_is_read(tmp_path: Path) -> None:
     packed = gzip.compress(f"{LINE}\n".encode() * 5000)
     parts = parts_of(write(tmp_path, packed[:-12]), print, print)
-    assert next(parts).spans == 1
+    assert next(parts).count == 1
     with pytest.raises(InputError, match="its gzip is broken or cut off"):
         list(parts)
 
@@ -101,6 +112,8 @@ def test_bad_file_is_named_the_others_are_sent_and_the_command_fails(
 def test_dry_run_reads_everything_and_sends_nothing(remote: Remote, tmp_path: Path) -> None:
     code, said = run(remote, write(tmp_path, f"{LINE}\n{LINE}"), "--dry-run")
     assert (code, "Spans: 2 found, nothing sent" in said) == (0, True), said
+    code, said = run(remote, write(tmp_path, f"{LINE}\n{logs(EVENT)}"), "--dry-run")
+    assert "Spans: 1 found, GenAI events: 1 found, nothing sent" in said
     code, said = run(remote, write(tmp_path, f"{LINE}\nx"), "--dry-run")
     assert (code, "Spans: 1 found, nothing sent" in said) == (1, True), said
     assert remote.told.bodies == []

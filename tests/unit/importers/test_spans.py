@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from app.importers.client import ApiError
-from app.importers.spans import MIN_SPANS, Exporter, Part, SpanTally, halves, joined, span_count
+from app.importers.spans import (
+    EVENTS,
+    MIN_SPANS,
+    Exporter,
+    Part,
+    SpanTally,
+    halves,
+    item_count,
+    joined,
+)
 from tests.unit.importers.remote import Answer, Remote, answer
 
 Json = dict[str, Any]
@@ -59,22 +68,22 @@ def singles(found: Json) -> list[Json]:
 def test_cutting_keeps_each_span_with_its_resource_and_scope_in_order() -> None:
     whole = request(3, 1, 4)
     pieces = singles(whole)
-    assert [span_count(piece) for piece in pieces] == [1] * span_count(whole)
+    assert [item_count(piece) for piece in pieces] == [1] * item_count(whole)
     assert [place for piece in pieces for place in located(piece)] == located(whole)
 
 
 def test_names_of_plain_protobuf_json_are_understood() -> None:
     spans = [{"span_id": "a"}, {"span_id": "b"}]
     found = {"resource_spans": [{"scope_spans": [{"spans": spans}]}]}
-    assert span_count(found) == 2
-    assert [span_count(half) for half in halves(found)] == [1, 1]
+    assert item_count(found) == 2
+    assert [item_count(half) for half in halves(found)] == [1, 1]
     body = json.loads(Part(FILE, [(1, found)]).body())
     assert body == {"resourceSpans": found["resource_spans"]}
 
 
 @pytest.mark.parametrize("found", [None, 1, [], {}, {"resourceSpans": {}}, {"resourceSpans": [1]}])
 def test_what_has_another_shape_has_no_spans_and_no_halves(found: Any) -> None:
-    assert span_count(found) == 0
+    assert item_count(found) == 0
     assert halves(found) == []
 
 
@@ -82,7 +91,7 @@ def test_small_requests_go_together_and_large_ones_alone() -> None:
     parts = [part(MIN_SPANS), *(part(1, line=line) for line in range(2, 5))]
     found = list(joined(parts))
     assert [one.where for one in found] == ["traces.jsonl, line 1", "traces.jsonl, lines 2 to 4"]
-    assert sum(one.spans for one in found) == sum(one.spans for one in parts)
+    assert sum(one.count for one in found) == sum(one.count for one in parts)
 
 
 def test_spans_go_to_the_path_of_opentelemetry(remote: Remote) -> None:
@@ -92,6 +101,22 @@ def test_spans_go_to_the_path_of_opentelemetry(remote: Remote) -> None:
     assert remote.told.paths == ["/v1/traces"]
     assert json.loads(remote.told.bodies[0]) == request(2)
     assert sender.tally.summary == "Spans: 4 stored, 0 refused"
+
+
+def test_events_go_to_the_path_of_logs_in_requests_of_their_own(remote: Remote) -> None:
+    refused_one = {"partialSuccess": {"rejectedLogRecords": "1", "errorMessage": "No trace id."}}
+    remote.told.answers = [answer(200, refused_one), GOOD]
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"spanId": "a"}]}]}]}
+    found = list(
+        joined([Part(FILE, [(1, logs)], EVENTS), part(1, line=2), Part(FILE, [(3, logs)], EVENTS)])
+    )
+    assert [one.where for one in found] == ["traces.jsonl, lines 1 to 3", "traces.jsonl, line 2"]
+    sender = exporter(remote)
+    for one in found:
+        sender.send(one)
+    assert remote.told.paths == ["/v1/logs", "/v1/traces"]
+    assert json.loads(remote.told.bodies[0]) == {"resourceLogs": logs["resourceLogs"] * 2}
+    assert sender.tally.summary == ("Spans: 2 stored, 0 refused; GenAI events: 1 stored, 1 refused")
 
 
 def test_what_the_server_refuses_in_part_is_told_with_its_reason(remote: Remote) -> None:
@@ -109,7 +134,7 @@ def test_warning_of_a_server_that_took_all_is_passed_on(remote: Remote) -> None:
     remote.told.answers = [answer(200, {"partialSuccess": {"errorMessage": "Clocks differ."}})]
     sender = exporter(remote)
     sender.send(part(1))
-    assert (sender.tally.stored, sender.tally.told) == (2, [])
+    assert (sender.tally.summary, sender.tally.told) == ("Spans: 2 stored, 0 refused", [])
     assert remote.said == ["traces.jsonl, line 1: Clocks differ."]
 
 
@@ -139,7 +164,7 @@ def test_busy_server_is_waited_for(remote: Remote) -> None:
     ]
     sender = exporter(remote)
     sender.send(part(1))
-    assert (sender.tally.stored, remote.pauses) == (2, [2])
+    assert (sender.tally.summary, remote.pauses) == ("Spans: 2 stored, 0 refused", [2])
     assert "answers 503: Too many requests wait." in remote.said[0]
 
 
