@@ -32,7 +32,7 @@ router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXE
 # Decoding more than this would hold up the event loop.
 SMALL = 32 * 1024
 NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
-OTHER_LOGS = "Of logs, Greenroom keeps GenAI events that name their span."
+OTHER_LOGS = "Of logs, Greenroom keeps GenAI events."
 BATCH = "X-Greenroom-Batch"
 
 
@@ -99,9 +99,9 @@ async def traces(request: Request, actor: ActorDep, queue: QueueDep) -> Response
 
 
 def read_logs(body: bytes, is_json: bool) -> tuple[Prepared, int]:
-    """What tells of spans, and how many other records there are."""
+    """What tells of spans and runs, and how many other records there are."""
     decoded = decode_logs(body, is_json)
-    return prepare_logs(decoded.kept), decoded.left
+    return prepare_logs(decoded.kept, decoded.rejected), decoded.left
 
 
 @router.post(
@@ -111,14 +111,16 @@ def read_logs(body: bytes, is_json: bool) -> tuple[Prepared, int]:
     responses=ANSWERS,
 )
 async def logs(request: Request, actor: ActorDep, queue: QueueDep) -> Response:
-    """Take GenAI events of spans (OTLP ExportLogsServiceRequest); other records are not kept."""
+    """Take GenAI events of spans and runs (OTLP ExportLogsServiceRequest); other records are not
+    kept.
+    """
     check_encoding(request)
     media_type = media_type_of(request)
     with ExitStack() as held:
         body = await received(request, queue, held)
         prepared, left = await off_the_loop(body, partial(read_logs, body, media_type == JSON))
         why = OTHER_LOGS if left else ""
-        if not prepared.size:
+        if not prepared.size and not prepared.rejected:
             return logs_answer(request, left, why)
         receipt: Receipt = await queue.submit(Sent(actor, prepared, media_type, len(body)))
     answer = logs_answer(request, left + receipt.rejected, f"{receipt.message} {why}".strip())

@@ -29,7 +29,7 @@ class IngestBatch(Identified, Base):
     media_type: Mapped[str] = mapped_column(String(100))
     size_bytes: Mapped[int]
     span_count: Mapped[int]
-    # Spans that are not stored; those sent again with success are no longer counted.
+    # Spans and events that are not stored; those sent again with success are no longer counted.
     rejected_count: Mapped[int]
     execution_count: Mapped[int]
     # Log records that tell of a span.

@@ -52,6 +52,7 @@ async def show_batch(
         "spans": rows.items,
         "links": listing.pager_links(request, rows),
         "may_write": batches.actor.may(Permission.EXECUTIONS_WRITE),
+        "sendable": await rejected.sendable_count(batch),
     }
     return render(request, "pages/ingest/detail.html", context)
 

@@ -27,22 +27,24 @@ class IngestBatchRead(Output):
     size_bytes: int
     span_count: int
     rejected_count: int
-    """Spans that are not stored; those sent again with success are no longer counted."""
+    """Spans and events that are not stored; those sent again with success are no longer counted."""
     execution_count: int
     """How many runs the spans belong to."""
     event_count: int
-    """Log records that tell of spans, which are kept for them."""
+    """Log records that tell of spans and runs, which are kept for them."""
     created_at: datetime
 
 
 class RejectedSpanRead(Output):
-    """``request`` is an OTLP request, as JSON, with this one span."""
+    """``request`` is an OTLP request, as JSON, with this one span or log record."""
 
     id: int
     batch_id: int
     name: str
     reason: str
     request: dict[str, Any]
+    sendable_at: datetime | None
+    """From when on it may be sent again; `null` where it can never be stored as it was sent."""
     created_at: datetime
 
 
@@ -50,7 +52,7 @@ class IngestReplay(Input):
     """Which rejected spans to send again."""
 
     ids: Annotated[list[RowId], Field(max_length=MAX_PAGE_SIZE)] = Field(default_factory=list)
-    """Just these; empty: as many of the batch as one request may hold."""
+    """Just these; empty: as many of the batch that can be sent again as one request may hold."""
 
 
 class IngestReplayed(Output):

@@ -19,11 +19,12 @@ from app.services.base import BaseService
 from app.services.executions import ExecutionService
 from app.services.ingestion.intake import TraceIntake, rejections
 from app.services.ingestion.prepared import Prepared, clean, merged, short
+from app.services.ingestion.rejections import log_rejection_of
 from app.services.ingestion.span_logs import SpanLogs
-from app.services.ingestion.wire import Rejection
+from app.services.ingestion.wire import Rejection, WireLog
 from app.services.paging import Slice, read_slice
 
-MAX_KEPT = 1_000  # rejected spans of one batch
+MAX_KEPT = 1_000  # rejected spans and events of one batch
 MAX_REASONS = 3
 # No index leads from a key to its runs: among so many of the newest its own is looked for.
 RUNS_LOOKED_AT = 1_000
@@ -41,9 +42,8 @@ class Sent:
     @property
     def span_keys(self) -> set[tuple[bytes, bytes]]:
         """Trace and span id of each span that is in it or told of."""
-        traces = self.prepared.traces.values()
-        spans = {key[:2] for trace in traces for key in trace.items}
-        return spans | {log.key for log in self.prepared.logs}
+        spans = [trace.span_keys for trace in self.prepared.traces.values()]
+        return {log.key for log in self.prepared.logs}.union(*spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,11 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
 
     async def _receipt(self, sent: Sent, refused: dict[bytes, str]) -> Receipt:
         prepared = sent.prepared
-        without = [refused[log.key[0]] for log in prepared.logs if log.key[0] in refused]
+        without = [log for log in prepared.logs if log.key[0] in refused]
         rejected = prepared.rejected + rejections(list(prepared.traces.values()), refused)
+        rejected += [
+            log_rejection_of(WireLog(*log.key, log.event), refused[log.key[0]]) for log in without
+        ]
         batch = IngestBatch(
             user_id=sent.actor.user_id,
             api_key_id=sent.actor.api_key_id,
@@ -157,7 +160,7 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
         if rejected:
             changes["rejected"] = [None, len(rejected)]
         AuditEventService(self.session, sent.actor).record("ingest", self.resource, batch, changes)
-        reasons = [*(rejection.reason for rejection in rejected), *without]
+        reasons = [rejection.reason for rejection in rejected]
         return Receipt(batch.id, len(reasons), message_of(reasons))
 
     def _keep(self, batch: IngestBatch, rejected: Sequence[Rejection]) -> None:
@@ -166,13 +169,8 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
                 RejectedSpan(
                     batch_id=batch.id,
                     reason=short(rejection.reason, 500),
-                    name=short(name_in(rejection), 300) or "unnamed",
+                    name=short(rejection.name, 300) or "unnamed",
                     request=clean(rejection.request),
+                    sendable_at=rejection.sendable_at,
                 )
             )
-
-
-def name_in(rejection: Rejection) -> str:
-    span = rejection.request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    name = span.get("name")
-    return name if isinstance(name, str) else ""

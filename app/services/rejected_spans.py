@@ -1,12 +1,13 @@
-"""Spans that were refused: read with the reason, and sent again once what kept them out is gone."""
+"""Spans and events that were refused: read with the reason, sent again once that is gone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
 
 import orjson
-from sqlalchemy import Select, Text, cast, delete, func, select
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -21,19 +22,25 @@ from app.services.audit_events import AuditEventService
 from app.services.ingest_batches import IngestBatchService
 from app.services.ingestion.intake import TraceIntake
 from app.services.ingestion.otlp.json_request import decode_json
-from app.services.ingestion.prepared import Prepared, prepare, short
+from app.services.ingestion.otlp.logs import decode_logs
+from app.services.ingestion.prepared import Prepared, prepare, prepare_logs
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import REFUSED, IngestQueue
-from app.services.ingestion.span_logs import SpanKey
+from app.services.ingestion.span_logs import SpanKey, SpanLogs
 from app.services.paging import Slice, parse_sort, read_slice
 from app.services.pricing import current_book
 
 REPLAYED_AT_ONCE = 100
-MAX_REASONS = 3
+MAX_REASONS, MAX_REASON = 3, 500
 MAX_BYTES = 8 * 1024 * 1024  # of their JSON, unless one span has more
 NO_SPAN = "There is no span in it."
+NONE_SENDABLE = "Of this batch nothing is kept that can be sent again now."
 NONE_LEFT = "There is no such rejected span; it may have been sent again already."
 SIZE = func.octet_length(cast(RejectedSpan.request, Text))
+
+
+def sendable_now() -> ColumnElement[bool]:
+    return RejectedSpan.sendable_at <= datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,14 @@ class Chosen:
 
     ids: list[int]
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why it is refused again, and from when on it may be tried anew; ``None`` for never."""
+
+    reason: str
+    sendable_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,18 @@ class Replayed:
     message: str
 
 
+def refused_to_read(prepared: Prepared) -> Refused:
+    if not prepared.rejected:
+        return Refused(NO_SPAN, None)
+    rejection = prepared.rejected[0]
+    return Refused(rejection.reason[:MAX_REASON], rejection.sendable_at)
+
+
+def refused_for_now(reason: str) -> Refused:
+    """It waits behind those that were not tried since."""
+    return Refused(reason[:MAX_REASON], datetime.now(UTC))
+
+
 class RejectedSpanService:
     """Callers hand over a batch that they may see."""
 
@@ -63,6 +90,7 @@ class RejectedSpanService:
         self.session = session
         self.actor = actor
         self.audit = AuditEventService(session, actor)
+        self.sender = actor
         self.stored: set[SpanKey] = set()
 
     def of(self, batch: IngestBatch) -> Select[RejectedSpan]:
@@ -74,6 +102,11 @@ class RejectedSpanService:
         sort = parse_sort(None, columns, RejectedSpan.id, "-created_at")
         return await read_slice(self.session, self.of(batch), sort, query.cursor, query.limit)
 
+    async def sendable_count(self, batch: IngestBatch) -> int:
+        """How many of the batch may be sent again now."""
+        count = self.of(batch).where(sendable_now()).with_only_columns(func.count())
+        return await self.session.scalar(count) or 0
+
     async def replay(self, batch_id: int, ids: Sequence[int]) -> Replayed:
         """Send these spans again, to runs and agents of whoever sent them first.
 
@@ -84,13 +117,14 @@ class RejectedSpanService:
         batches = IngestBatchService(self.session, self.actor)
         batch = await batches.get(batch_id, lock=True)
         rows = await self._locked(batch, ids)
-        sender = await self._sender_of(batch)
-        reasons = {row.id: await self._refusal(row, sender) for row in rows}
-        stored = [row_id for row_id, reason in reasons.items() if reason is None]
+        self.sender = await self._sender_of(batch)
+        refusals = {row.id: await self._refusal(row, self.sender) for row in rows}
+        stored = [row_id for row_id, refused in refusals.items() if refused is None]
         for row in rows:
-            row.reason = reasons[row.id] or row.reason
+            if refused := refusals[row.id]:
+                row.reason, row.sendable_at = refused.reason, refused.sendable_at
         await self._settle(batch, stored)
-        still = list(dict.fromkeys(reason for reason in reasons.values() if reason))
+        still = list(dict.fromkeys(refused.reason for refused in refusals.values() if refused))
         left = await self.session.scalar(
             self.of(batch).with_only_columns(func.count()).order_by(None)
         )
@@ -98,20 +132,18 @@ class RejectedSpanService:
         return Replayed(len(stored), len(rows) - len(stored), left or 0, message)
 
     async def choose(self, batch_id: int, ids: Sequence[int]) -> Chosen:
-        """Those of ``ids``, else the first of the batch: as many as are sent again at once.
+        """Those of ``ids``, else of those that can be sent who waited longest: as many as at once.
 
         Raise ``NotFound`` where none of ``ids`` is there, ``Conflict`` where the batch has none.
         """
         batch = await IngestBatchService(self.session, self.actor).get(batch_id)
         statement = self.of(batch).with_only_columns(RejectedSpan.id, SIZE)
-        if ids:
-            statement = statement.where(RejectedSpan.id.in_(ids))
-        first = statement.order_by(RejectedSpan.id).limit(REPLAYED_AT_ONCE)
+        statement = statement.where(RejectedSpan.id.in_(ids) if ids else sendable_now())
+        order = (RejectedSpan.sendable_at, RejectedSpan.id)
+        first = statement.order_by(*order).limit(REPLAYED_AT_ONCE)
         rows = (await self.session.execute(first)).all()
-        if not rows and ids:
-            raise NotFound(NONE_LEFT)
         if not rows:
-            raise Conflict("No rejected span of this batch is kept, so there is none to send.")
+            raise NotFound(NONE_LEFT) if ids else Conflict(NONE_SENDABLE)
         sums = list(accumulate(row[1] for row in rows))
         count = max(1, sum(size <= MAX_BYTES for size in sums))
         return Chosen([row[0] for row in rows[:count]], sums[count - 1])
@@ -135,31 +167,39 @@ class RejectedSpanService:
             role=role or Role.MEMBER,
         )
 
-    async def _refusal(self, row: RejectedSpan, sender: Actor) -> str | None:
-        """Store the span; why that is refused, or ``None``. Raise ``Unavailable``."""
-        pricing = partial(price_span, await current_book(self.session))
-        prepared = prepare(decode_json(orjson.dumps(row.request)), pricing)
-        if prepared.rejected or not prepared.traces:
-            reason = prepared.rejected[0].reason if prepared.rejected else NO_SPAN
-            return short(reason, 500)
+    async def _refusal(self, row: RejectedSpan, sender: Actor) -> Refused | None:
+        """Store it; why that is refused, or ``None``. Raise ``Unavailable``."""
+        prepared = await self._read(row)
+        if prepared.rejected or not prepared.size:
+            return refused_to_read(prepared)
         try:
             async with self.session.begin_nested():
                 return await self._store(prepared, sender)
         except AppError as error:
             if error.status >= 500:
                 raise
-            return short(error.message, 500)
+            return refused_for_now(error.message)
         except Exception as error:
             if isinstance(as_app_error(error), Unavailable):
                 raise
-            return REFUSED
+            return refused_for_now(REFUSED)
 
-    async def _store(self, prepared: Prepared, sender: Actor) -> str | None:
+    async def _read(self, row: RejectedSpan) -> Prepared:
+        body = orjson.dumps(row.request)
+        if "resourceLogs" in row.request:
+            decoded = decode_logs(body, is_json=True)
+            return prepare_logs(decoded.kept, decoded.rejected)
+        return prepare(decode_json(body), partial(price_span, await current_book(self.session)))
+
+    async def _store(self, prepared: Prepared, sender: Actor) -> Refused | None:
         intake = TraceIntake(self.session, sender)
         await intake.store(list(prepared.traces.values()))
-        if not intake.rejected:
-            self.stored |= {key[:2] for trace in prepared.traces.values() for key in trace.items}
-        return next(iter(intake.rejected.values()), None)
+        refused = intake.rejected | await SpanLogs(self.session, sender).keep(prepared.logs)
+        if refused:
+            return refused_for_now(next(iter(refused.values())))
+        spans = [trace.span_keys for trace in prepared.traces.values()]
+        self.stored |= {log.key for log in prepared.logs}.union(*spans)
+        return None
 
     async def _settle(self, batch: IngestBatch, stored: Sequence[int]) -> None:
         """What is stored is no longer rejected; that is on record with the change."""
@@ -184,11 +224,11 @@ async def replay_in_turn(
     chosen = await spans.choose(batch_id, ids)
     await hand_back(spans.session)  # the queue works in sessions of its own
 
-    async def replay(session: AsyncSession) -> tuple[Replayed, set[SpanKey]]:
+    async def replay(session: AsyncSession) -> tuple[Replayed, RejectedSpanService]:
         again = RejectedSpanService(session, actor)
-        return await again.replay(batch_id, chosen.ids), again.stored
+        return await again.replay(batch_id, chosen.ids), again
 
     with queue.admit(chosen.size_bytes):
-        replayed, stored = await queue.run(replay)
-        await queue.fold(actor, stored)
+        replayed, again = await queue.run(replay)
+        await queue.fold(again.sender, again.stored)
     return replayed

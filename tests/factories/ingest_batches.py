@@ -1,5 +1,6 @@
 """Batches of OpenTelemetry as they are kept, with spans that were refused."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,7 +38,13 @@ async def make_ingest_batch(
     await session.flush()
     for request in kept:
         session.add(
-            RejectedSpan(batch_id=batch.id, reason="Its time is over.", name="s", request=request)
+            RejectedSpan(
+                batch_id=batch.id,
+                reason="Its time is over.",
+                name="s",
+                request=request,
+                sendable_at=datetime(2026, 1, 1, tzinfo=UTC),
+            )
         )
     await session.flush()
     return batch

@@ -14,7 +14,7 @@ from app.services.ingestion.claims import Claims, claims_of, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
 from app.services.ingestion.facts import Evaluation, SpanFacts, UsageFacts
 from app.services.ingestion.otlp.encoding import pairs
-from app.services.ingestion.wire import Decoded, Rejection, WireEvent, WireLog, WireSpan
+from app.services.ingestion.wire import OF_THE_RUN, Decoded, Rejection, WireEvent, WireLog, WireSpan
 from app.services.spans import moment_of
 
 MAX_COST = Decimal("1e9")
@@ -93,6 +93,12 @@ class Trace:
     output: Any = None
     items: dict[tuple[bytes, bytes, Any], Item] = field(default_factory=dict)
 
+    @property
+    def span_keys(self) -> set[tuple[bytes, bytes]]:
+        """Of each span; with a root also of what is told of the run."""
+        of_run = {(self.trace_id, OF_THE_RUN)} if "root" in self.claims else set()
+        return {key[:2] for key in self.items} | of_run
+
     def add(self, item: Item, facts: SpanFacts) -> None:
         """Of a span that is there twice, the one that ended later stays."""
         known = self.items.get(item.key)
@@ -110,7 +116,7 @@ class Trace:
 class PreparedLog:
     """A log record that tells of a span, as it may be kept: without secrets."""
 
-    key: tuple[bytes, bytes]  # trace id, span id
+    key: tuple[bytes, bytes]  # trace id, span id or ``OF_THE_RUN``
     event: WireEvent
 
 
@@ -206,7 +212,7 @@ def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
     return Prepared(traces, decoded.rejected, len(decoded.spans) + len(decoded.rejected))
 
 
-def prepare_logs(logs: Sequence[WireLog]) -> Prepared:
+def prepare_logs(logs: Sequence[WireLog], rejected: Sequence[Rejection] = ()) -> Prepared:
     kept = [
         PreparedLog(
             (log.trace_id, log.span_id),
@@ -214,7 +220,7 @@ def prepare_logs(logs: Sequence[WireLog]) -> Prepared:
         )
         for log in logs
     ]
-    return Prepared({}, [], 0, kept)
+    return Prepared({}, list(rejected), 0, kept)
 
 
 def merged(batches: Iterable[Prepared]) -> dict[bytes, Trace]:

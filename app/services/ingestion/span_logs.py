@@ -37,11 +37,12 @@ from app.services.ingestion.otlp.checks import MAX_EVENTS
 from app.services.ingestion.otlp.json_request import decode_json
 from app.services.ingestion.prepared import PreparedLog, prepare
 from app.services.ingestion.pricing import price_span
-from app.services.ingestion.wire import Decoded, WireEvent, WireSpan
+from app.services.ingestion.wire import OF_THE_RUN, Decoded, WireEvent, WireSpan
 from app.services.pricing import current_book
 
-SpanKey = tuple[bytes, bytes]  # trace id as it was sent, span id
+SpanKey = tuple[bytes, bytes]  # trace id as it was sent, span id or ``OF_THE_RUN``
 RunOfSpan = Mapping[SpanKey, Row[Any]]
+LogsOfSpan = dict[SpanKey, list[Row[Any]]]
 # The first of each span that the owner of its run may have sent, in the order they happened in.
 WAITING = text(f"""
 SELECT l.* FROM unnest(
@@ -104,6 +105,22 @@ def with_events(span: WireSpan, logs: Sequence[Row[Any]]) -> WireSpan:
     return replace(span, events=tuple(events[:MAX_EVENTS]))
 
 
+def root_of(run: Row[Any]) -> bytes | None:
+    """The id of its root span; of several the first. ``None`` while there is none."""
+    root = run.claims.get("root")
+    return bytes.fromhex(root[2]) if root else None
+
+
+def at_their_spans(logs: LogsOfSpan, runs: RunOfSpan) -> LogsOfSpan:
+    """What is told of a run belongs to its root, and waits for one."""
+    found: LogsOfSpan = defaultdict(list)
+    for (trace_id, span_id), told in logs.items():
+        at = root_of(runs[trace_id, span_id]) if span_id == OF_THE_RUN else span_id
+        if at is not None:
+            found[trace_id, at] += told
+    return found
+
+
 def ids_in(keys: Collection[SpanKey]) -> dict[str, list[bytes]]:
     return {"traces": [key[0] for key in keys], "spans": [key[1] for key in keys]}
 
@@ -151,16 +168,15 @@ class SpanLogs:
         """Give these spans what logs tell of them: how many spans say more now."""
         # Locked before the spans are read: what another request stores meanwhile is not undone.
         found = await lock_runs(self.session, self.sender, {key[0] for key in keys})
-        own = {trace: self._open_run(runs) for trace, runs in found.items()}
-        runs = {key: run for key in keys if (run := own[key[0]]) is not None}
+        own = {t: run for t, runs in found.items() if (run := self._open_run(runs)) is not None}
+        runs = {key: own[key[0]] for key in keys if key[0] in own}
         if not runs:
             return 0
-        logs = await self._waiting(runs, found)
+        logs = at_their_spans(await self._waiting(runs, found), runs)
         changed: list[WireSpan] = []
         new: dict[int, int] = {}  # logs that no span had, and whose run has them now
-        for span in await self._spans({key: runs[key] for key in logs}):
-            told = logs[span.trace_id, span.span_id]
-            run = runs[span.trace_id, span.span_id]
+        for span in await self._spans({key: own[key[0]] for key in logs}):
+            told, run = logs[span.trace_id, span.span_id], own[span.trace_id]
             new |= {log.id: run.id for log in told if log.execution_id is None}
             more = with_events(span, told)
             if more is not span:
@@ -176,13 +192,13 @@ class SpanLogs:
         is_open = run is not None and run.deleted_at is None and run.claims is not None
         return run if is_open else None
 
-    async def _waiting(self, runs: RunOfSpan, of_trace: Runs) -> dict[SpanKey, list[Row[Any]]]:
+    async def _waiting(self, runs: RunOfSpan, of_trace: Runs) -> LogsOfSpan:
         """What is for these runs; a sender may have meant another run of the same trace."""
         whose = {
             "users": [run.user_id for run in runs.values()],
             "agents": [run.agent_id for run in runs.values()],
         }
-        logs: dict[SpanKey, list[Row[Any]]] = defaultdict(list)
+        logs: LogsOfSpan = defaultdict(list)
         for log in await self.session.execute(WAITING, ids_in(runs) | whose):
             key = log.trace_id, log.span_id
             if is_for(log, runs[key], of_trace[log.trace_id]):

@@ -5,11 +5,13 @@ float, bool, bytes, list or dict.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.models.spans import SpanStatus
 
 Attributes = dict[str, Any]  # values as above
+OF_THE_RUN = b""  # the span id of what tells of no span in particular
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,20 @@ class WireLog:
     """A log record that tells of a span, as an event of that span would."""
 
     trace_id: bytes  # 16
-    span_id: bytes  # 8
+    span_id: bytes  # 8, or ``OF_THE_RUN``
     event: WireEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A span that cannot be stored, and why; ``request`` would send it again, as OTLP's JSON."""
+    """A span or event that cannot be stored, and why; ``request`` would send it again, as OTLP's
+    JSON, from ``sendable_at`` on; ``None`` where it can never be stored as it is.
+    """
 
     reason: str
+    name: str
     request: dict[str, Any]
+    sendable_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

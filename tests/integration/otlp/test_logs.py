@@ -141,18 +141,77 @@ async def test_span_that_is_sent_again_by_hand_has_what_logs_said_meanwhile(
 async def test_other_logs_are_counted_and_not_kept(
     sender: httpx2.AsyncClient, session: AsyncSession
 ) -> None:
-    lost = QUESTION | {"spanId": ""}
+    nameless = QUESTION | {"eventName": ""}
     named = make_log("", {"content": "Named by an attribute."}, event__name="gen_ai.user.message")
-    answer = await tell(sender, [make_log("app.started", "hello"), lost, named])
+    answer = await tell(sender, [make_log("app.started", "hello"), nameless, named])
     said = answer.json()["partialSuccess"]
     assert said["rejectedLogRecords"] == "2"
     assert "GenAI events" in said["errorMessage"]
     (batch,) = await session.scalars(select(IngestBatch))
     assert (batch.span_count, batch.event_count) == (0, 1)
     assert answer.headers["X-Greenroom-Batch"] == str(batch.id)
-    only_others = await tell(sender, [lost], PROTOBUF)
+    only_others = await tell(sender, [nameless], PROTOBUF)
     assert "X-Greenroom-Batch" not in only_others.headers
     assert (await tell(sender, [named])).json() == {}
+
+
+OF_THE_RUN = [QUESTION | {"spanId": ""}, ANSWER | {"spanId": "0" * 16}]
+
+
+async def test_events_that_name_no_span_are_the_roots_in_any_order_and_however_often(
+    sender: httpx2.AsyncClient, session: AsyncSession
+) -> None:
+    steps: list[Callable[[], Awaitable[object]]] = [
+        lambda: send(sender, [ROOT], PROTOBUF),
+        lambda: tell(sender, OF_THE_RUN[:1], PROTOBUF),
+        lambda: tell(sender, OF_THE_RUN[1:], JSON),
+        lambda: send(sender, [CALL], JSON),
+    ]
+    wanted = None
+    for order in (steps, steps[::-1], steps[1:] + steps[:1]):
+        for step in (*order, *order[:3]):
+            await step()
+        state = await state_of(session, [ROOT.trace_id])
+        wanted = wanted or state
+        assert state == wanted
+        await session.execute(text("DELETE FROM executions"))
+        assert await session.scalar(select(func.count()).select_from(SpanLog)) == 0
+    assert wanted is not None
+    (run,), (root, call) = wanted
+    assert (run["preview"], root["body"]["output"][0]["content"]) == ("Where is it?", "In B2.")
+    assert call["body"]["input"] is None
+
+
+async def test_event_without_a_trace_id_is_kept_as_rejected_with_the_reason(
+    sender: httpx2.AsyncClient, web: httpx2.AsyncClient
+) -> None:
+    answer = await tell(sender, [QUESTION | {"traceId": ""}])
+    assert answer.json()["partialSuccess"]["errorMessage"].startswith("This event has no trace id")
+    batch = answer.headers["X-Greenroom-Batch"]
+    (kept,) = (await sender.get(f"/api/v1/ingest-batches/{batch}/rejected")).json()["items"]
+    assert (kept["name"], kept["sendable_at"]) == ("gen_ai.user.message", None)
+    assert (await sender.post(f"/api/v1/ingest-batches/{batch}/replay")).status_code == 409
+    page = (await web.get(f"/ingest/{batch}")).text
+    assert "This event has no trace id" in page
+    assert "Where is it?" in page
+    assert "again</button>" not in page
+
+
+async def test_events_of_a_run_in_the_trash_are_sent_again_when_it_is_restored(
+    sender: httpx2.AsyncClient,
+) -> None:
+    await send(sender, [ROOT, CALL], JSON)
+    (run,) = (await sender.get("/api/v1/executions")).json()["items"]
+    path = f"/api/v1/executions/{run['id']}"
+    deleted = await sender.delete(path, headers={"If-Match": f'"{run["row_version"]}"'})
+    assert deleted.status_code == 204, deleted.text
+    answer = await tell(sender, [QUESTION])
+    replay = f"/api/v1/ingest-batches/{answer.headers['X-Greenroom-Batch']}/replay"
+    again = (await sender.post(replay)).json()
+    assert (again["stored"], "in the trash" in again["message"]) == (0, True)
+    assert (await sender.post(f"{path}/restore")).status_code == 200
+    assert (await sender.post(replay)).json()["stored"] == 1
+    assert [m["content"] for m in (await said_in(sender))[0]] == ["Where is it?"]
 
 
 async def said_in(client: httpx2.AsyncClient) -> tuple[Any, Any]:

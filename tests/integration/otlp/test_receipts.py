@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -90,6 +90,32 @@ async def test_one_rejected_span_is_sent_again_and_then_is_there_no_more(
     assert (await api.post(path, json={"ids": ids[:1]})).status_code == 404
     assert (await api.post(path)).json()["left"] == 0
     assert (await api.post(path)).status_code == 409
+
+
+async def test_those_that_were_refused_again_wait_behind_the_others(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbearable = as_json([make_span(2, trace=77, name="unbearable")])
+    batch = await make_ingest_batch(session, actor, (unbearable, good_request()))
+    await refuse_spans(session)
+    monkeypatch.setattr("app.services.rejected_spans.REPLAYED_AT_ONCE", 1)
+    path = f"{BATCHES}/{batch.id}/replay"
+    assert [(await api.post(path)).json()["stored"] for _ in range(2)] == [0, 1]
+
+
+async def test_span_from_the_future_is_sent_again_when_its_time_has_come(
+    web: httpx2.AsyncClient, api: httpx2.AsyncClient
+) -> None:
+    start_ns = int((datetime.now(UTC) + timedelta(days=3)).timestamp()) * 10**9
+    answer = await api.post("/v1/traces", json=as_json([make_span(1, start_ns=start_ns)]))
+    path = f"{BATCHES}/{answer.headers['X-Greenroom-Batch']}"
+    (kept,) = (await api.get(f"{path}/rejected")).json()["items"]
+    sendable_at = datetime.fromisoformat(kept["sendable_at"])
+    assert sendable_at - datetime.now(UTC) > timedelta(days=1)
+    assert (await api.post(f"{path}/replay")).status_code == 409
+    page = (await web.get(f"/ingest/{kept['batch_id']}")).text
+    assert "It can be sent again from" in page
+    assert "again</button>" not in page
 
 
 async def test_members_and_keys_of_one_agent_see_their_own_batches_only(

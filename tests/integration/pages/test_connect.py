@@ -84,6 +84,8 @@ async def test_rejected_span_is_sent_again_from_its_page(
     page = (await web.get(f"/ingest/{batch.id}")).text
     assert f'id="span-{first}"' not in page
     assert "Its time is over." not in page
+    assert "cannot be stored as it was sent" in page
+    assert "again</button>" not in page, "it would be refused for ever"
 
 
 async def test_draft_says_so_until_somebody_describes_it(

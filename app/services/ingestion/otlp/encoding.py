@@ -5,7 +5,7 @@ from typing import Any
 
 from app.models.spans import SpanStatus
 from app.services.ingestion.otlp.checks import HAS_IS_REMOTE, IS_REMOTE
-from app.services.ingestion.wire import Attributes, Origin, WireSpan
+from app.services.ingestion.wire import Attributes, Origin, WireLog, WireSpan
 
 Json = dict[str, Any]
 STATUS_CODES = {SpanStatus.UNSET: 0, SpanStatus.OK: 1, SpanStatus.ERROR: 2}
@@ -59,6 +59,18 @@ def resource_spans(origin: Origin, spans: list[Json]) -> Json:
 def requested(span: Json, origin: Origin) -> Json:
     """An ExportTraceServiceRequest with this one span."""
     return {"resourceSpans": [resource_spans(origin, [span])]}
+
+
+def log_requested(log: WireLog) -> Json:
+    """An ExportLogsServiceRequest with this one record."""
+    ids = {"traceId": log.trace_id.hex(), "spanId": log.span_id.hex()}
+    record = {
+        "timeUnixNano": str(log.event.time_ns),
+        "eventName": log.event.name,
+        "attributes": pairs(log.event.attributes),
+        **{name: value for name, value in ids.items() if value},
+    }
+    return {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
 
 
 def status_json(span: WireSpan) -> Json:

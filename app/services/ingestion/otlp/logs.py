@@ -18,9 +18,14 @@ from app.services.ingestion.dialects.genai import DETAILS
 from app.services.ingestion.dialects.genai_legacy import CHOICE, ROLES_OF_EVENTS
 from app.services.ingestion.otlp import json_request, protobuf_request
 from app.services.ingestion.otlp.json_request import entries, integer, objects, octets, text
-from app.services.ingestion.wire import Attributes, WireEvent, WireLog
+from app.services.ingestion.rejections import log_rejection_of
+from app.services.ingestion.wire import OF_THE_RUN, Attributes, Rejection, WireEvent, WireLog
 
 TELLING = frozenset({*ROLES_OF_EVENTS, CHOICE, DETAILS, EVENT})
+NO_TRACE = (
+    "This event has no trace id, so it is of no run. Write it inside a span, with the context of "
+    "the trace."
+)
 NAME, BODY = "event.name", "body"
 Ids = tuple[bytes, bytes]
 # The ids, the name of the event, its moments (ns), what it says and its body, best first.
@@ -29,28 +34,29 @@ Record = tuple[Ids, str, tuple[int, int], Attributes, Any]
 
 @dataclass(slots=True)
 class DecodedLogs:
-    """What tells of a span, and how many other records there are."""
+    """What tells of a span or a run, what would if it said of which, and how many others."""
 
     kept: list[WireLog] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
     left: int = 0
 
 
-def is_span(ids: Ids) -> bool:
-    trace_id, span_id = ids
-    return len(trace_id) == 16 and len(span_id) == 8 and any(trace_id) and any(span_id)
+def usable(given: bytes, size: int) -> bytes:
+    """Empty for what is no id, as it is where none is said."""
+    return given if len(given) == size and any(given) else OF_THE_RUN
 
 
 def log_of(record: Record) -> WireLog | None:
-    """``None`` for a record that is not kept."""
+    """``None`` for a record that is no event of a model."""
     ids, name, moments, attributes, body = record
     called = name or attributes.get(NAME)
-    if called not in TELLING or not is_span(ids):
+    if called not in TELLING:
         return None
     told = {key: value for key, value in attributes.items() if key != NAME}
     if body is not None:
         told.setdefault(BODY, body)
     time_ns = min(next((moment for moment in moments if moment > 0), 0), MAX_BIGINT)
-    return WireLog(*ids, WireEvent(called, time_ns, told))
+    return WireLog(usable(ids[0], 16), usable(ids[1], 8), WireEvent(called, time_ns, told))
 
 
 def records_in_protobuf(body: bytes) -> Iterator[Record]:
@@ -94,6 +100,8 @@ def decode_logs(body: bytes, is_json: bool) -> DecodedLogs:
         log = log_of(record)
         if log is None:
             decoded.left += 1
+        elif not log.trace_id:
+            decoded.rejected.append(log_rejection_of(log, NO_TRACE))
         else:
             decoded.kept.append(log)
     return decoded
