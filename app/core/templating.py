@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from app.core.config import PROJECT_ROOT
 from app.core.wording import plural
@@ -20,6 +23,11 @@ STATIC = PROJECT_ROOT / "static"
 # Past a month "how long ago" says less than the date.
 DATE_AFTER_S = 30 * 86_400
 SMALLEST_SHOWN = Decimal("0.0001")
+# Controls, marks and overrides of direction, separators of no width, and the invisible letters.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069"
+    "\ufeff\U000e0000-\U000e007f]"
+)
 STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
 
 
@@ -99,6 +107,16 @@ def duration(milliseconds: float | None) -> str:
     return f"{milliseconds / 60_000:,.1f} min"
 
 
+def visible(text: str) -> Markup:
+    """The text as HTML, in which characters that show nothing, or turn what follows, are named."""
+    return Markup(HIDDEN.sub(named_character, str(escape(text))))  # noqa: S704  (escaped first)
+
+
+def named_character(found: re.Match[str]) -> str:
+    name = unicodedata.name(found[0], "control character").lower()
+    return f'<span class="ctrl" title="{name}">U+{ord(found[0]):04X}</span>'
+
+
 def pretty_json(value: Any) -> str:  # any JSON value
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
@@ -124,6 +142,7 @@ class Templates:
 def register(environment: Environment) -> None:
     """Filters and globals for any environment that renders our templates."""
     environment.filters |= {
+        "visible": visible,
         "price": price,
         "iso": iso,
         "absolute": absolute,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 from app.core.templating import price
+from app.models import Span
 from app.models.executions import CostSource
 from app.models.spans import MODEL_KINDS
 from app.services.pricing.arrivals import names_in, quote_of
@@ -128,6 +129,6 @@ def notes_on(stored: Decimal | None, quote: Quote) -> list[str]:
     return notes if stored == quote.total else [*notes, CHANGED.format(stored=price(stored))]
 
 
-def count_unpriced(spans: Sequence[FullSpan]) -> int:
+def count_unpriced(spans: Sequence[Span]) -> int:
     """Model steps that used tokens and have no cost: the run's total is short of them."""
-    return sum(full.span.cost is None and has_usage(full.span) for full in spans)
+    return sum(span.cost is None and has_usage(span) for span in spans)

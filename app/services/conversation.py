@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.models.spans import SpanKind, SpanStatus
+from app.services.message_media import Media, in_one_shape, media_in
 
 Message = dict[str, Any]  # OpenAI's shape, or near it
 NS_PER_MS = 1_000_000
@@ -25,6 +26,7 @@ class ToolCall:
     duration_ms: float | None = None
     span_id: str | None = None
     answered: bool = False
+    check: Any = None  # how it stands to its schema, where somebody has looked
 
 
 @dataclass(slots=True)
@@ -41,6 +43,14 @@ class Turn:
     name: str | None = None
     calls: list[ToolCall] = field(default_factory=list)
     reasoning: str = ""
+    media: list[Media] = field(default_factory=list)
+    choice: str = ""  # which of several answers to one question
+
+    @property
+    def structured(self) -> Any:  # JSON
+        """The object or list that the text is, where it is one; else ``None``."""
+        value = parsed(self.text) if self.text[:1] in ("{", "[") else None
+        return value if isinstance(value, dict | list) else None
 
 
 def messages_of(value: Any, role: str) -> list[Message]:  # any JSON value
@@ -72,6 +82,13 @@ def part_text(part: Any) -> str:  # a content part
                 return str(part[key])
         return f"[{part.get('type', 'part')}]"
     return str(part)
+
+
+def words_of(content: Any) -> str:  # a message's content
+    """As ``text_of``, without pictures and files, which are told apart."""
+    if isinstance(content, list):
+        content = [part for part in content if not media_in([part])]
+    return text_of(content)
 
 
 def parsed(value: Any) -> Any:  # JSON text or JSON
@@ -109,6 +126,14 @@ def call_id_of(attributes: dict[str, Any]) -> object:
     return next((attributes[name] for name in CALL_IDS if name in attributes), None)
 
 
+def are_choices_of(answers: Sequence[Message], attributes: dict[str, Any]) -> bool:
+    """Whether several answers were asked for, rather than one was given in several messages."""
+    reasons = attributes.get("gen_ai.response.finish_reasons")
+    asked = attributes.get("gen_ai.request.choice.count")
+    told = len(reasons) if isinstance(reasons, list) else 0
+    return len(answers) > 1 and (told == len(answers) or (isinstance(asked, int) and asked > 1))
+
+
 class Reader:
     """Walks the spans by start time and keeps what was said, each message once."""
 
@@ -120,13 +145,31 @@ class Reader:
 
     def model_step(self, span: Any) -> None:  # a span with its body
         """Inputs may be the whole history or only what is new; both are told once."""
-        for message in self._new_among(messages_of(span.input, "user")):
+        given = in_one_shape(messages_of(span.input, "user"), "user")
+        for message in self._new_among(given):
             self._say(message, span, spoken_by_model=False)
-        for message in messages_of(span.output, "assistant"):
-            self._say(message, span, spoken_by_model=True)
+        self._answers(span)
+
+    def whole_step(self, span: Any) -> int:  # a span with its body
+        """All that one step was given, then what it gave; how many turns it was given."""
+        for message in in_one_shape(messages_of(span.input, "user"), "user"):
+            self._say(message, span, spoken_by_model=False)
+        given = len(self.turns)
+        self._answers(span)
+        return given
+
+    def _answers(self, span: Any) -> None:  # a span with its body
+        answers = in_one_shape(messages_of(span.output, "assistant"), "assistant")
+        are_choices = are_choices_of(answers, span.attributes or {})
+        for number, message in enumerate(answers, 1):
+            turn = self._say(message, span, spoken_by_model=True)
+            if turn is not None and are_choices:
+                turn.choice = f"choice {number} of {len(answers)}"
 
     def _new_among(self, given: Sequence[Message]) -> list[Message]:
         """What was not heard, where all that was heard comes back, in any order; else all."""
+        if len(given) < len(self._heard):
+            return list(given)
         heard = Counter(self._heard)
         new = []
         for message in given:
@@ -137,19 +180,20 @@ class Reader:
                 new.append(message)
         return list(given) if any(heard.values()) else new
 
-    def _say(self, message: Message, span: Any, *, spoken_by_model: bool) -> None:
+    def _say(self, message: Message, span: Any, *, spoken_by_model: bool) -> Turn | None:
         self._heard.append(fingerprint(message))
         if message.get("role") in ("tool", "function"):
             self._answer(message)
-            return
+            return None
         turn = Turn(
             role=str(message.get("role", "user")),
-            text=text_of(message.get("content")),
+            text=words_of(message.get("content")),
             span_id=span.span_id.hex(),
             name=message.get("name"),
             offset_ms=(span.start_ns - self.start_ns) / NS_PER_MS,
             calls=calls_in(message),
             reasoning=text_of(message.get("reasoning_content")),
+            media=media_in(message.get("content")),
         )
         if spoken_by_model:
             turn.model_name, turn.cost = span.model_name, span.cost
@@ -157,6 +201,7 @@ class Reader:
             turn.tokens = sum(known) if known else None
         self._open.extend(turn.calls)
         self.turns.append(turn)
+        return turn
 
     def _answer(self, message: Message) -> None:
         call = self._find(message.get("tool_call_id"), message.get("name"), stepped=True)
@@ -217,7 +262,28 @@ def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, b
     return reader.turns
 
 
+def step_of(span: Any) -> tuple[list[Turn], list[Turn]]:  # a span with its body
+    """What one step was told, the whole history if it was, and what it answered."""
+    reader = Reader(span.start_ns)
+    given = reader.whole_step(span)
+    return reader.turns[:given], reader.turns[given:]
+
+
+def turns_of(value: Any, role: str) -> list[Turn]:  # any JSON value
+    """A run's own input or output as turns; no step tells of them."""
+    return [
+        Turn(
+            role=str(message.get("role", role)),
+            text=words_of(message.get("content")),
+            calls=calls_in(message),
+            reasoning=text_of(message.get("reasoning_content")),
+            media=media_in(message.get("content")),
+        )
+        for message in in_one_shape(messages_of(value, role), role)
+    ]
+
+
 def told(value: Any, role: str, turns: Iterable[Turn]) -> bool:  # any JSON value
     """Whether the turns already say all that a run's own input or output says."""
     said = {turn.text for turn in turns} | {""}
-    return all(text_of(message.get("content")) in said for message in messages_of(value, role))
+    return all(words_of(message.get("content")) in said for message in messages_of(value, role))

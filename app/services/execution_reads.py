@@ -149,6 +149,12 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         """Model names to filter by: a walk along the index, not over the table."""
         return list(await self.session.scalars(MODELS_SEEN, {"limit": limit}))
 
+    async def offered_tools(self, execution: Execution) -> list[dict[str, Any]]:
+        """The tools of the revision that ran, as its snapshot has them."""
+        tools = select(AgentRevision.snapshot["tools"])
+        of_run = AgentRevision.id == execution.agent_revision_id
+        return await self.session.scalar(tools.where(of_run)) or []
+
     async def reporter(self, execution: Execution) -> str | None:
         """Who or what sent the run: the key's name, else the person's."""
         if execution.reported_by_key_id is not None:

@@ -1,12 +1,13 @@
 """Steps of runs: stored by upsert, read with their bodies."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import Text, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +23,7 @@ from app.services.stale_hours import mark_stale
 
 KEY = ("trace_id", "span_id", "started_at")
 BODY_FIELDS = ("input", "output", "attributes", "events")
+SAME_STEP = and_(*(getattr(SpanBody, name) == getattr(Span, name) for name in KEY))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]  # column values
 
@@ -134,16 +136,44 @@ class SpanService:
         )
         return list(await self.session.scalars(statement))
 
+    async def bare(self, execution: Execution, limit: int = MAX_SPANS) -> list[FullSpan]:
+        """As ``with_bodies``, without them."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        return [FullSpan(span, None) for span in await self.of(execution, limit)]
+
     async def with_bodies(self, execution: Execution, limit: int = MAX_SPANS) -> list[FullSpan]:
         """Spans with what they were given and gave, by start time: one query."""
         self.actor.require(Permission.EXECUTIONS_READ)
-        same = and_(*(getattr(SpanBody, name) == getattr(Span, name) for name in KEY))
         statement = (
             select(Span, SpanBody)
-            .outerjoin(SpanBody, same)
+            .outerjoin(SpanBody, SAME_STEP)
             .where(Span.execution_id == execution.id)
             .order_by(Span.start_ns, Span.span_id)
             .limit(limit)
         )
         rows = (await self.session.execute(statement)).all()
         return [FullSpan(span, body) for span, body in rows]
+
+    async def with_body(self, execution: Execution, span: Span) -> FullSpan:
+        """One step of the run, as it was read, with what it was given and gave."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        key = (execution.stored_trace_id, span.span_id, span.started_at)
+        return FullSpan(span, await self.session.get(SpanBody, key))
+
+    async def holding(self, execution: Execution, words: str) -> set[bytes]:
+        """Ids of the steps that hold these words, in any case, in a name, text or attribute."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        # As they stand in JSON, where a quote and a line's end are written otherwise.
+        within = json.dumps(words, ensure_ascii=False)[1:-1]
+        named = [Span.name, Span.model_name, Span.tool_name, func.encode(Span.span_id, "hex")]
+        told = [getattr(SpanBody, name).cast(Text) for name in BODY_FIELDS]
+        holds = [column.icontains(words, autoescape=True) for column in named] + [
+            column.icontains(within, autoescape=True) for column in told
+        ]
+        statement = (
+            select(Span.span_id)
+            .outerjoin(SpanBody, SAME_STEP)
+            .where(Span.execution_id == execution.id, or_(*holds))
+            .limit(MAX_SPANS)
+        )
+        return set(await self.session.scalars(statement))

@@ -143,28 +143,6 @@
     row.scrollIntoView({ block: "nearest" });
   }
 
-  function filterRows(input) {
-    const query = input.value.trim().toLowerCase();
-    const rows = $$("tbody tr", $(input.dataset.findIn) ?? document.createElement("table"));
-    rows.forEach((row) => (row.hidden = !row.textContent.toLowerCase().includes(query)));
-    return rows;
-  }
-
-  function findIn(input) {
-    const rows = filterRows(input);
-    announce(`${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`);
-  }
-
-  function nextError() {
-    const rows = $$("tr[data-span-row].has-error").filter((row) => !row.hidden);
-    if (!rows.length) return announce("No errors in this trace");
-    const focused = document.activeElement.closest?.("tr") ?? $("tr[data-span-row].sel");
-    const after = (row) => focused && focused.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING;
-    const row = rows.find(after) ?? rows[0];
-    (rowLink(row) ?? row).focus();
-    row.scrollIntoView({ block: "center" });
-  }
-
   // The scope is the table (or the form) around the checkbox; ticked rows get the class `sel`.
   function selectionChanged(box) {
     const scope = box.closest("table") ?? box.form;
@@ -195,7 +173,7 @@
 
   function focusKey(key) {
     // A page's own search comes before the one in the top bar.
-    const field = $(`main [data-key="${key}"]`) ?? $(`[data-key="${key}"]`);
+    const field = $(`main [data-key~="${key}"]`) ?? $(`[data-key~="${key}"]`);
     field?.focus();
     field?.select?.();
     return Boolean(field);
@@ -241,7 +219,6 @@
     ["[data-theme-toggle]", changeTheme],
     ["[data-copy], [data-copy-from]", copy],
     ["[data-toast-close]", (button) => button.closest("[data-toast]").remove()],
-    ["[data-next-error]", nextError],
     ["[data-dialog-open]", (button) => $(button.dataset.dialogOpen)?.showModal()],
     ["[data-dialog-close]", (button) => button.closest("dialog").close()],
   ];
@@ -254,10 +231,7 @@
     }
   });
 
-  document.addEventListener("input", (event) => {
-    markDirty(event);
-    if (event.target.matches("[data-find-in]")) findIn(event.target);
-  });
+  document.addEventListener("input", markDirty);
 
   document.addEventListener("change", (event) => {
     markDirty(event);
@@ -307,7 +281,6 @@
   });
 
   document.addEventListener("htmx:after:swap", (event) => {
-    $$("[data-find-in]").forEach(filterRows);
     if (event.detail.ctx?.target?.id === "dialog-body") $("#dialog")?.showModal();
   });
 

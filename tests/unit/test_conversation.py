@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.models.spans import SpanKind, SpanStatus
-from app.services.conversation import Turn, conversation_of
+from app.services.conversation import Turn, conversation_of, step_of
 
 USER = {"role": "user", "content": "Where is my bag?"}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -184,7 +184,8 @@ def test_plain_text_and_parts_are_read() -> None:
     turns = conversation_of(
         [model({"role": "user", "content": parts}, out="Nice."), Step(SpanKind.LLM, "Raw.", None)]
     )
-    assert [turn.text for turn in turns] == ["Look:\n[image_url]\nend", "Nice.", "Raw."]
+    assert [turn.text for turn in turns] == ["Look:\nend", "Nice.", "Raw."]
+    assert [media.label for media in turns[0].media] == ["Image"]
 
 
 def test_malformed_messages_never_break_the_page() -> None:
@@ -200,3 +201,41 @@ def test_malformed_messages_never_break_the_page() -> None:
 def test_answer_carries_what_it_took() -> None:
     turn = conversation_of([model(USER, out=ANSWER, input_tokens=3, output_tokens=0)])[1]
     assert (turn.model_name, turn.tokens, turn.cost) == ("gpt-4o", 3, None)
+
+
+def test_parts_of_any_provider_are_read_and_thoughts_and_calls_among_them() -> None:
+    thinking = {"type": "thinking", "thinking": "A bag."}
+    use = {"type": "tool_use", "id": "t1", "name": "find", "input": {"id": 1}}
+    found = {"type": "tool_result", "tool_use_id": "t1", "content": "Rome"}
+    asked = {"role": "assistant", "content": [thinking, {"type": "text", "text": "Wait."}, use]}
+    turns = conversation_of(
+        [model(USER, asked, {"role": "user", "content": [found]}, out=ANSWER)],
+    )
+    assert [(turn.text, turn.reasoning) for turn in turns][1] == ("Wait.", "A bag.")
+    (call,) = turns[1].calls
+    assert (call.arguments, call.result) == ({"id": 1}, "Rome")
+
+
+def test_pictures_are_drawn_from_the_message_itself_and_never_from_elsewhere() -> None:
+    urls = ["data:image/png;base64,iVBORw0KGgo=", "https://example.com/a.png"]
+    urls += ["data:image/svg+xml;base64,PHN2Zz4=", "data:image/png;base64,'\"><script>"]
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    (turn,) = conversation_of([model({"role": "user", "content": parts}, out=None)])
+    assert [media.source is not None for media in turn.media] == [True, False, False, False]
+    assert turn.media[1].label == "Image: https://example.com/a.png"
+
+
+def test_several_choices_are_numbered() -> None:
+    answers = [{"role": "assistant", "content": text} for text in ("A", "B")]
+    reasons = {"gen_ai.response.finish_reasons": ["stop", "stop"]}
+    step = model(USER, out=answers, attributes=reasons)
+    assert [turn.choice for turn in conversation_of([step])] == [
+        "",
+        "choice 1 of 2",
+        "choice 2 of 2",
+    ]
+
+
+def test_one_step_tells_all_it_was_given_again() -> None:
+    given, said = step_of(model(USER, ANSWER, USER, out=ANSWER))
+    assert ([turn.role for turn in given], len(said)) == (["user", "assistant", "user"], 1)

@@ -1,0 +1,113 @@
+"""Reading a run: the step that is linked to, what is found in it, and how calls were made."""
+
+import html
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.models import Execution
+from tests.factories.agents import make_agent
+from tests.factories.executions import FAILED_TOOL_STEP, MODEL_STEP, ROOT, make_execution
+from tests.factories.tools import make_tool
+
+TOOL_STEP = "00000000000000c1"
+
+
+@pytest.fixture
+async def run(session: AsyncSession, actor: Actor) -> Execution:
+    schema = {
+        "type": "object",
+        "properties": {"bags": {"type": "integer"}, "cabin": {"enum": ["economy", "first"]}},
+        "required": ["bags", "city"],
+    }
+    tool = await make_tool(session, actor, name="find_bag", parameters=schema)
+    agent = await make_agent(session, actor, tool_ids=[tool.id])
+    call = FAILED_TOOL_STEP | {
+        "input": {"bags": "3", "cabin": "second", "city": "Rome"},
+        "attributes": {"airline.desk": "Counter “12”\nleft"},
+        "events": [{"name": "retry", "attributes": {"after": "1 s"}}],
+    }
+    return await make_execution(session, actor, agent, spans=[ROOT, MODEL_STEP, call])
+
+
+async def page_of(web: httpx2.AsyncClient, run: Execution, query: str, **more: str) -> str:
+    answer = await web.get(f"/executions/{run.id}{query}", headers=more)
+    assert answer.status_code == 200
+    return html.unescape(answer.text)
+
+
+def rows_in(page: str) -> list[str]:
+    return re.findall(r'id="span-([0-9a-f]{16})"', page)
+
+
+async def test_call_is_told_with_each_field_that_breaks_the_schema_of_its_revision(
+    web: httpx2.AsyncClient, run: Execution
+) -> None:
+    step = await page_of(web, run, f"?span={TOOL_STEP}")
+    assert '<b>bags</b> must be an integer, got the string "3".' in step
+    assert 'must be one of "economy", "first", got the string "second".' in step
+    assert "Schema of find_bag in r1" in step
+    # The model asked with no arguments at all.
+    conversation = await page_of(web, run, "")
+    assert "<b>city</b> is missing." in conversation
+    assert "breaks its schema" in conversation
+
+
+@pytest.mark.parametrize(
+    ("view", "told"),
+    [
+        ("step", "retry"),
+        ("attributes", "airline.desk"),
+        ("raw", '"tool_name": "find_bag"'),
+        ("conversation", "of-step"),
+        ("nonsense", "Arguments"),
+    ],
+)
+async def test_step_is_linked_to_in_each_of_its_views(
+    web: httpx2.AsyncClient, run: Execution, view: str, told: str
+) -> None:
+    page = await page_of(web, run, f"?span={TOOL_STEP}&view={view}")
+    assert told in page[page.index('id="side"') :]
+
+
+@pytest.mark.parametrize("words", ["gpt-4O", "counter “12”\nleft", "bag not found", "retry", TOOL_STEP])
+async def test_words_are_found_in_names_bodies_and_attributes(
+    web: httpx2.AsyncClient, run: Execution, words: str
+) -> None:
+    answer = await web.get(f"/executions/{run.id}", params={"find": words})
+    assert "1 step holds" in answer.text
+    assert rows_in(answer.text)[0] == ROOT["span_id"], "the steps above lead to it"
+    assert len(rows_in(answer.text)) == 2
+
+
+async def test_errors_alone_are_shown_and_what_is_not_found_is_said(
+    web: httpx2.AsyncClient, run: Execution
+) -> None:
+    page = await page_of(web, run, "?only=errors")
+    assert rows_in(page) == [ROOT["span_id"], TOOL_STEP]
+    assert "1 step with an error" in page
+    assert "No step holds that" in await page_of(web, run, "?find=100%25_zebra")
+
+
+async def test_part_of_the_page_is_fetched_alone(web: httpx2.AsyncClient, run: Execution) -> None:
+    htmx = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    side = await page_of(web, run, f"?span={TOOL_STEP}", **htmx, **{"HX-Target": "div#side"})
+    assert side.lstrip().startswith('<div id="side"')
+    trace = await page_of(web, run, "?find=chat", **htmx, **{"HX-Target": "section#trace-panel"})
+    assert trace.lstrip().startswith("<section")
+    assert 'id="side"' not in trace
+
+
+async def test_what_turns_or_hides_letters_is_named(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    said: Any = {"role": "user", "content": "Send \u202e001\u202c euro\u200b"}
+    agent = await make_agent(session, actor)
+    run = await make_execution(session, actor, agent, spans=[MODEL_STEP | {"input": [said]}])
+    page = await page_of(web, run, "")
+    assert 'title="right-to-left override">U+202E</span>001' in page
+    assert "\u202e" not in page[page.index('id="side"') :]
