@@ -188,7 +188,10 @@
   // An open run is fetched as it is looked at now.
   document.addEventListener("htmx:config:request", (event) => {
     const { ctx } = event.detail;
-    if (ctx.sourceElement?.id === "run") ctx.request.action = location.pathname + location.search;
+    if (ctx.sourceElement?.id !== "run") return;
+    const url = new URL(location.href);
+    url.searchParams.set("find", $("#trace-find")?.value ?? "");
+    ctx.request.action = url.pathname + url.search;
   });
 
   document.addEventListener("htmx:after:swap", () => {

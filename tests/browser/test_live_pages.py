@@ -66,7 +66,9 @@ def test_run_that_is_open_grows_on_its_page_until_it_ends(page: Page, site: Site
     with site.api() as api:
         step = {"name": "look it up", "kind": "tool", "tool_name": "find_bag"}
         api.patch(f"/executions/{run_id}", json={"spans": [step]})
-        expect(page.locator("#trace tbody tr:visible")).to_have_text(re.compile("look it up"))
+        found = page.locator("#trace tbody tr:visible")
+        expect(found).to_have_count(1)
+        expect(found).to_have_text(re.compile("look it up"))
         expect(result, "what was unfolded stays so").to_have_attribute("open", "")
         api.patch(f"/executions/{run_id}", json={"status": "succeeded", "output": "Found."})
     expect(page.locator("#run .st").first).to_contain_text("Succeeded")
