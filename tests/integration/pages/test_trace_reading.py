@@ -74,7 +74,9 @@ async def test_step_is_linked_to_in_each_of_its_views(
     assert told in page[page.index('id="side"') :]
 
 
-@pytest.mark.parametrize("words", ["gpt-4O", "counter “12”\nleft", "bag not found", "retry", TOOL_STEP])
+@pytest.mark.parametrize(
+    "words", ["gpt-4O", "counter “12”\nleft", "bag not found", "retry", TOOL_STEP]
+)
 async def test_words_are_found_in_names_bodies_and_attributes(
     web: httpx2.AsyncClient, run: Execution, words: str
 ) -> None:
