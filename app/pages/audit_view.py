@@ -30,6 +30,8 @@ VERBS: Mapping[str, str] = {
     "cancel": "cancelled",
     "retry": "tried again",
     "feedback": "gave feedback on",
+    "feedback_change": "changed feedback on",
+    "feedback_remove": "took back feedback on",
     "ingest": "sent spans in",
     "replay": "sent again what was rejected of",
     "set_headers": "set the headers of",

@@ -89,7 +89,7 @@ def difference(old: Any, new: Any, write: Any) -> tuple[str, str]:  # numbers, a
     if old is None or new is None:
         return "", ""
     if old == new:
-        return "no difference", ""
+        return "same", ""
     share = f" ({(new - old) / old:+.0%})" if old else ""
     sign = "+" if new > old else "−"
     return f"{sign}{write(abs(new - old))}{share}", "worse" if new > old else "better"

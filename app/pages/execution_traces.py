@@ -14,15 +14,15 @@ from app.models.spans import SpanStatus
 from app.pages import listing
 from app.pages.cost_view import cost_view, count_unpriced
 from app.pages.deps import ExecutionServiceDep, requires
+from app.pages.execution_feedback import feedback_context
 from app.pages.render import render, wants_fragment
 from app.pages.step_view import step_view
 from app.pages.trace_view import Trace, trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS
 from app.services.call_checks import check_calls, offered_in
-from app.services.conversation import conversation_of, told, turns_of
+from app.services.conversation import conversation_of, untold
 from app.services.executions import ExecutionService
-from app.services.feedback import FeedbackService
 from app.services.pricing import current_book
 from app.services.spans import FullSpan, SpanService
 
@@ -147,22 +147,11 @@ async def side_context(
     check_calls(turns[: asked.turns], offered)
     ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
     left = [
-        (label, turns_of(value, role))
+        (label, rest)
         for label, value, role in ends
-        if value is not None and not told(value, role, turns)
+        if value is not None and (rest := untold(value, role, turns))
     ]
     return context | {"turns": turns, "ends": left}
-
-
-async def feedback_context(runs: ExecutionService, execution: Execution) -> dict[str, Any]:
-    """What was said of the run and by whom, and whether one may say more."""
-    feedback = FeedbackService(runs.session, runs.actor)
-    given = await feedback.of(execution)
-    return {
-        "feedback": given,
-        "givers": await feedback.givers(given),
-        "may_write": runs.actor.may(Permission.EXECUTIONS_WRITE),
-    }
 
 
 async def about(runs: ExecutionService, execution: Execution) -> dict[str, Any]:

@@ -7,18 +7,15 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
-from app.models import Execution
 from app.models.executions import ExecutionSource, ExecutionStatus
-from app.pages import forms, listing
+from app.pages import listing
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import ExecutionFilters, ExecutionQuery
-from app.schemas.feedback import FeedbackCreate
 from app.services.agents import AgentService
 from app.services.execution_reads import LIST_LIMIT
 from app.services.executions import ExecutionService
-from app.services.feedback import FeedbackService
 
 router = APIRouter(prefix="/executions")
 ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -127,34 +124,6 @@ async def count_new(
         "href": listing.href("/executions", params),
     }
     return render(request, "pages/executions/_new.html", context)
-
-
-@router.get("/{execution_id}/feedback", dependencies=WRITE)
-async def ask_for_feedback(
-    request: Request, execution_id: ExecutionId, runs: ExecutionServiceDep
-) -> Response:
-    form = forms.Form({"name": "rating"})
-    return feedback_page(request, await runs.get(execution_id), form)
-
-
-@router.post("/{execution_id}/feedback", dependencies=WRITE)
-async def give_feedback(
-    request: Request, execution_id: ExecutionId, runs: ExecutionServiceDep
-) -> Response:
-    execution = await runs.get(execution_id)
-    typed = {k: v or None for k, v in forms.typed(await request.form()).items()}
-    data, form = forms.parse(FeedbackCreate, typed)
-    if data is None:
-        return feedback_page(request, execution, form, 422)
-    await FeedbackService(runs.session, runs.actor).give(execution, data)
-    return redirect(request, f"/executions/{execution_id}", "saved")
-
-
-def feedback_page(
-    request: Request, execution: Execution, form: forms.Form, status: int = 200
-) -> Response:
-    context = {"run": execution, "form": form}
-    return render(request, "pages/executions/feedback.html", context, status)
 
 
 @router.post("/{execution_id}/delete", dependencies=DELETE)

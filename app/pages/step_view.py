@@ -9,9 +9,17 @@ from app.models.spans import SpanKind
 from app.schemas.spans import SpanRead
 from app.services.call_checks import CallCheck, Offered, check_of
 from app.services.conversation import ToolCall, Turn, messages_of, parsed, step_of
+from app.services.message_media import in_one_shape
 from app.services.spans import FullSpan
 
 NS_PER_MS = 1_000_000
+SETTINGS = ("temperature", "top_p", "max_tokens", "seed")
+REPLAY = """\
+curl "${{OPENAI_BASE_URL:-https://api.openai.com/v1}}/chat/completions" \\
+  -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" \\
+  --data-binary @- <<'JSON'
+{body}
+JSON"""
 LAST_MESSAGES = 12
 MAX_EVENTS, MAX_ATTRIBUTES = 100, 500
 
@@ -39,6 +47,7 @@ class StepView:
     call: ToolCall | None = None
     check: CallCheck | None = None
     values: list[tuple[str, str]] = field(default_factory=list)
+    replay: str = ""  # a shell command that asks the model again
 
 
 def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
@@ -55,9 +64,29 @@ def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
     if full.kind is SpanKind.LLM or are_messages(full):
         given, said = step_of(full)
         earlier, late = given[:-LAST_MESSAGES], given[-LAST_MESSAGES:]
-        return replace(view, earlier=earlier, given=late, said=said)
+        replay = replay_of(full, offered) if full.kind is SpanKind.LLM and given else ""
+        return replace(view, earlier=earlier, given=late, said=said, replay=replay)
     both = (("Input", full.input), ("Output", full.output))
     return replace(view, values=[(n, as_text(v)) for n, v in both if v is not None])
+
+
+def replay_of(full: FullSpan, offered: dict[str, Offered]) -> str:
+    """The call as a command for anything that speaks OpenAI's chat API; keys stay in the shell."""
+    body: dict[str, Any] = {
+        "model": full.model_name or "MODEL",
+        "messages": in_one_shape(messages_of(full.input, "user"), "user"),
+    }
+    attributes = full.attributes or {}
+    for name in SETTINGS:
+        if isinstance(attributes.get(f"gen_ai.request.{name}"), int | float):
+            body[name] = attributes[f"gen_ai.request.{name}"]
+    if offered:
+        body["tools"] = [
+            {"type": "function", "function": {"name": tool.name, "parameters": tool.schema}}
+            for tool in offered.values()
+        ]
+    # A quoted word ends the text, so that the shell reads nothing in it; JSON has no such line.
+    return REPLAY.format(body=pretty_json(body))
 
 
 def are_messages(full: FullSpan) -> bool:

@@ -38,6 +38,7 @@ class Problem:
 class Offered:
     """A tool as the revision that ran offered it."""
 
+    name: str
     tool_id: int | None
     schema: dict[str, Json]
 
@@ -54,7 +55,9 @@ class CallCheck:
 def offered_in(tools: Iterable[dict[str, Json]]) -> dict[str, Offered]:
     """The tools of a revision's snapshot by name, in lower case."""
     return {
-        str(tool["name"]).strip().lower(): Offered(tool.get("id"), tool.get("parameters") or {})
+        str(tool["name"]).strip().lower(): Offered(
+            str(tool["name"]), tool.get("id"), tool.get("parameters") or {}
+        )
         for tool in tools
     }
 

@@ -283,6 +283,20 @@ def turns_of(value: Any, role: str) -> list[Turn]:  # any JSON value
     ]
 
 
+def untold(value: Any, role: str, turns: Iterable[Turn]) -> list[Turn]:  # any JSON value
+    """What a run's own input or output says that the turns do not."""
+    heard = list(turns)
+    said = {turn.text for turn in heard}
+    called = {call.name for turn in heard for call in turn.calls}
+    left = []
+    for turn in turns_of(value, role):
+        calls = [call for call in turn.calls if call.name not in called]
+        is_known = turn.text in said | {""} or (turn.role == "tool" and bool(called))
+        if not is_known or calls or turn.media:
+            left.append(turn)
+    return left
+
+
 def told(value: Any, role: str, turns: Iterable[Turn]) -> bool:  # any JSON value
     """Whether the turns already say all that a run's own input or output says."""
     said = {turn.text for turn in turns} | {""}

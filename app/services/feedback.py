@@ -1,4 +1,4 @@
-"""Scores and notes on runs: only ever added, never changed."""
+"""Scores and notes on runs; who gave one may change it or take it back."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
 from app.core.permissions import Permission
-from app.exceptions import Invalid
+from app.exceptions import Forbidden, Invalid, NotFound
 from app.models import Execution, Feedback, Span, User
 from app.models.feedback import FeedbackSource
 from app.schemas.feedback import FeedbackCreate
@@ -44,6 +44,11 @@ def row_of(execution_id: int, span_id: bytes, said: Evaluation) -> dict[str, Any
     }
 
 
+def told(value: Decimal | str | None) -> str | None:
+    """As JSON has it."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
 class FeedbackService:
     """Whoever may report runs may say how they went."""
 
@@ -63,6 +68,47 @@ class FeedbackService:
         audit = AuditEventService(self.session, self.actor)
         audit.record("feedback", "executions", execution, changes)
         return row
+
+    async def own(self, execution: Execution, feedback_id: int) -> Feedback:
+        """One that this person gave on the run. Raise ``NotFound``, or ``Forbidden`` for others'"""
+        self.actor.require(Permission.EXECUTIONS_WRITE)
+        row = await self.session.get(Feedback, feedback_id)
+        if row is None or row.execution_id != execution.id:
+            raise NotFound("This run has no such feedback.")
+        if not self.is_own(row):
+            raise Forbidden("Only who gave feedback may change it.")
+        return row
+
+    def is_own(self, row: Feedback) -> bool:
+        """Whether this person gave it by hand; what came with spans is the sender's."""
+        by_hand = row.source is not FeedbackSource.OTLP
+        return by_hand and row.created_by is not None and row.created_by == self.actor.user_id
+
+    async def change(self, execution: Execution, feedback_id: int, data: FeedbackCreate) -> None:
+        """Raise as ``own``. What it is about stays."""
+        row = await self.own(execution, feedback_id)
+        said = {name: getattr(data, name) for name in ("name", "value", "label", "comment")}
+        changes = {
+            name: [told(getattr(row, name)), told(value)]
+            for name, value in said.items()
+            if getattr(row, name) != value
+        }
+        for name, value in said.items():
+            setattr(row, name, value)
+        if changes:
+            audit = AuditEventService(self.session, self.actor)
+            audit.record("feedback_change", "executions", execution, changes)
+
+    async def remove(self, execution: Execution, feedback_id: int) -> None:
+        """Raise as ``own``."""
+        row = await self.own(execution, feedback_id)
+        fields = ("name", "value", "label", "comment")
+        known = {name: value for name in fields if (value := getattr(row, name)) is not None}
+        changes = {name: [told(value), None] for name, value in known.items()}
+        await self.session.delete(row)
+        await self.session.flush()  # what is listed next is without it
+        audit = AuditEventService(self.session, self.actor)
+        audit.record("feedback_remove", "executions", execution, changes)
 
     async def add(self, execution: Execution, given: Sequence[FeedbackCreate]) -> list[Feedback]:
         """Part of another change, which is on record itself."""

@@ -89,7 +89,12 @@
     focusRow(row);
     const given = $("#trace-find ~ input[name=span]");
     if (given) Object.assign(given, { value: row.id.slice(5), disabled: false });
-    return load(withView(link(row).href), "#side");
+    return load(withView(link(row).href), "#side").then(showBelow);
+  }
+
+  // On a narrow screen the step stands below the trace, out of sight.
+  function showBelow() {
+    if (matchMedia("(max-width: 760px)").matches) $("#step")?.scrollIntoView();
   }
 
   // The view that was chosen stays from step to step; the conversation is of the run.

@@ -337,6 +337,12 @@ PAGE_CASES: dict[str, Case] = {
     "POST /agents/{agent_id}/playground": try_out,
     "POST /agents/{agent_id}/playground/runs/{execution_id}": answer_on_playground,
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
+    "POST /executions/{execution_id}/feedback/{feedback_id}": at(
+        "/executions/{}", "feedback", data={"name": "rating", "value": "0"}
+    ),
+    "POST /executions/{execution_id}/feedback/{feedback_id}/delete": at(
+        "/executions/{}/delete", "feedback"
+    ),
     "POST /executions/{execution_id}/feedback": at(
         "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}
     ),

@@ -1,5 +1,6 @@
 """Rows for requests to write to, made through the services."""
 
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -9,8 +10,11 @@ from app.core.config import Settings
 from app.core.providers import ModelProvider
 from app.models import Execution, JobStatus, StaffSession, User
 from app.schemas.agents import AgentUpdate
+from app.schemas.feedback import FeedbackCreate
 from app.schemas.runs import RunCreate
 from app.services.agents import AgentService
+from app.services.executions import ExecutionService
+from app.services.feedback import FeedbackService
 from app.services.model_prices import ModelPriceService
 from app.services.running.asking import Asked, RunService
 from app.services.running.records import RunRecorder
@@ -57,6 +61,13 @@ class World:
     async def run(self) -> int:
         agent = await make_agent(self.session, self.actor)
         return (await make_execution(self.session, self.actor, agent)).id
+
+    async def feedback(self) -> str:
+        """The id of its run, and its own."""
+        run = await ExecutionService(self.session, self.actor).get(await self.run())
+        data = FeedbackCreate(name="rating", value=Decimal(1))
+        given = await FeedbackService(self.session, self.actor).give(run, data)
+        return f"{run.id}/feedback/{given.id}"
 
     async def key(self) -> int:
         return (await make_api_key(self.session, self.user))[0].id

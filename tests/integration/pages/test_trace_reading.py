@@ -2,17 +2,24 @@
 
 import html
 import re
+from decimal import Decimal
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.models import Execution
+from app.core.permissions import Role
+from app.models import Execution, Feedback, User
+from app.schemas.feedback import FeedbackCreate
+from app.services.feedback import FeedbackService
+from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.executions import FAILED_TOOL_STEP, MODEL_STEP, ROOT, make_execution
 from tests.factories.tools import make_tool
+from tests.factories.users import make_user
 
 TOOL_STEP = "00000000000000c1"
 
@@ -113,3 +120,42 @@ async def test_what_turns_or_hides_letters_is_named(
     page = await page_of(web, run, "")
     assert 'title="right-to-left override">U+202E</span>001' in page
     assert "\u202e" not in page[page.index('id="side"') :]
+
+
+async def test_model_call_is_there_as_a_command_without_a_key(
+    web: httpx2.AsyncClient, run: Execution
+) -> None:
+    page = await page_of(web, run, f"?span={MODEL_STEP['span_id']}&view=raw")
+    assert '-H "Authorization: Bearer $OPENAI_API_KEY"' in page
+    assert '"content": "Where is my bag?"' in page
+    assert '"name": "find_bag"' in page
+
+
+async def test_feedback_is_given_changed_and_taken_back_beside_the_trace(
+    web: httpx2.AsyncClient, run: Execution, staff: User, session: AsyncSession
+) -> None:
+    htmx = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    url, said = f"/executions/{run.id}/feedback", {"name": "rating", "value": "1"}
+    given = await web.post(url, data=said | {"comment": "Kind & quick."}, headers=htmx)
+    assert given.text.lstrip().startswith("<section")
+    assert all(told in given.text for told in ("good", "Kind &amp; quick.", staff.full_name))
+    (row,) = await session.scalars(select(Feedback))
+    changed = await web.post(f"{url}/{row.id}", data=said | {"value": "0"}, headers=htmx)
+    assert "bad" in changed.text
+    assert "Kind" not in changed.text
+    gone = await web.post(f"{url}/{row.id}/delete", headers=htmx)
+    assert "feedback-list" not in gone.text
+
+
+async def test_feedback_of_others_stays_as_they_gave_it(
+    web: httpx2.AsyncClient, run: Execution, session: AsyncSession
+) -> None:
+    other = actor_for(await make_user(session, Role.STAFF))
+    data = FeedbackCreate(name="rating", value=Decimal(1))
+    row = await FeedbackService(session, other).give(run, data)
+    for path in ("", "/delete"):
+        answer = await web.post(
+            f"/executions/{run.id}/feedback/{row.id}{path}", data={"name": "a", "value": "0"}
+        )
+        assert answer.status_code == 403
+    assert f"{row.id}/delete" not in await page_of(web, run, "")
