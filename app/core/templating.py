@@ -58,6 +58,11 @@ def short_moment(moment: datetime) -> str:
     return f"{local(moment):%d %b, %H:%M}".lstrip("0")
 
 
+def clock(moment: datetime) -> str:
+    """Of today or yesterday, where that is plain."""
+    return f"{local(moment):%H:%M}"
+
+
 def day(moment: datetime) -> str:
     return f"{local(moment):%Y-%m-%d}"
 
@@ -148,6 +153,7 @@ def register(environment: Environment) -> None:
         "absolute": absolute,
         "short_moment": short_moment,
         "day": day,
+        "clock": clock,
         "ago": ago,
         "number": number,
         "money": money,

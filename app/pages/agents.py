@@ -12,6 +12,7 @@ from app.pages import forms, listing
 from app.pages.conflicts import conflict_context, merged_values
 from app.pages.deps import AgentServiceDep, requires
 from app.pages.estimates import estimates_note
+from app.pages.figures_view import week_of
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
@@ -20,6 +21,7 @@ from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.services.agents import AgentService
 from app.services.config_pulls import ConfigPullService
 from app.services.executions import ExecutionService
+from app.services.recent_runs import last_day_of
 from app.services.statistics import StatisticsService
 from app.services.tool_calls import ToolCallService
 
@@ -30,7 +32,7 @@ DaysQuery = Annotated[Days, Query()]
 READ = [requires(Permission.AGENTS_READ)]
 WRITE = [requires(Permission.AGENTS_WRITE)]
 DELETE = [requires(Permission.AGENTS_DELETE)]
-PAGE_SIZE, RECENT_DAYS, SHOWN_RUNS = 50, 1, 8
+PAGE_SIZE, SHOWN_RUNS = 50, 8
 SORTS = [("name", "Name"), ("-updated_at", "Last changed"), ("-created_at", "Newest")]
 EMPTY = {
     "name": "",
@@ -54,11 +56,10 @@ async def list_agents(
 ) -> Response:
     query = listing.query_of(request, AgentQuery)
     rows = await agents.list_slice(query, cursor, PAGE_SIZE)
-    statistics = StatisticsService(agents.session, agents.actor)
     context = {
         "query": query,
         "agents": rows.items,
-        "recent": await statistics.recent_by_agent([a.id for a in rows.items], RECENT_DAYS),
+        "recent": await last_day_of(agents.session, agents.actor, [a.id for a in rows.items]),
         "links": listing.pager_links(request, rows),
         "models": await agents.models_in_use(),
         "sorts": SORTS,
@@ -142,6 +143,7 @@ async def overview_context(agents: AgentService, agent: Agent) -> dict[str, Any]
         "figures": await statistics.figures(extent, agent.id) if extent else None,
         "estimates_note": await estimates_note(statistics, extent, agent.id) if extent else None,
         "recent": recent.items,
+        "plots": await week_of(statistics, agent.id) if extent else [],
         **rights(agents),
     }
 

@@ -1,7 +1,8 @@
 """What pages say of percentiles that were not read from the runs themselves."""
 
 from app.services.latencies import MOST_OFF_PERCENT
-from app.services.statistics import EXACT_UP_TO, StatisticsService, Window
+from app.services.statistics import EXACT_UP_TO, StatisticsService
+from app.services.time_windows import Window
 
 NOTE = (
     f"These are more than {EXACT_UP_TO:,} runs, so p50 and p95 are estimates: at most "

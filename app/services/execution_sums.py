@@ -35,10 +35,7 @@ from app.services.execution_stats import (
     of_hours,
     summed,
 )
-
-
-def floor_hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
+from app.services.time_windows import floor_hour
 
 
 @dataclass(frozen=True, slots=True)

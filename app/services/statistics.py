@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta, tzinfo
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    DateTime,
     FromClause,
     Select,
     func,
@@ -18,62 +20,24 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.models import Agent, Execution
 from app.models.executions import ExecutionStatus
-from app.schemas.statistics import USUAL, GroupBy, StatisticsQuery
-from app.services.execution_stats import HOUR
-from app.services.execution_sums import Asked, Hours, by_keys, floor_hour, hourly_sums
+from app.schemas.statistics import GroupBy
+from app.services.execution_sums import Asked, Hours, by_keys, hourly_sums
 from app.services.executions import ExecutionService
 from app.services.latencies import percentile_ms
+from app.services.time_windows import HOUR, Window
 
 FAILED = Execution.status == ExecutionStatus.FAILED
-BUCKETS = 30
-HOURLY_FROM = timedelta(hours=12)
+SHORTEST = timedelta(minutes=30)
 # So many runs are summed from their rows, with exact percentiles; more are not read one by one.
 EXACT_UP_TO = 10_000
 MAX_GROUPS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time, cut into buckets of equal width."""
-
-    since: datetime
-    until: datetime
-
-    @classmethod
-    def of(cls, query: StatisticsQuery) -> "Window":
-        until = query.until or datetime.now(UTC)
-        return cls(query.since or until - USUAL, until)
-
-    @property
-    def is_hourly(self) -> bool:
-        """Whether its buckets are of whole hours, as sums are stored."""
-        return self.until - self.since >= HOURLY_FROM
-
-    @property
-    def width(self) -> timedelta:
-        step = (self.until - self.since) / BUCKETS
-        return -(-step // HOUR) * HOUR if self.is_hourly else max(timedelta(minutes=1), step)
-
-    @property
-    def starts(self) -> list[datetime]:
-        """Of its buckets; those of whole hours start on one, the first then before ``since``."""
-        origin = floor_hour(self.since) if self.is_hourly else self.since
-        starts: list[datetime] = []
-        while len(starts) <= BUCKETS and origin + len(starts) * self.width < self.until:
-            starts.append(origin + len(starts) * self.width)
-        return starts if self.is_hourly else starts[:BUCKETS]
-
-    @property
-    def before(self) -> "Window":
-        """The same length of time just before."""
-        return Window(self.since - (self.until - self.since), self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +59,29 @@ class Figures:
         return self.failed / self.runs if self.runs else None
 
 
+NOTHING = Figures(0, 0, None, 0, None, None, None, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """One step of a chart."""
 
-    start: datetime
+    window: Window
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """One model's share; ``name`` is ``None`` where senders did not say."""
+
+    name: str | None
+    figures: Figures
+
+    @property
+    def cost_per_run(self) -> Decimal | None:
+        """Of the runs whose cost is known."""
+        priced = self.figures.runs - self.figures.unpriced
+        return None if self.figures.cost is None or not priced else self.figures.cost / priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +182,28 @@ def grouping(by: GroupBy) -> Keys:
     return keys
 
 
+class Most(StrEnum):
+    """What the first of several groups has the most of."""
+
+    RUNS = "runs"
+    FAILED = "failed"
+    COST = "cost"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What figures are of: one of each key; in the keys' order, or the most runs first."""
+    """What figures are of: one of each key; in the keys' order, or those with the most first."""
 
     keys: Keys = lambda _: ()
-    is_busiest_first: bool = False
+    most: Most | None = None
     limit: int = MAX_GROUPS
+
+
+MOST: dict[Most, ColumnElement[Any]] = {
+    Most.RUNS: func.count(),
+    Most.FAILED: func.count().filter(FAILED),
+    Most.COST: func.sum(Execution.cost),
+}
 
 
 class StatisticsService:
@@ -252,7 +248,7 @@ class StatisticsService:
         sums = hourly_sums(self._runs, Asked(window.since, window.until, agents), hours)
         keys = shape.keys(RunColumns.of(sums))
         found = by_keys(sums, keys)
-        order = [found.c.runs.desc()] if shape.is_busiest_first else []
+        order = [found.c[shape.most].desc().nulls_last()] if shape.most else []
         first = [found.c.k0] if keys else []
         statement = select(found).order_by(*order, *first).limit(shape.limit)
         rows = await self.session.execute(statement)
@@ -263,7 +259,7 @@ class StatisticsService:
     ) -> list[tuple[Any, ...]]:
         keys = shape.keys(OF_RUNS)
         places = [text(str(number + 1)) for number in range(len(keys))]
-        order = [func.count().desc()] if shape.is_busiest_first else []
+        order = [MOST[shape.most].desc().nulls_last()] if shape.most else []
         statement = (
             self._within(window, agent_id)
             .join(Agent, Agent.id == Execution.agent_id)
@@ -280,23 +276,39 @@ class StatisticsService:
         figures: Figures = row[0]
         return figures
 
-    async def buckets(self, window: Window, agent_id: int | None = None) -> list[Bucket]:
-        """Every bucket of the window, empty ones included."""
-        width, starts = literal(window.width, INTERVAL), window.starts
-        shape = Shape(lambda runs: (func.date_bin(width, runs.moment, starts[0]),))
-        ask = self._figures if window.is_hourly else self._from_rows
-        found = dict(await ask(window, agent_id, shape))
-        empty = Figures(0, 0, None, 0, None, None, None, None, None)
-        return [Bucket(start, found.get(start, empty)) for start in starts]
+    async def buckets(
+        self, window: Window, agent_id: int | None = None, zone: tzinfo = UTC
+    ) -> list[Bucket]:
+        """Every step of the window, empty ones included; days are those of the zone.
 
-    async def by_agent(self, window: Window, limit: int) -> list[AgentFigures]:
-        """The busiest agents."""
-        shape = Shape(lambda runs: (runs.agent_id, Agent.name), True, limit)
+        They begin on whole hours of UTC where sums are read (``Window.buckets``).
+        """
+        is_exact = await self.is_exact(window, agent_id)
+        steps = window.buckets(zone, of_whole_hours=not is_exact)
+        starts = literal([step.since for step in steps], ARRAY(DateTime(timezone=True)))
+        shape = Shape(lambda runs: (func.width_bucket(runs.moment, starts),))
+        ask = self._figures if window.step.length >= HOUR else self._from_rows
+        found = dict(await ask(window, agent_id, shape))
+        return [Bucket(step, found.get(place, NOTHING)) for place, step in enumerate(steps, 1)]
+
+    async def by_agent(
+        self, window: Window, limit: int, most: Most = Most.RUNS
+    ) -> list[AgentFigures]:
+        """The agents with the most runs, or the most failed ones."""
+        shape = Shape(lambda runs: (runs.agent_id, Agent.name), most, limit)
         return [AgentFigures(*row) for row in await self._figures(window, None, shape)]
+
+    async def by_model(
+        self, window: Window, limit: int, agent_id: int | None = None
+    ) -> list[ModelFigures]:
+        """The models that cost the most."""
+        shape = Shape(lambda runs: (runs.model_name,), Most.COST, limit)
+        return [ModelFigures(*row) for row in await self._figures(window, agent_id, shape)]
 
     async def groups(self, window: Window, by: GroupBy, agent_id: int | None) -> list[Group]:
         """At most ``MAX_GROUPS``: times in their order, anything else by its number of runs."""
-        shape = Shape(grouping(by), by not in (GroupBy.HOUR, GroupBy.DAY))
+        in_order = by in (GroupBy.HOUR, GroupBy.DAY)
+        shape = Shape(grouping(by), None if in_order else Most.RUNS)
         return [Group(*row) for row in await self._figures(window, agent_id, shape)]
 
     async def extent(self, agent_id: int | None = None) -> Window | None:
@@ -309,19 +321,7 @@ class StatisticsService:
         last = await self.session.scalar(started.order_by(Execution.started_at.desc()).limit(1))
         if first is None or last is None:
             return None
-        return Window(first, max(last + timedelta(seconds=1), first + timedelta(minutes=BUCKETS)))
-
-    async def recent_by_agent(self, agent_ids: list[int], days: int) -> dict[int, tuple[int, int]]:
-        """``(runs, failed)`` of each agent in the last days, for a page of the agents' list."""
-        since = datetime.now(UTC) - timedelta(days=days)
-        statement = (
-            self._runs.visible()
-            .where(Execution.agent_id.in_(agent_ids), Execution.started_at >= since)
-            .with_only_columns(Execution.agent_id, func.count(), func.count().filter(FAILED))
-            .group_by(Execution.agent_id)
-        )
-        rows = await self.session.execute(statement)
-        return {row[0]: (row[1], row[2]) for row in rows if row[0] is not None}
+        return Window(first, max(last + timedelta(seconds=1), first + SHORTEST))
 
     async def by_revision(self, agent_id: int) -> dict[int, tuple[int, int]]:
         """``(runs, failed)`` by revision id."""

@@ -10,7 +10,7 @@ from app.api.strict_json import StrictRoute
 from app.api.v1.pages import LIST_ERRORS
 from app.core.permissions import Permission
 from app.schemas.statistics import FiguresRead, GroupRead, StatisticsQuery, StatisticsRead
-from app.services.statistics import Window
+from app.services.time_windows import Window
 
 router = APIRouter(prefix="/stats", tags=["statistics"], route_class=StrictRoute)
 READ = [requires(Permission.EXECUTIONS_READ)]

@@ -18,7 +18,8 @@ from app.schemas.statistics import GroupBy
 from app.services import statistics
 from app.services.execution_stats import ExecutionStatsService
 from app.services.latencies import BOUNDS, middle_ms
-from app.services.statistics import Figures, StatisticsService, Window
+from app.services.statistics import Figures, StatisticsService
+from app.services.time_windows import Window
 from tests.conftest import QueryCounter, actor_for
 from tests.factories.agents import make_agent
 from tests.factories.users import make_user
@@ -81,7 +82,7 @@ async def answers(session: AsyncSession, actor: Actor, agent: int) -> list[tuple
     found: list[tuple[object, Figures]] = [
         ("all", await service.figures(WINDOW)),
         ("one", await service.figures(WINDOW, agent)),
-        *((bucket.start, bucket.figures) for bucket in await service.buckets(WINDOW)),
+        *((bucket.window.since, bucket.figures) for bucket in await service.buckets(WINDOW)),
         *((row.agent_id, row.figures) for row in await service.by_agent(WINDOW, 5)),
     ]
     for by in GroupBy:

@@ -1,0 +1,204 @@
+"""Figures of runs over a chosen time, as the dashboard and the page of an agent show them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from app.core.templating import duration, money, number
+from app.core.wording import plural
+from app.core.zones import shown_zone
+from app.pages.charts import Sparkline, sparkline
+from app.pages.estimates import estimates_note
+from app.pages.listing import href
+from app.pages.plots import (
+    COST,
+    FAILURES,
+    LATENCY,
+    RUNS,
+    Plot,
+    Steps,
+    percent,
+    plot_of,
+    runs_summary,
+)
+from app.pages.time_ranges import TimeRange
+from app.services.statistics import NOTHING, Bucket, Figures, StatisticsService
+from app.services.time_windows import DAY, HOUR, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    label: str
+    value: str
+    change: str
+    note: str
+    spark: Sparkline | None
+    is_bad: bool = False
+
+
+def change_in(now: float | None, before: float | None, words: str | None) -> str:
+    """``+6 % vs the 24 h before``; nothing to compare is said, not drawn as zero."""
+    if words is None:
+        return ""
+    if not before or now is None:
+        return f"nothing in the {words} before"
+    percent = (now - before) / before * 100
+    if abs(percent) < 0.5:
+        return f"as in the {words} before"
+    return f"{signed(percent)} % vs the {words} before"
+
+
+def change_in_points(now: float | None, before: float | None, words: str | None) -> str:
+    """Shares differ by points: twice 1 % is not 100 % worse."""
+    if words is None:
+        return ""
+    if before is None or now is None:
+        return f"nothing in the {words} before"
+    points = (now - before) * 100
+    if abs(points) < 0.05:
+        return f"as in the {words} before"
+    sign = "+" if points > 0 else "−"
+    return f"{sign}{abs(points):.1f} points vs the {words} before"
+
+
+def signed(percent: float) -> str:
+    size = f"{abs(percent):,.0f}" if abs(percent) < 10_000 else "over 10,000"
+    return f"{'+' if percent > 0 else '−'}{size}"
+
+
+def optional(value: Any) -> float | None:  # a Decimal or None
+    return None if value is None else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The figures of a time, those of its steps, and those of the time before if it has one."""
+
+    figures: Figures
+    steps: list[Figures]
+    before: Figures
+    words: str | None  # the length of the time, as in "vs the 24 h before"
+    is_estimated: bool = False
+
+
+def kpis(of: Compared) -> list[Kpi]:
+    return [runs_kpi(of), failed_kpi(of), cost_kpi(of), latency_kpi(of)]
+
+
+def runs_kpi(of: Compared) -> Kpi:
+    change = change_in(of.figures.runs, of.before.runs, of.words)
+    spark = sparkline([float(step.runs) for step in of.steps], "Executions over time")
+    return Kpi("Executions", number(of.figures.runs), change, "", spark)
+
+
+def failed_kpi(of: Compared) -> Kpi:
+    rate = of.figures.failure_rate
+    return Kpi(
+        "Failed",
+        "–" if rate is None else percent(rate),
+        change_in_points(rate, of.before.failure_rate, of.words),
+        f"{number(of.figures.failed)} of {plural(of.figures.runs, 'run')}",
+        sparkline([step.failure_rate for step in of.steps], "Share of failed runs over time"),
+        is_bad=True,
+    )
+
+
+def cost_kpi(of: Compared) -> Kpi:
+    cost, unpriced = of.figures.cost, of.figures.unpriced
+    spark = sparkline([optional(step.cost) for step in of.steps], "Cost over time")
+    return Kpi(
+        "Cost",
+        money(cost),
+        change_in(optional(cost), optional(of.before.cost), of.words),
+        f"{plural(unpriced, 'run has', 'runs have')} no known cost"
+        if unpriced
+        else "every run has a cost",
+        None if cost is None else spark,
+    )
+
+
+def latency_kpi(of: Compared) -> Kpi:
+    figures = of.figures
+    return Kpi(
+        "p95 latency, estimated" if of.is_estimated else "p95 latency",
+        duration(figures.p95_ms),
+        change_in(figures.p95_ms, of.before.p95_ms, of.words),
+        f"p50 {duration(figures.p50_ms)}, p99 {duration(figures.p99_ms)}",
+        sparkline([step.p95_ms for step in of.steps], "p95 latency over time"),
+    )
+
+
+def runs_href(window: Window, **filters: Any) -> str:  # as the list of runs takes them
+    """The runs of this time, in the list."""
+    span = {"since": written(window.since), "until": written(window.until)}
+    return href("/executions", filters | span)
+
+
+def written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def plots(
+    figures: Figures, buckets: list[Bucket], window: Window, agent_id: int | None
+) -> list[Plot]:
+    steps = Steps(buckets, window, shown_zone(), lambda step: runs_href(step, agent_id=agent_id))
+    share = figures.failure_rate or 0.0
+    return [
+        plot_of(RUNS, steps, runs_summary(figures)),
+        plot_of(LATENCY, steps, f"p50 {duration(figures.p50_ms)}, p95 {duration(figures.p95_ms)}"),
+        plot_of(FAILURES, steps, f"{share * 100:.1f} % of {plural(figures.runs, 'run')} failed"),
+        plot_of(COST, steps, f"{money(figures.cost)} in all"),
+    ]
+
+
+async def week_of(statistics: StatisticsService, agent_id: int) -> list[Plot]:
+    """Runs and latency of an agent's last seven days; nothing where it did not run."""
+    now = datetime.now(UTC)
+    window = Window(now - 7 * DAY, now)
+    figures = await statistics.figures(window, agent_id)
+    if not figures.runs:
+        return []
+    buckets = await statistics.buckets(window, agent_id, shown_zone())
+    return plots(figures, buckets, window, agent_id)[:2]
+
+
+def zone_note(buckets: list[Bucket], zone: tzinfo) -> str | None:
+    """Said where steps of hours or days cannot begin on the wall's own."""
+    window = buckets[0].window
+    if len(buckets) < 2 or window.length < HOUR:
+        return None
+    minute = buckets[1].window.since.astimezone(zone).minute
+    if not minute:
+        return None
+    starts = f"{buckets[1].window.since.astimezone(zone):%H:%M}"
+    what = (
+        f"days begin at {starts}" if window.length > 12 * HOUR else f"steps begin at :{minute:02}"
+    )
+    return f"Sums are kept by hours of UTC, so {what} in your time zone here."
+
+
+async def figures_context(
+    statistics: StatisticsService, chosen: TimeRange, agent_id: int | None
+) -> dict[str, Any]:
+    """Figures, comparison and charts; the last two only where there are runs."""
+    window = chosen.window or await statistics.extent(agent_id)
+    if window is None:
+        return {"figures": None, "extent": None, "window": None, "estimates_note": None}
+    figures = await statistics.figures(window, agent_id)
+    context = {
+        "figures": figures,
+        "window": window,
+        "estimates_note": await estimates_note(statistics, window, agent_id),
+        "extent": None if figures.runs else await statistics.extent(agent_id),
+    }
+    if not figures.runs:
+        return context
+    before = await statistics.figures(window.before, agent_id) if chosen.window else NOTHING
+    buckets = await statistics.buckets(window, agent_id, shown_zone())
+    estimated = context["estimates_note"] is not None
+    steps = [bucket.figures for bucket in buckets]
+    return context | {
+        "kpis": kpis(Compared(figures, steps, before, chosen.length_words, estimated)),
+        "plots": plots(figures, buckets, window, agent_id),
+        "zone_note": zone_note(buckets, shown_zone()),
+    }
