@@ -8,6 +8,7 @@ from app.admin.api_keys import ApiKeyView
 from app.admin.audit_events import AuditEventView
 from app.admin.audit_seals import AuditSealView
 from app.admin.base import ServiceView
+from app.admin.bulk_changes import BulkChangeView
 from app.admin.executions import ExecutionView
 from app.admin.idempotency_keys import IdempotencyKeyView
 from app.admin.ingest_batches import IngestBatchView
@@ -30,6 +31,7 @@ VIEWS: tuple[type[ServiceView], ...] = (
     SpanView,
     IngestBatchView,
     JobView,
+    BulkChangeView,
     ModelPriceView,
     ApiKeyView,
     UserView,

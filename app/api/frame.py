@@ -120,6 +120,7 @@ NOTICES: Mapping[str, str] = {
     "paused": "Paused.",
     "resumed": "Resumed.",
     "cancelling": "The job is being stopped.",
+    "bulk_started": "The change is under way. You can leave this page; it goes on.",
     "queued": "The job will be tried again.",
     "on_its_way": "The message is on its way.",
     "replayed": "Sent again: it is stored now.",

@@ -1,6 +1,7 @@
 """What the worker does: jobs by their kind, and chores by the clock. New ones get a line here."""
 
 from app.jobs.analyze_agent import analyze_agent
+from app.jobs.bulk_changes import change_rows
 from app.jobs.chores import (
     drop_empty_drafts,
     gather_words,
@@ -27,12 +28,14 @@ from app.models import JobKind
 from app.services.webhook_turns import turn_of_delivery
 
 ANALYSES_AT_ONCE = 2
+BULK_CHANGES_AT_ONCE = 2
 DELIVERIES_AT_ONCE = 8
 MAILS_AT_ONCE = 3
 
 HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
+    Handled(JobKind.BULK_CHANGE, change_rows, concurrency=BULK_CHANGES_AT_ONCE),
     Handled(JobKind.RUN_AGENT, run_agent, places=runs_at_once),
     Handled(
         JobKind.SEND_MAIL, send_mail, concurrency=MAILS_AT_ONCE, places=lambda _: MAILS_AT_ONCE

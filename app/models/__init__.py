@@ -7,6 +7,13 @@ from app.models.api_keys import ApiKey
 from app.models.audit_events import AuditEvent
 from app.models.audit_seals import AuditSeal
 from app.models.base import Base
+from app.models.bulk_changes import (
+    BulkAction,
+    BulkChange,
+    BulkChangeRow,
+    BulkOutcome,
+    BulkResource,
+)
 from app.models.config_pulls import ConfigPull
 from app.models.execution_stats import ExecutionStatsHour
 from app.models.executions import Execution, ExecutionBody
@@ -44,6 +51,11 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Base",
+    "BulkAction",
+    "BulkChange",
+    "BulkChangeRow",
+    "BulkOutcome",
+    "BulkResource",
     "CallProblemKind",
     "ConfigPull",
     "DeliveryStatus",

@@ -21,6 +21,7 @@ class JobKind(StrEnum):
     SEND_MAIL = "send_mail"
     DELIVER_WEBHOOK = "deliver_webhook"
     RECOMPUTE_COSTS = "recompute_costs"
+    BULK_CHANGE = "bulk_change"
 
 
 class JobStatus(StrEnum):

@@ -27,6 +27,7 @@ from app.services.agents import AgentService
 from app.services.analyses import AnalysisService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
+from app.services.bulk_changes import BulkChangeService
 from app.services.executions import ExecutionService
 from app.services.ingest_batches import IngestBatchService
 from app.services.instance_settings import InstanceSettingsService
@@ -159,6 +160,7 @@ RecomputingServiceDep = Annotated[RecomputingService, Depends(service(Recomputin
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 JobServiceDep = Annotated[JobService, Depends(service(JobService))]
+BulkChangeServiceDep = Annotated[BulkChangeService, Depends(service(BulkChangeService))]
 IngestBatchServiceDep = Annotated[IngestBatchService, Depends(service(IngestBatchService))]
 RejectedSpanServiceDep = Annotated[RejectedSpanService, Depends(service(RejectedSpanService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]

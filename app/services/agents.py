@@ -28,6 +28,8 @@ from app.services.base import Columns
 from app.services.pausing import PausingService
 from app.services.tools import ToolService
 
+# What may call for a revision; tools may have changed while their agent was in the trash.
+REVISED_BY = frozenset({*RESTORED_FIELDS, "tools", "deleted_at"})
 SMALL_CONTEXT_MODEL, SMALL_CONTEXT_LIMIT = "gpt-3.5", 4096
 
 
@@ -113,6 +115,10 @@ def owner_of(agent: Agent) -> int | None:
     if agent.id is None or agent.user.role in SEES_ALL_ROWS:
         return None
     return agent.user_id
+
+
+def needs_tools(names: str) -> Conflict:
+    return Conflict(f"It uses tools that are in the trash ({names}). Restore them first.")
 
 
 def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
@@ -213,6 +219,8 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         return sorted(found.values(), key=lambda tool: (tool.name, tool.id))
 
     async def written(self, row: Agent, changes: Changes, note: str | None) -> None:
+        if not REVISED_BY & changes.keys():
+            return
         revision = await AgentRevisionService(self.session, self.actor).capture(row.id, note)
         if revision is not None:
             set_committed_value(row, "live_revision", revision)
@@ -231,7 +239,7 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         tools = await ToolService(self.session, self.actor).hold([t.id for t in agent.tools])
         gone = ", ".join(tool.name for tool in tools if tool.deleted_at is not None)
         if gone:
-            raise Conflict(f"It uses tools that are in the trash ({gone}). Restore them first.")
+            raise needs_tools(gone)
         return await super().restore(row_id)
 
     async def restore_revision(
@@ -251,12 +259,20 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         await self._apply(agent, revision)
         new_tools = sorted(tool.name for tool in agent.tools)
         extra = {} if old_tools == new_tools else {"tools": [old_tools, new_tools]}
-        unchanged = content_hash(snapshot_of(agent)) == revision.content_sha256
-        if unchanged and agent.live_revision_id != revision.id:
-            # Going live first keeps the save below from making a revision of the same content.
-            await revisions.go_live([(agent, revision)])
+        await self._go_live_if_same(agent, revision)
         await self.save("restore_revision", agent, extra, note or f"Restored revision {number}")
         return agent
+
+    async def _go_live_if_same(self, agent: Agent, revision: AgentRevision) -> None:
+        """Going live first keeps a save from making a revision of the same content."""
+        unchanged = content_hash(snapshot_of(agent)) == revision.content_sha256
+        if unchanged and agent.live_revision_id != revision.id:
+            await AgentRevisionService(self.session, self.actor).go_live([(agent, revision)])
+
+    async def go_back_to(self, agent: Agent, number: int) -> None:
+        """Put the revision live again where the agent, about to be saved, is what it was then."""
+        revision = await AgentRevisionService(self.session, self.actor).get(agent, number)
+        await self._go_live_if_same(agent, revision)
 
     async def _apply(self, agent: Agent, revision: AgentRevision) -> None:
         wanted = {tool["id"]: tool["name"] for tool in revision.snapshot["tools"]}

@@ -90,6 +90,8 @@ class AuditEventService:
     """Appends events for every other service, and reads them for superusers."""
 
     resource = "audit_events"
+    # Why, where a change itself does not say: of every change of a bulk change.
+    reason: str | None = None
 
     def __init__(self, session: AsyncSession, actor: Actor) -> None:
         self.session = session
@@ -110,7 +112,7 @@ class AuditEventService:
             resource_id=getattr(row, "id", None),
             label=None if row is None else str(row)[:300],
             changes=changes,
-            reason=reason,
+            reason=reason or self.reason,
             actor_user_id=self.actor.user_id,
             actor_api_key_id=self.actor.api_key_id,
             via=self.actor.via,

@@ -255,7 +255,8 @@ class ExecutionService(ExecutionReader):
         if "spans" in sent:
             data.spans = await self._priced(data.spans, execution.started_at)
             await SpanService(self.session, self.actor).store(execution, data.spans)
-        if execution.status is ExecutionStatus.STALLED and "status" not in sent:
+        is_news = bool(sent - {"tags"})
+        if execution.status is ExecutionStatus.STALLED and is_news and "status" not in sent:
             execution.status = ExecutionStatus.RUNNING  # it was only silent
         for field in sent & {"status", "ended_at", "error_type", "model_name", "tags"}:
             setattr(execution, field, getattr(data, field))

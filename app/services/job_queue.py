@@ -55,6 +55,8 @@ DELIVERY_DELAYS = (
 POLICIES: dict[str, Policy] = {
     JobKind.ANALYZE_AGENT: Policy(attempts=3),
     JobKind.RECOMPUTE_COSTS: Policy(attempts=3),
+    # A row that somebody else holds locked for long is in its way; it goes on where it was.
+    JobKind.BULK_CHANGE: Policy(attempts=5),
     # A run that began may have had effects outside: it is not begun again by itself.
     JobKind.RUN_AGENT: Policy(attempts=2),
     # Over about two hours.

@@ -34,6 +34,13 @@ def same_origin(one: JsonObject | None, other: JsonObject | None) -> bool:
     return one is not None and other is not None and origin_of(one) == origin_of(other)
 
 
+def in_use(agents: int) -> Conflict:
+    return Conflict(
+        f"{plural(agents, 'agent uses', 'agents use')} this tool. "
+        "Take it from them before you trash it."
+    )
+
+
 def unchanged(statement: Select[Tool]) -> Select[Tool]:
     """Nobody changes or trashes these rows before the transaction ends; they are read afresh."""
     locked = statement.with_for_update(read=True, of=Tool)
@@ -157,10 +164,7 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         tool = await self.get(row_id, lock=True)
         users = await self._ids_of_agents(tool)
         if users:
-            raise Conflict(
-                f"{plural(len(users), 'agent uses', 'agents use')} this tool. "
-                "Take it from them before you trash it."
-            )
+            raise in_use(len(users))
         await super().delete(row_id, version)
 
     async def _ids_of_agents(self, tool: Tool) -> list[Any]:

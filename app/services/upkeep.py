@@ -11,6 +11,7 @@ from app.core.partitions import ensure_partitions
 from app.models import (
     Agent,
     AgentRun,
+    BulkChange,
     Execution,
     IdempotencyKey,
     IngestBatch,
@@ -47,6 +48,7 @@ KEPT: dict[Any, timedelta] = {  # mapped classes with expires_at
     RefreshToken: timedelta(days=30),
     UserToken: timedelta(days=30),
     IdempotencyKey: timedelta(0),
+    BulkChange: timedelta(0),
 }
 QUEUE_LOG = text("DELETE FROM pgqueuer.log WHERE created < now() - interval '7 days'")
 QUEUE_SUMS = text("DELETE FROM pgqueuer.statistics WHERE created < now() - interval '7 days'")

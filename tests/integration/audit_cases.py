@@ -17,6 +17,7 @@ from tests.factories.users import (
     give_second_factor,
     make_user,
 )
+from tests.integration.audit_bulk_cases import BULK_CASES
 from tests.integration.audit_world import World
 from tests.otlp.logs import logs_json, make_log
 from tests.otlp.requests import as_json, make_span
@@ -397,5 +398,6 @@ OTLP_CASES: dict[str, Case] = {
 CASES = (
     PAGE_CASES
     | OTLP_CASES
+    | BULK_CASES
     | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
 )

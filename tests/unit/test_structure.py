@@ -14,6 +14,7 @@ RESOURCES = (
     "tools",
     "executions",
     "jobs",
+    "bulk_changes",
     "api_keys",
     "model_prices",
     "webhook_endpoints",

@@ -20,6 +20,7 @@ from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
+from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
@@ -37,6 +38,7 @@ KINDS = (
     "tool_id",
     "execution_id",
     "job_id",
+    "change_id",
     "key_id",
     "user_id",
     "session_id",
@@ -80,6 +82,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "tool_id": (await make_tool(session, actor)).id,
         "execution_id": (await make_execution(session, actor, agent)).id,
         "job_id": (await make_analysis(session, actor, agent)).id,
+        "change_id": (await make_bulk_change(session, actor, ids=[agent.id])).id,
         "key_id": (await make_api_key(session, user))[0].id,
         "user_id": user.id,
         "batch_id": (await make_ingest_batch(session, actor)).id,

@@ -1,0 +1,147 @@
+"""Changes of many rows on pages: picked in a list, tried dry, started, watched, undone."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.core.permissions import Permission
+from app.exceptions import BadRequest, Invalid
+from app.models import BulkAction, BulkChange, BulkResource
+from app.pages import forms, listing
+from app.pages.bulk_view import ACTIONS, line_of, wording_of
+from app.pages.deps import BulkChangeServiceDep, requires
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.base import MAX_BIGINT
+from app.schemas.bulk_changes import VALUED, BulkChangeCreate, BulkChangeStart, BulkRowQuery
+from app.services.bulk_changes import SHOWN_COUNT, BulkChangeService
+
+router = APIRouter(prefix="/bulk-changes")
+ChangeId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+READ = [requires(Permission.JOBS_READ)]
+WRITE = [requires(Permission.JOBS_WRITE)]
+PAGE_SIZE = 50
+EVERYTHING = "matching"
+
+
+@router.get("/matching", dependencies=READ)
+async def count_matching(
+    request: Request,
+    changes: BulkChangeServiceDep,
+    resource: BulkResource,
+    chosen: Annotated[str, Query(alias="filter", max_length=10_000)] = "{}",
+) -> Response:
+    """How many rows the filter of a list has: the words beside "select all"."""
+    count = await changes.count_matching(resource, filter_in(chosen))
+    context = {"count": count, "most": SHOWN_COUNT, "resource": resource.value}
+    return render(request, "pages/bulk_changes/_matching.html", context)
+
+
+def filter_in(text: str) -> dict[str, Any]:
+    """Raise ``BadRequest`` for what no list of ours has written."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The filter cannot be read. Load the list again.") from error
+    if not isinstance(found, dict):
+        raise BadRequest("The filter cannot be read. Load the list again.")
+    return found
+
+
+@router.post("", dependencies=WRITE)
+async def try_out(request: Request, changes: BulkChangeServiceDep) -> Response:
+    """The dry run of what was picked; asks for the value first where one is missing."""
+    values = forms.typed(await request.form(), lists=("ids",))
+    asked = selection_of(values)
+    if asked.get("action") in VALUED and "value" not in values:
+        return value_page(request, values, forms.Form({"value": ""}))
+    data, form = forms.parse(BulkChangeCreate, asked)
+    if data is not None:
+        try:
+            async with changes.session.begin_nested():
+                change = await changes.create(data)
+        except Invalid as error:
+            forms.refuse(form, error)
+        else:
+            return redirect(request, f"/bulk-changes/{change.id}")
+    if asked.get("action") in VALUED and set(form.errors) == {"value"}:
+        return value_page(request, values, form, 422)
+    raise Invalid(next(iter(form.errors.values())) if form.errors else "That cannot be read.")
+
+
+def selection_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What was picked, as the API takes it: the ticked rows, or all that the list has."""
+    asked = {name: values[name] for name in ("resource", "action", "value") if name in values}
+    if values.get("rows") == EVERYTHING:
+        return asked | {"filter": filter_in(str(values.get("filter") or "{}"))}
+    if not values.get("ids"):
+        raise Invalid("Tick the rows that are to be changed first.")
+    return asked | {"ids": values["ids"]}
+
+
+def value_page(
+    request: Request, values: dict[str, Any], form: forms.Form, status: int = 200
+) -> Response:
+    fields = [(name, values[name]) for name in ("resource", "rows", "filter") if values.get(name)]
+    context = {
+        "action": ACTIONS[BulkAction(str(values["action"]))],
+        "field": values["action"],
+        "resource": values["resource"],
+        "hidden": [*fields, *(("ids", row_id) for row_id in values["ids"])],
+        "form": form,
+    }
+    return render(request, "pages/bulk_changes/value.html", context, status)
+
+
+@router.get("/{change_id}", dependencies=READ)
+async def show_bulk_change(
+    request: Request, change_id: ChangeId, changes: BulkChangeServiceDep
+) -> Response:
+    """A dry run to be started, or what became of each row; fetched again while it is done."""
+    context = await change_context(request, changes, await changes.get(change_id))
+    name = "_change.html" if wants_fragment(request) else "detail.html"
+    return render(request, f"pages/bulk_changes/{name}", context)
+
+
+async def change_context(
+    request: Request, changes: BulkChangeService, change: BulkChange
+) -> dict[str, Any]:
+    query = listing.query_of(request, BulkRowQuery)
+    query.limit = PAGE_SIZE
+    found = await changes.rows(change, query)
+    params = listing.current_params(request)
+    more = params | {"cursor": found.next_cursor} if found.next_cursor else None
+    return {
+        "change": change,
+        "words": wording_of(change),
+        "counts": await changes.counts(change),
+        "lines": [line_of(row) for row in found.items],
+        "query": query,
+        "first": listing.href(request.url.path, params) if query.cursor else None,
+        "more": listing.href(request.url.path, more) if more else None,
+        "here": listing.here(request),
+        "undone_by": await changes.undone_by(change),
+        "may_write": changes.actor.may(Permission.JOBS_WRITE),
+    }
+
+
+@router.post("/{change_id}/start", dependencies=WRITE)
+async def start_bulk_change(
+    request: Request, change_id: ChangeId, changes: BulkChangeServiceDep
+) -> Response:
+    values = forms.typed(await request.form())
+    data, form = forms.parse(BulkChangeStart, {"note": values.get("note", "")})
+    if data is None:
+        raise Invalid(f"Why {form.errors.get('note', 'cannot be read')}.")
+    await changes.start(change_id, data.note)
+    return redirect(request, f"/bulk-changes/{change_id}", "bulk_started")
+
+
+@router.post("/{change_id}/undo", dependencies=WRITE)
+async def undo_bulk_change(
+    request: Request, change_id: ChangeId, changes: BulkChangeServiceDep
+) -> Response:
+    """The dry run of taking it back, on a page of its own."""
+    undo = await changes.undo(change_id, dry_run=True)
+    return redirect(request, f"/bulk-changes/{undo.id}")
