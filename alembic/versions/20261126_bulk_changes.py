@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "b7e2194c05da"
-down_revision: str | Sequence[str] | None = "a4d0c7e61b52"
+down_revision: str | Sequence[str] | None = "b0e4c7a1f926"
 branch_labels = None
 depends_on = None
 
