@@ -144,3 +144,11 @@ def test_other_signals_are_counted_in_both_encodings() -> None:
         for broken, is_json in ((b"\xff", False), (b"[]", True), (b"{", True), (b"7", True)):
             with pytest.raises(BadRequest):
                 count(broken, is_json)
+
+
+def test_request_of_another_signal_is_refused_with_the_path_it_goes_to() -> None:
+    body = b'{"resourceLogs": [{}]}'
+    with pytest.raises(BadRequest, match="resourceLogs go to /v1/logs"):
+        DECODERS[JSON](body)
+    assert left(body, is_json=True) == 0
+    assert DECODERS[JSON](b'{"newer": 1}').spans == []

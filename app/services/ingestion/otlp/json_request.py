@@ -24,6 +24,11 @@ from app.services.ingestion.wire import (
 )
 
 Json = dict[str, Any]
+PATHS = {
+    "resourceSpans": "/v1/traces",
+    "resourceLogs": "/v1/logs",
+    "resourceMetrics": "/v1/metrics",
+}
 SCALARS: dict[str, tuple[type, ...]] = {
     "stringValue": (str,),
     "boolValue": (bool,),
@@ -173,13 +178,20 @@ def links_of(span: Json) -> tuple[WireLink, ...]:
 
 
 def request_in(body: bytes, field: str) -> Json:
-    """The request whose list is called ``field``. Raise ``BadRequest`` when it is no object."""
+    """The request whose list is called ``field``.
+
+    Raise ``BadRequest`` when it is no object, and for one of another signal: taken for one that
+    holds nothing, it would be answered as if it were stored.
+    """
     try:
         request = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is no JSON: {error}.") from error
     if not isinstance(request, dict):
         raise BadRequest(f"The body must be a JSON object with {field}.")
+    others = [name for name in PATHS if name != field and request.get(name)]
+    if others:
+        raise BadRequest(f"{others[0]} go to {PATHS[others[0]]}, in a request of their own.")
     return request
 
 
