@@ -15,6 +15,7 @@ from app.admin.ingest_batches import IngestBatchView
 from app.admin.jobs import JobView
 from app.admin.model_prices import ModelPriceView
 from app.admin.refresh_tokens import RefreshTokenView
+from app.admin.saved_views import SavedViewView
 from app.admin.site import DataAdmin
 from app.admin.spans import SpanView
 from app.admin.staff_sessions import StaffSessionView
@@ -33,6 +34,7 @@ VIEWS: tuple[type[ServiceView], ...] = (
     JobView,
     BulkChangeView,
     ModelPriceView,
+    SavedViewView,
     ApiKeyView,
     UserView,
     StaffSessionView,

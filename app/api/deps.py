@@ -27,6 +27,7 @@ from app.services.ingestion.queue import IngestQueue
 from app.services.live_configs import LiveConfigService
 from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
+from app.services.saved_views import SavedViewService
 from app.services.staff_sessions import StaffSessionService, actor_of
 from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
@@ -341,6 +342,7 @@ WebhookEndpointServiceDep = Annotated[
 WebhookDeliveryServiceDep = Annotated[
     WebhookDeliveryService, Depends(service(WebhookDeliveryService))
 ]
+SavedViewServiceDep = Annotated[SavedViewService, Depends(service(SavedViewService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 
 

@@ -121,6 +121,10 @@ NOTICES: Mapping[str, str] = {
     "resumed": "Resumed.",
     "cancelling": "The job is being stopped.",
     "bulk_started": "The change is under way. You can leave this page; it goes on.",
+    "columns_kept": "This list opens with these columns from now on.",
+    "columns_usual": "This list opens with its usual columns again.",
+    "opens_by_view": "This list opens by this view from now on.",
+    "opens_whole": "This list opens as a whole again.",
     "queued": "The job will be tried again.",
     "on_its_way": "The message is on its way.",
     "replayed": "Sent again: it is stored now.",
@@ -132,12 +136,21 @@ NOTICES: Mapping[str, str] = {
     "factor_reset": "The second factor of this person is removed; their sessions are ended.",
     "factor_removed": "Your second factor is removed; your other sessions are ended.",
 }
-UNDO_PATHS = ("agents", "tools", "executions", "model_prices", "users", "webhook_endpoints")
+UNDO_PATHS = (
+    "agents",
+    "tools",
+    "executions",
+    "model_prices",
+    "users",
+    "webhook_endpoints",
+    "saved_views",
+)
 # These come back through doors of their own: a sensitive change, or another address.
 OWN_DOORS = {
     "model_prices": "/model-prices",
     "users": "/users",
     "webhook_endpoints": "/webhooks",
+    "saved_views": "/views",
 }
 
 
@@ -187,9 +200,8 @@ def restore_href(resource: str, row_id: str | int) -> str:
 def with_notice(url: str, notice: str, undo: str | None = None) -> str:
     """``url`` with a notice for the next page to show."""
     path, _, query = url.partition("?")
-    values = {key: items[-1] for key, items in parse_qs(query).items()}
-    values |= {"notice": notice} | ({"undo": undo} if undo else {})
-    return f"{path}?{urlencode(values)}"
+    values = parse_qs(query) | {"notice": [notice]} | ({"undo": [undo]} if undo else {})
+    return f"{path}?{urlencode(values, doseq=True)}"
 
 
 def frame_for(request: Request, user: User, actor: Actor) -> Frame:

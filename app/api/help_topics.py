@@ -34,6 +34,7 @@ TOPICS: Mapping[str, str] = {
     "trash": "around#trash-and-undo",
     "users": "users-and-keys#people",
     "users/invite": "users-and-keys#invite-someone",
+    "views": "around#saved-views",
     "webhooks": "webhooks",
 }
 

@@ -38,6 +38,8 @@ class Permission(StrEnum):
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_RUN = "webhooks:run"
     WEBHOOKS_MANAGE = "webhooks:manage"
+    VIEWS_READ = "views:read"
+    VIEWS_WRITE = "views:write"
     AUDIT_READ = "audit:read"
     SETTINGS_MANAGE = "settings:manage"
     BACK_OFFICE = "back_office:read"
@@ -68,13 +70,18 @@ WRITE = frozenset(
         P.KEYS_WRITE,
     }
 )
+VIEWS = frozenset({P.VIEWS_READ, P.VIEWS_WRITE})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.MEMBER: READ | WRITE,
-    Role.VIEWER: READ | {P.BACK_OFFICE, P.WEBHOOKS_READ},
+    # Views are how a person looks at a list: who only reads keeps some, too.
+    Role.VIEWER: READ | VIEWS | {P.BACK_OFFICE, P.WEBHOOKS_READ},
     # Sending again and trying out is theirs; where the messages go is for superusers to say.
     # Prices too: who may change the cost of any run may say what its model costs.
-    Role.STAFF: READ | WRITE | {P.BACK_OFFICE, P.PRICES_MANAGE, P.WEBHOOKS_READ, P.WEBHOOKS_RUN},
+    Role.STAFF: READ
+    | WRITE
+    | VIEWS
+    | {P.BACK_OFFICE, P.PRICES_MANAGE, P.WEBHOOKS_READ, P.WEBHOOKS_RUN},
     Role.SUPERUSER: frozenset(Permission),
 }
 

@@ -29,6 +29,7 @@ from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
 from app.models.rejected_spans import RejectedSpan
+from app.models.saved_views import ListName, ListPreference, SavedView
 from app.models.span_logs import SpanLog
 from app.models.span_origins import SpanOrigin
 from app.models.spans import Span, SpanBody
@@ -70,6 +71,8 @@ __all__ = [
     "Job",
     "JobKind",
     "JobStatus",
+    "ListName",
+    "ListPreference",
     "LiveEvent",
     "LoginAttempt",
     "ModelPrice",
@@ -78,6 +81,7 @@ __all__ = [
     "RefreshToken",
     "RejectedSpan",
     "RunState",
+    "SavedView",
     "Span",
     "SpanBody",
     "SpanLog",

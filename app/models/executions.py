@@ -94,6 +94,16 @@ class Execution(Usage, Editable, Base):
             postgresql_where=text("sent_trace_id IS NOT NULL"),
         ),
         Index("ix_executions_tags", "tags", postgresql_using="gin"),
+        # Finds the few that cost much, took long or had errors. Unlike a B-tree, it takes next to
+        # nothing from writing: updates of these columns may stay on their page (HOT).
+        Index(
+            "ix_executions_outliers",
+            "cost",
+            "latency_ms",
+            "error_count",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 8, "autosummarize": True},
+        ),
     )
 
     agent_id: Mapped[int] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"))

@@ -25,6 +25,7 @@ from app.pages import (
     passwords,
     pauses,
     playground,
+    saved_views,
     search,
     tools,
     trash,
@@ -60,6 +61,7 @@ ROUTERS = (
     webhook_endpoints.router,
     trash.router,
     search.router,
+    saved_views.router,
     manual.router,
 )
 

@@ -7,12 +7,17 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.exceptions import AppError, StaleVersion
-from app.models import Agent
+from app.models import Agent, ListName
 from app.pages import forms, listing
+from app.pages.agent_list import COLUMNS, agent_filters
 from app.pages.conflicts import conflict_context, merged_values
 from app.pages.deps import AgentServiceDep, requires
 from app.pages.estimates import estimates_note
 from app.pages.figures_view import week_of
+from app.pages.filter_bar import bar_of
+from app.pages.list_state import list_context
+from app.pages.list_table import table_of
+from app.pages.list_views import opened
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
@@ -33,7 +38,6 @@ READ = [requires(Permission.AGENTS_READ)]
 WRITE = [requires(Permission.AGENTS_WRITE)]
 DELETE = [requires(Permission.AGENTS_DELETE)]
 PAGE_SIZE, SHOWN_RUNS = 50, 8
-SORTS = [("name", "Name"), ("-updated_at", "Last changed"), ("-created_at", "Newest")]
 EMPTY = {
     "name": "",
     "description": "",
@@ -54,18 +58,20 @@ async def list_agents(
     agents: AgentServiceDep,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    query = listing.query_of(request, AgentQuery)
+    state, views = await opened(request, agents, ListName.AGENTS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = state.query(AgentQuery, sort=state.sort or None)
     rows = await agents.list_slice(query, cursor, PAGE_SIZE)
     context = {
-        "query": query,
         "agents": rows.items,
         "recent": await last_day_of(agents.session, agents.actor, [a.id for a in rows.items]),
-        "links": listing.pager_links(request, rows),
-        "models": await agents.models_in_use(),
-        "sorts": SORTS,
         "may_write": agents.actor.may(Permission.AGENTS_WRITE),
-        "without": lambda name: listing.without(request, name),
         "here": listing.here(request),
+        "views": views,
+        **list_context(request, state, rows, query),
+        "table": table_of(state, COLUMNS, views.remembered),
+        "bar": bar_of(state, await agent_filters(agents)),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/agents/{name}", context)

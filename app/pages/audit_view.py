@@ -70,6 +70,8 @@ NOUNS: Mapping[str, str] = {
     "users": "user",
     "webhook_endpoints": "webhook endpoint",
     "webhook_deliveries": "webhook message",
+    "saved_views": "view",
+    "list_preferences": "their way to see",
     "staff_sessions": "session",
     "refresh_tokens": "API login",
     "instance_settings": "settings",
@@ -87,6 +89,7 @@ LINKS: Mapping[str, str] = {
     "users": "/users/{}",
     "api_keys": "/keys/{}",
     "webhook_endpoints": "/webhooks/{}",
+    "saved_views": "/views/{}",
 }
 QUIET_FIELDS = frozenset({"row_version", "deleted_at", "last_login_at"})
 LONGEST_INLINE = 60

@@ -32,10 +32,12 @@ from app.services.executions import ExecutionService
 from app.services.ingest_batches import IngestBatchService
 from app.services.instance_settings import InstanceSettingsService
 from app.services.jobs import JobService
+from app.services.list_preferences import ListPreferenceService
 from app.services.logins import LoginService
 from app.services.model_prices import ModelPriceService
 from app.services.recomputing import RecomputingService
 from app.services.rejected_spans import RejectedSpanService
+from app.services.saved_views import SavedViewService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
 from app.services.tool_headers import ToolHeaderService
@@ -178,6 +180,8 @@ WebhookEndpointServiceDep = Annotated[
 WebhookDeliveryServiceDep = Annotated[
     WebhookDeliveryService, Depends(service(WebhookDeliveryService))
 ]
+SavedViewServiceDep = Annotated[SavedViewService, Depends(service(SavedViewService))]
+ListPreferenceServiceDep = Annotated[ListPreferenceService, Depends(service(ListPreferenceService))]
 LoginServiceDep = Annotated[LoginService, Depends(open_to_all(LoginService, Via.PAGE))]
 OpenUserTokenServiceDep = Annotated[
     UserTokenService, Depends(open_to_all(UserTokenService, Via.PAGE))

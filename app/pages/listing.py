@@ -10,7 +10,8 @@ from starlette.requests import Request
 from app.services.paging import Slice
 
 Q = TypeVar("Q", bound=BaseModel)
-NOT_FILTERS = frozenset({"cursor", "notice", "undo"})
+MESSAGES = frozenset({"notice", "undo"})  # shown once
+NOT_FILTERS = MESSAGES | {"cursor"}
 
 
 def query_of(request: Request, schema: type[Q], lists: frozenset[str] = frozenset()) -> Q:
@@ -26,7 +27,10 @@ def query_of(request: Request, schema: type[Q], lists: frozenset[str] = frozense
     except ValidationError as error:
         wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
         kept = {name: value for name, value in given.items() if name not in wrong}
+    try:
         return schema.model_validate(kept)
+    except ValidationError:
+        return schema()
 
 
 def accepted_names(schema: type[BaseModel]) -> set[str]:

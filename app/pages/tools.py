@@ -8,14 +8,19 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.exceptions import AppError
-from app.models import Tool
-from app.models.tools import ToolKind
-from app.pages import forms, listing
+from app.models import ListName, Tool
+from app.pages import forms
 from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
+from app.pages.filter_bar import bar_of
+from app.pages.list_state import list_context
+from app.pages.list_table import table_of
+from app.pages.list_views import opened
 from app.pages.render import redirect, render, wants_fragment
+from app.pages.tool_list import COLUMNS, KIND_NAMES, KINDS, tool_filters
 from app.schemas.base import MAX_BIGINT
 from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.schemas.tools import HttpMethod, ToolCreate, ToolHeaders, ToolQuery, ToolUpdate
+from app.services.owners import names_of
 from app.services.tool_calls import ToolCallService
 from app.services.tool_headers import ToolHeaderService
 from app.services.tools import ToolService
@@ -28,12 +33,6 @@ WRITE = [requires(Permission.TOOLS_WRITE)]
 DELETE = [requires(Permission.TOOLS_DELETE)]
 PAGE_SIZE = 50
 JSON_FIELDS = ("parameters",)
-KIND_NAMES = {
-    ToolKind.FUNCTION.value: "Function",
-    ToolKind.HTTP.value: "HTTP",
-    ToolKind.MCP.value: "MCP",
-}
-KINDS = list(KIND_NAMES.items())
 # Fields of the form that are no fields of a tool.
 FORM_ONLY = ("endpoint_url", "endpoint_method", "headers", "forget_headers")
 METHODS = [(method.value, method.value) for method in HttpMethod]
@@ -56,16 +55,20 @@ async def list_tools(
     tools: ToolServiceDep,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    query = listing.query_of(request, ToolQuery)
+    state, views = await opened(request, tools, ListName.TOOLS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = state.query(ToolQuery, sort=state.sort or None)
     rows = await tools.list_slice(query, cursor, PAGE_SIZE)
     context = {
-        "query": query,
         "tools": rows.items,
-        "links": listing.pager_links(request, rows),
-        "kinds": KINDS,
+        "owners": await names_of(tools.session, [tool.user_id for tool in rows.items]),
         "kind_names": KIND_NAMES,
         "may_write": tools.actor.may(Permission.TOOLS_WRITE),
-        "without": lambda name: listing.without(request, name),
+        "views": views,
+        **list_context(request, state, rows, query),
+        "table": table_of(state, COLUMNS, views.remembered),
+        "bar": bar_of(state, await tool_filters(tools)),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/tools/{name}", context)

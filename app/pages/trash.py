@@ -15,12 +15,15 @@ from app.schemas.base import MAX_BIGINT, PageQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.model_prices import ModelPriceService
+from app.services.saved_views import SavedViewService
 from app.services.tools import ToolService
 from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
 
 router = APIRouter(prefix="/trash", dependencies=[requires(Permission.BACK_OFFICE)])
-Resource = Literal["agents", "tools", "executions", "model_prices", "users", "webhook_endpoints"]
+Resource = Literal[
+    "agents", "tools", "executions", "model_prices", "users", "webhook_endpoints", "saved_views"
+]
 # The others come back through doors of their own.
 Restorable = Literal["agents", "tools", "executions"]
 SERVICES: dict[str, Any] = {  # services of different models
@@ -30,6 +33,7 @@ SERVICES: dict[str, Any] = {  # services of different models
     "model_prices": ModelPriceService,
     "users": UserService,
     "webhook_endpoints": WebhookEndpointService,
+    "saved_views": SavedViewService,
 }
 TABS = [
     ("agents", "Agents"),
@@ -38,6 +42,7 @@ TABS = [
     ("model_prices", "Model prices"),
     ("users", "Users"),
     ("webhook_endpoints", "Webhooks"),
+    ("saved_views", "Views"),
 ]
 PAGE_SIZE = 50
 

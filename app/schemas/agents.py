@@ -110,6 +110,8 @@ class AgentQuery(PageQuery):
     """The agent of this name."""
     tag: Annotated[Tag | None, BeforeValidator(blank_to_none)] = None
     """Agents with this tag."""
+    user_id: RowId | None = None
+    """Agents of this person."""
 
 
 class AgentSummary(Output):

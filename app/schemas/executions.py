@@ -12,6 +12,7 @@ from app.schemas.base import (
     Amount,
     Count,
     CursorQuery,
+    Flag,
     Ids,
     Input,
     Json,
@@ -169,6 +170,18 @@ class ExecutionFilters(Input):
     """The run that you sent under this id."""
     tag: Annotated[Tag | None, BeforeValidator(blank_to_none)] = None
     """Runs with this tag."""
+    agent: Annotated[ShortText | None, BeforeValidator(blank_to_none)] = None
+    """Runs of the agents of this name."""
+    revision: Annotated[RowId | None, BeforeValidator(blank_to_none)] = None
+    """Runs of the revision of this number, best with `agent_id`."""
+    min_cost: Annotated[Usd | None, BeforeValidator(blank_to_none)] = None
+    """Runs that cost so much or more, in USD."""
+    min_latency_ms: Annotated[Count | None, BeforeValidator(blank_to_none)] = None
+    """Runs that took so long or longer, in milliseconds."""
+    has_errors: Annotated[Flag | None, BeforeValidator(blank_to_none)] = None
+    """Runs with steps that failed, or without any."""
+    has_feedback: Annotated[Flag | None, BeforeValidator(blank_to_none)] = None
+    """Runs that somebody or something said something of, or the others."""
     since: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
     """Started at this moment or later."""
     until: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None

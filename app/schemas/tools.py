@@ -12,7 +12,17 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from app.core.outbound import OutboundRefused, parsed
 from app.models.tools import ToolKind
-from app.schemas.base import Flag, Input, JsonDict, Name, OptionalText, Output, PageQuery, Patch
+from app.schemas.base import (
+    Flag,
+    Input,
+    JsonDict,
+    Name,
+    OptionalText,
+    Output,
+    PageQuery,
+    Patch,
+    RowId,
+)
 
 
 def valid_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +153,8 @@ class ToolQuery(PageQuery):
     """Those in use, or paused ones."""
     name: Name | None = None
     """The tool of this name."""
+    user_id: RowId | None = None
+    """Tools of this person."""
 
 
 class ToolSummary(Output):

@@ -26,6 +26,7 @@ from app.services.agent_revisions import (
 from app.services.audit_events import Changes
 from app.services.base import Columns
 from app.services.pausing import PausingService
+from app.services.search import matches
 from app.services.tools import ToolService
 
 # What may call for a revision; tools may have changed while their agent was in the trash.
@@ -146,7 +147,7 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
     belongs_to_agent = True
     sorts = ("created_at", "updated_at", "name")
     default_sort = "name"
-    filters = ("model_name", "is_active", "is_draft", "name")
+    filters = ("model_name", "is_active", "is_draft", "name", "user_id")
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_agents_user_id_name_live": ("name", "You already have an agent called {row.name}.")
     }
@@ -322,11 +323,20 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         own_first = (Agent.user_id == self.actor.user_id).desc()
         return statement.where(Agent.name == name).order_by(own_first, Agent.id).limit(3)
 
-    async def names(self, limit: int = 500) -> list[tuple[int, str]]:
-        """Ids and names, to choose from."""
+    async def names(
+        self, limit: int = 500, find: str | None = None, ids: Sequence[int] = ()
+    ) -> list[tuple[int, str]]:
+        """Ids and names to choose from: the agents of ``ids``, and those that ``find`` finds."""
         statement = self.visible().with_only_columns(Agent.id, Agent.name)
-        rows = await self.session.execute(statement.order_by(Agent.name, Agent.id).limit(limit))
-        return [(row[0], row[1]) for row in rows]
+        some = statement.order_by(Agent.name, Agent.id).limit(limit)
+        found = await self.session.execute(
+            some.where(matches(Agent.search, find)) if find else some
+        )
+        names = {row[0]: row[1] for row in found}
+        if set(ids) - names.keys():
+            chosen = await self.session.execute(statement.where(Agent.id.in_(ids)))
+            names |= {row[0]: row[1] for row in chosen}
+        return sorted(names.items(), key=lambda each: (each[1], each[0]))
 
     async def models_in_use(self, limit: int = 100) -> list[str]:
         """Model names to filter by."""

@@ -9,7 +9,15 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission
 from app.exceptions import Invalid
-from app.models import Agent, AgentRevision, ApiKey, Execution, ExecutionBody, User
+from app.models import (
+    Agent,
+    AgentRevision,
+    ApiKey,
+    Execution,
+    ExecutionBody,
+    Feedback,
+    User,
+)
 from app.models.base import table_of
 from app.schemas.executions import (
     ExecutionCreate,
@@ -41,6 +49,28 @@ SELECT name FROM seen WHERE name IS NOT NULL LIMIT :limit
 """)
 
 
+def kept_by(query: ExecutionFilters) -> list[ColumnElement[bool]]:
+    """The rules of what runs were like, and of what they belong to by other tables."""
+    rules: list[ColumnElement[bool]] = []
+    if query.agent is not None:
+        rules.append(Execution.agent_id.in_(select(Agent.id).where(Agent.name == query.agent)))
+    if query.revision is not None:
+        revisions = select(AgentRevision.id).where(AgentRevision.number == query.revision)
+        if query.agent_id:
+            revisions = revisions.where(AgentRevision.agent_id.in_(query.agent_id))
+        rules.append(Execution.agent_revision_id.in_(revisions))
+    if query.min_cost is not None:
+        rules.append(Execution.cost >= query.min_cost)
+    if query.min_latency_ms is not None:
+        rules.append(Execution.latency_ms >= query.min_latency_ms)
+    if query.has_errors is not None:
+        rules.append(Execution.error_count > 0 if query.has_errors else Execution.error_count == 0)
+    if query.has_feedback is not None:
+        with_any = Execution.id.in_(select(Feedback.execution_id))
+        rules.append(with_any if query.has_feedback else ~with_any)
+    return rules
+
+
 class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
     model = Execution
     resource = "executions"
@@ -56,7 +86,7 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
     def loads(self) -> Sequence[ExecutableOption]:
         return (
             joinedload(Execution.agent).load_only(
-                Agent.name, Agent.is_active, Agent.live_revision_id
+                Agent.name, Agent.user_id, Agent.is_active, Agent.live_revision_id
             ),
             joinedload(Execution.agent_revision).load_only(AgentRevision.number),
         )
@@ -114,6 +144,7 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
             statement = statement.where(Execution.started_at >= query.since)
         if query.until:
             statement = statement.where(Execution.started_at < query.until)
+        statement = statement.where(*kept_by(query))
         return statement.where(found_by(query.q)) if query.q else statement
 
     def asked(self, query: ExecutionQuery) -> Select[Execution]:
@@ -121,11 +152,11 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         statement = self.filtered(query)
         return statement.where(Execution.id.in_(query.ids)) if query.ids else statement
 
-    async def list_runs(self, query: ExecutionQuery) -> Slice[Execution]:
+    async def list_runs(self, query: ExecutionQuery, sort: str | None = None) -> Slice[Execution]:
         """Newest first: one query and none per row."""
         statement = self.asked(query).options(*self.loads())
         limit = len(query.ids) or query.limit
-        return await read_slice(self.session, statement, self.sorting(None), query.cursor, limit)
+        return await read_slice(self.session, statement, self.sorting(sort), query.cursor, limit)
 
     async def list_json(self, query: ExecutionQuery) -> Slice[Row[Any]]:
         """As ``list_runs``, each row's ``json`` as ``ExecutionRead`` would write it, and its id."""
@@ -145,7 +176,7 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         bounded = newer.with_only_columns(Execution.id).limit(LIST_LIMIT + 1)
         return await self.session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
 
-    async def models_seen(self, limit: int = 50) -> list[str]:
+    async def models_seen(self, limit: int = 200) -> list[str]:
         """Model names to filter by: a walk along the index, not over the table."""
         return list(await self.session.scalars(MODELS_SEEN, {"limit": limit}))
 

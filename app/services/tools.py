@@ -57,7 +57,7 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
     deletable = Permission.TOOLS_DELETE
     sorts = ("created_at", "updated_at", "name")
     default_sort = "name"
-    filters = ("kind", "is_active", "name")
+    filters = ("kind", "is_active", "name", "user_id")
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_tools_user_id_name_live": ("name", "You already have a tool called {row.name}.")
     }

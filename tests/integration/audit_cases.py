@@ -1,6 +1,5 @@
 """One request for each writing route, with the rows that it needs."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pyotp
@@ -18,15 +17,15 @@ from tests.factories.users import (
     make_user,
 )
 from tests.integration.audit_bulk_cases import BULK_CASES
+from tests.integration.audit_requests import API, Case, at, to
+from tests.integration.audit_views import VIEW_API_CASES, VIEW_PAGE_CASES
 from tests.integration.audit_world import World
 from tests.otlp.logs import logs_json, make_log
 from tests.otlp.requests import as_json, make_span
 
-API = "/api/v1"
 NEW_PASSWORD = "Better-Horse-8"
 
 
-Case = Callable[[World], Awaitable[tuple[str, dict[str, Any]]]]
 AGENT_FORM = {
     "name": "formed",
     "model_name": "m",
@@ -46,24 +45,6 @@ PASSWORDS = {
     "password": NEW_PASSWORD,
     "confirm_password": NEW_PASSWORD,
 }
-
-
-def to(path: str, **options: Any) -> Case:
-    """A request that needs no row."""
-
-    async def case(_: World) -> tuple[str, dict[str, Any]]:
-        return path, options
-
-    return case
-
-
-def at(path: str, row: str, *arguments: Any, **options: Any) -> Case:
-    """A request to a row that the world makes: the name of its method, and its arguments."""
-
-    async def case(world: World) -> tuple[str, dict[str, Any]]:
-        return path.format(await getattr(world, row)(*arguments)), options
-
-    return case
 
 
 async def log_in_again(world: World) -> tuple[str, dict[str, Any]]:
@@ -397,7 +378,8 @@ OTLP_CASES: dict[str, Case] = {
 }
 CASES = (
     PAGE_CASES
+    | VIEW_PAGE_CASES
     | OTLP_CASES
     | BULK_CASES
-    | {name.replace(" ", f" {API}", 1): case for name, case in API_CASES.items()}
+    | {name.replace(" ", f" {API}", 1): case for name, case in (API_CASES | VIEW_API_CASES).items()}
 )

@@ -8,16 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.providers import ModelProvider
-from app.models import Execution, JobStatus, StaffSession, User
+from app.models import Execution, JobStatus, ListName, StaffSession, User
 from app.schemas.agents import AgentUpdate
 from app.schemas.feedback import FeedbackCreate
 from app.schemas.runs import RunCreate
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.feedback import FeedbackService
+from app.services.list_preferences import ListPreferenceService
 from app.services.model_prices import ModelPriceService
 from app.services.running.asking import Asked, RunService
 from app.services.running.records import RunRecorder
+from app.services.saved_views import SavedViewService
 from app.services.webhook_endpoints import WebhookEndpointService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
@@ -26,6 +28,7 @@ from tests.factories.executions import execution_data, make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -53,6 +56,19 @@ class World:
         key_id = await self.key()
         await self.session.execute(text("UPDATE api_keys SET paused_at = now()"))
         return key_id
+
+    async def view(self) -> int:
+        return (await make_saved_view(self.session, self.actor)).id
+
+    async def trashed_view(self) -> int:
+        view_id = await self.view()
+        await SavedViewService(self.session, self.actor).delete(view_id)
+        return view_id
+
+    async def list_with_default(self) -> str:
+        preferences = ListPreferenceService(self.session, self.actor)
+        await preferences.open_by(ListName.EXECUTIONS, await self.view())
+        return "executions"
 
     async def batch(self) -> int:
         """With a rejected span that can be stored by now."""

@@ -17,12 +17,12 @@ from tests.factories.agents import make_agent
 from tests.factories.clients import log_in
 from tests.factories.users import PASSWORD, make_user
 from tests.integration.audit_cases import (
-    API,
     BY_NOBODY,
     CASES,
     NEW_PASSWORD,
     NO_EVENT,
 )
+from tests.integration.audit_requests import API
 from tests.integration.audit_world import World
 from tests.integration.doors import doors_of
 

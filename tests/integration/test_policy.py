@@ -124,8 +124,9 @@ async def test_routes_know_who_asks_before_they_take_a_service(app: FastAPI) -> 
 
 
 async def test_writing_routes_declare_a_permission_that_viewers_lack(app: FastAPI) -> None:
+    """Their own views of lists aside, which change what nobody else has."""
     for door in guarded(app):
-        if door.writes:
+        if door.writes and Permission.VIEWS_WRITE not in needed(door):
             assert needed(door) - ROLE_PERMISSIONS[Role.VIEWER], door.name
 
 

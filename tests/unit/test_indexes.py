@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Index, UniqueConstraint
 
-from app.models import AuditEvent, Execution
+from app.models import AuditEvent, Execution, Feedback, ListName
 from app.schemas.audit_events import AuditQuery
+from app.schemas.lists import LISTS
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.base import BaseService
@@ -14,22 +15,27 @@ from app.services.executions import ExecutionService
 from app.services.ingest_batches import IngestBatchService
 from app.services.jobs import JobService
 from app.services.model_prices import ModelPriceService
+from app.services.saved_views import SavedViewService
 from app.services.tools import ToolService
 from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
 
 # Two values or three: an index on them alone would not be used.
 FEW_VALUES = {"is_active", "is_draft", "kind", "role"}
-RUN_FILTERS = (
-    "agent_id",
-    "status",
-    "model_name",
-    "source",
-    "session_id",
-    "external_id",
-    "tags",
-    "started_at",
-)
+# Which column answers, for filters of runs that are called otherwise; words have a table of theirs.
+RUN_COLUMNS = {
+    "model": "model_name",
+    "tag": "tags",
+    "since": "started_at",
+    "until": "started_at",
+    "range": "started_at",
+    "agent": "agent_id",
+    "revision": "agent_revision_id",
+    "min_cost": "cost",
+    "min_latency_ms": "latency_ms",
+    "has_errors": "error_count",
+    "has_feedback": "id",
+}
 AUDIT_FILTERS = tuple(set(AuditQuery.model_fields) - {"cursor", "limit", "since", "until"})
 
 
@@ -40,7 +46,11 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
         for rule in (*table.indexes, *table.constraints)
         if isinstance(rule, Index | UniqueConstraint) and len(rule.columns)
     }
-    return found | {column.name for column in table.columns if column.unique or column.index}
+    # A BRIN index answers for each of its columns.
+    ranges = [rule for rule in table.indexes if rule.dialect_kwargs["postgresql_using"] == "brin"]
+    found |= {column.name for rule in ranges for column in rule.columns}
+    keys = {column.name for column in table.primary_key}
+    return found | keys | {c.name for c in table.columns if c.unique or c.index}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +65,7 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
         ApiKeyService,
         UserService,
         WebhookEndpointService,
+        SavedViewService,
     ],
     ids=lambda s: s.resource,
 )
@@ -68,7 +79,19 @@ def test_agents_are_found_by_their_tags() -> None:
 
 
 def test_every_filter_of_runs_has_an_index() -> None:
-    assert set(RUN_FILTERS) <= leading_columns(Execution)
+    offered = set(LISTS[ListName.EXECUTIONS].filters) - {"q"}
+    assert {RUN_COLUMNS.get(name, name) for name in offered} <= leading_columns(Execution)
+    assert "execution_id" in leading_columns(Feedback)
+
+
+@pytest.mark.parametrize("service", [AgentService, ToolService], ids=lambda s: s.resource)
+def test_every_filter_and_sort_of_a_page_is_one_of_the_service(
+    service: type[BaseService[Any, Any, Any]],
+) -> None:
+    page = LISTS[ListName(service.resource)]
+    assert set(page.filters.values()) - {"q", "tag"} <= set(service.filters)
+    assert set(page.sorts) <= set(service.sorts)
+    assert page.default_sort == service.default_sort
 
 
 def test_every_filter_of_the_audit_log_has_an_index() -> None:

@@ -18,6 +18,7 @@ RESOURCES = (
     "api_keys",
     "model_prices",
     "webhook_endpoints",
+    "saved_views",
 )
 ROOMS = ("models", "schemas", "services", "api/v1", "pages", "admin")
 MAX_FUNCTION_LINES, MAX_FILE_LINES = 40, 400

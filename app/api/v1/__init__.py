@@ -16,6 +16,7 @@ from app.api.v1 import (
     pauses,
     rooms,
     runs,
+    saved_views,
     statistics,
     tool_calls,
     tools,
@@ -42,5 +43,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     users.router,
     audit_events.router,
     webhook_endpoints.router,
+    saved_views.router,
     rooms.router,
 )

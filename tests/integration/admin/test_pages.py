@@ -16,6 +16,7 @@ from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 from tests.integration.admin.conftest import rows_of
@@ -39,6 +40,7 @@ async def test_superuser_reads_list_details_and_export_of_every_table(
     await make_job(session, owner)
     await make_model_price(session, owner)
     await make_ingest_batch(session, owner)
+    await make_saved_view(session, owner)
     hook = await make_webhook_endpoint(session, owner, events=["job.failed"])
     await make_webhook_delivery(session, owner, hook.endpoint)
     await RefreshTokenService(session, owner, settings).open(superuser, None)

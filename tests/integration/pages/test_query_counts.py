@@ -13,6 +13,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -30,6 +31,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         await make_user(session)
         await make_model_price(session, actor, model=f"m-{agent.id}")
         await make_ingest_batch(session, actor)
+        await make_saved_view(session, actor)
         hook = await make_webhook_endpoint(session, events=["job.failed"])
         await make_webhook_delivery(session, actor, hook.endpoint)
 
@@ -48,6 +50,7 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/model-prices",
         "/webhooks",
         "/audit",
+        "/views",
         "/search?q=agent",
     ],
 )

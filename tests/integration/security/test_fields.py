@@ -34,6 +34,7 @@ WRITES = {
     "executions": ("POST /api/v1/executions", "PATCH /api/v1/executions/{execution_id}"),
     "users": ("POST /api/v1/users", "PATCH /api/v1/users/{user_id}"),
     "api_keys": ("POST /api/v1/api-keys", "PATCH /api/v1/api-keys/{key_id}"),
+    "saved_views": ("POST /api/v1/saved-views", "PATCH /api/v1/saved-views/{view_id}"),
     "webhook_endpoints": ("POST /api/v1/webhooks", "PATCH /api/v1/webhooks/{webhook_id}"),
 }
 

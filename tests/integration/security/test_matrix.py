@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -24,6 +24,7 @@ from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -45,6 +46,7 @@ KINDS = (
     "webhook_id",
     "delivery_id",
     "price_id",
+    "view_id",
     "batch_id",
     "row_id",
 )
@@ -94,8 +96,12 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     live["delivery_id"] = (await make_webhook_delivery(session, root, hook)).id
     price = await make_model_price(session, root, model=f"m-{user.id}")
     live["price_id"] = price.id
+    # Members enter no page, but what they own is to be hidden from the others, too.
+    keeper = replace(actor_for(user), permissions=frozenset(Permission))
+    live["view_id"] = (await make_saved_view(session, keeper)).id
     other = await make_user(session)
     trashed = {
+        "view_id": (await make_saved_view(session, keeper)).id,
         "agent_id": (await make_agent(session, actor)).id,
         "tool_id": (await make_tool(session, actor)).id,
         "execution_id": (await make_execution(session, actor, agent)).id,
@@ -116,6 +122,7 @@ async def put_in_trash(session: AsyncSession, ids: Ids) -> None:
         ("user_id", "users"),
         ("webhook_id", "webhook_endpoints"),
         ("price_id", "model_prices"),
+        ("view_id", "saved_views"),
     ):
         sql = text(f"UPDATE {table} SET deleted_at = now() WHERE id = :id")
         await session.execute(sql, {"id": ids[kind]})
@@ -162,6 +169,8 @@ def sees_foreign(principal: Principal, door: Door) -> bool:
         return Permission.KEYS_MANAGE in principal.permissions
     if "{price_id}" in door.path:
         return True  # costs are computed with them for everyone
+    if "{view_id}" in door.path:
+        return principal.role is Role.SUPERUSER
     if "{session_id}" in door.path:
         return Permission.SESSIONS_MANAGE in principal.permissions
     return principal.role in SEES_ALL_ROWS and principal.credential != "limited"

@@ -1,0 +1,98 @@
+"""The list of runs: what it can be narrowed to, and what it can show."""
+
+from collections.abc import Sequence
+
+from app.models import Execution
+from app.models.executions import ExecutionSource, ExecutionStatus
+from app.pages.filter_bar import Filter, Kind
+from app.pages.list_state import ListState
+from app.pages.list_table import Column, Table, table_of
+from app.services.agents import AgentService
+from app.services.executions import ExecutionService
+
+MAX_AGENTS = 100
+COLUMNS = (
+    Column("started", "Started", sort="-started_at", is_fixed=True),
+    Column("agent", "Agent"),
+    Column("owner", "Owner", is_default=False),
+    Column("status", "Status"),
+    Column("input", "Input"),
+    Column("model", "Model", is_wide=True),
+    Column("tags", "Tags", is_default=False),
+    Column("session", "Session", is_default=False),
+    Column("source", "Source", is_default=False),
+    Column("external_id", "External id", is_default=False),
+    Column("trace_id", "Trace id", is_default=False),
+    Column("error_type", "Error", is_default=False),
+    Column("ended", "Ended", is_default=False),
+    Column("steps", "Steps", is_number=True),
+    Column("input_tokens", "Tokens in", is_number=True, is_default=False),
+    Column("cached_tokens", "Cached", is_number=True, is_default=False),
+    Column("output_tokens", "Tokens out", is_number=True, is_default=False),
+    Column("tokens", "Tokens", is_number=True, is_wide=True),
+    Column("cost", "Cost", is_number=True, is_wide=True),
+    Column("latency", "Latency", is_number=True),
+)
+STATUSES = [(status.value, status.value.capitalize()) for status in ExecutionStatus]
+SOURCES = [
+    (ExecutionSource.API.value, "API"),
+    (ExecutionSource.OTLP.value, "OTLP"),
+    (ExecutionSource.PLAYGROUND.value, "Playground"),
+    (ExecutionSource.IMPORT.value, "Import"),
+]
+RANGES = [
+    ("1h", "Last hour"),
+    ("24h", "Last 24 hours"),
+    ("7d", "Last 7 days"),
+    ("30d", "Last 30 days"),
+]
+LATENCIES = [
+    ("5000", "5 s"),
+    ("10000", "10 s"),
+    ("30000", "30 s"),
+    ("60000", "1 min"),
+    ("300000", "5 min"),
+]
+YES = [("true", "With"), ("false", "Without")]
+
+
+def execution_table(
+    state: ListState, runs: Sequence[Execution], remembered: Sequence[str]
+) -> Table:
+    """Whose runs they are is shown where they are of several people."""
+    are_mixed = len({run.agent.user_id for run in runs}) > 1
+    return table_of(state, COLUMNS, remembered, ["owner"] if are_mixed else [])
+
+
+async def agent_filter(runs: ExecutionService, state: ListState, find: str = "") -> Filter:
+    """Those that are chosen, and the first ones by name or those that were found."""
+    chosen = [int(text) for text in state.filters.get("agent_id", [])]
+    agents = AgentService(runs.session, runs.actor)
+    names = await agents.names(MAX_AGENTS, find, chosen)
+    return Filter(
+        "agent_id",
+        "agent",
+        Kind.MANY,
+        [(str(agent_id), name) for agent_id, name in names],
+        others=("agent",),
+        find_href="/executions/agents" if len(names) >= MAX_AGENTS or find else "",
+    )
+
+
+async def execution_filters(runs: ExecutionService, state: ListState) -> list[Filter]:
+    models = [(model, model) for model in await runs.models_seen()]
+    return [
+        await agent_filter(runs, state),
+        Filter("status", "status", Kind.MANY, STATUSES),
+        Filter("model", "model", Kind.ONE, models),
+        Filter("range", "time", Kind.TIME, RANGES, others=("since", "until")),
+        Filter("tag", "tag", Kind.TEXT),
+        Filter("min_cost", "cost", Kind.NUMBER, joiner=" ≥ ", unit="$", hint="At least, in USD"),
+        Filter("min_latency_ms", "latency", Kind.ONE, LATENCIES, joiner=" ≥ ", is_minor=True),
+        Filter("has_errors", "errors", Kind.ONE, YES, is_minor=True),
+        Filter("has_feedback", "feedback", Kind.ONE, YES, is_minor=True),
+        Filter("source", "source", Kind.ONE, SOURCES, is_minor=True),
+        Filter("revision", "revision", Kind.NUMBER, joiner=" ", is_minor=True),
+        Filter("session_id", "session", Kind.TEXT, is_minor=True),
+        Filter("external_id", "external id", Kind.TEXT, is_minor=True),
+    ]

@@ -1,0 +1,93 @@
+"""Saved views: one's own, and those that others share."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+from sqlalchemy import Select, or_
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
+
+from app.core.permissions import Permission, Role
+from app.exceptions import Conflict, Forbidden, Invalid
+from app.models import ListName, SavedView, User
+from app.schemas.base import PageQuery
+from app.schemas.lists import LISTS
+from app.schemas.saved_views import SavedViewCreate, SavedViewUpdate
+from app.services.base import BaseService
+
+MAX_VIEWS = 100  # of one person and one list
+SHOWN = 200
+
+
+class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate]):
+    model = SavedView
+    resource = "saved_views"
+    noun = "saved view"
+    readable = Permission.VIEWS_READ
+    writable = Permission.VIEWS_WRITE
+    deletable = Permission.VIEWS_WRITE
+    sorts = ("name", "created_at")
+    default_sort = "name"
+    filters = ("resource",)
+    conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
+        "uq_saved_views_user_id_resource_name_live": (
+            "name",
+            "You already have a view of this list called {row.name}.",
+        )
+    }
+
+    def loads(self) -> Sequence[ExecutableOption]:
+        return (joinedload(SavedView.user).load_only(User.full_name),)
+
+    def visible(self, *, trashed: bool = False) -> Select[SavedView]:
+        """One's own, and shared ones; superusers see those of others too."""
+        statement = super().visible(trashed=trashed)
+        if self.actor.role is Role.SUPERUSER:
+            return statement
+        return statement.where(or_(SavedView.user_id == self.actor.user_id, SavedView.is_shared))
+
+    def matching(self, query: PageQuery) -> Select[SavedView]:
+        statement = super().matching(query.model_copy(update={"q": None}))
+        if not query.q:
+            return statement
+        return statement.where(SavedView.name.icontains(query.q, autoescape=True))
+
+    def may_change(self, view: SavedView) -> bool:
+        is_own = view.user_id == self.actor.user_id
+        return self.actor.may(self.writable) and (is_own or self.actor.role is Role.SUPERUSER)
+
+    async def of_list(self, resource: ListName) -> Sequence[SavedView]:
+        """What this person can open, by name; private views of others are not among them."""
+        offered = or_(SavedView.user_id == self.actor.user_id, SavedView.is_shared)
+        statement = self.visible().where(SavedView.resource == resource, offered)
+        ordered = statement.order_by(SavedView.name, SavedView.id).limit(SHOWN)
+        return (await self.session.scalars(ordered.options(*self.loads()))).all()
+
+    async def create(self, data: SavedViewCreate) -> SavedView:
+        """Raise ``Conflict`` when one has too many, or one of this name."""
+        self.require(self.writable)
+        own = self.visible().where(
+            SavedView.user_id == self.actor.user_id, SavedView.resource == data.resource
+        )
+        if await self.count(own) >= MAX_VIEWS:
+            raise Conflict(f"You have {MAX_VIEWS} views of this list; remove one of them first.")
+        return await super().create(data)
+
+    async def check(self, row: SavedView) -> None:
+        """Raise ``Forbidden`` for a view of somebody else, ``Invalid`` for what no list has."""
+        if not self.may_change(row):
+            raise Forbidden("Only its owner or a superuser may change this view.")
+        known = LISTS[row.resource]
+        unknown = sorted(set(row.filters) - known.filters.keys())
+        if unknown:
+            raise Invalid(f"This list has no filter called {', '.join(unknown)}.", field="filters")
+        try:
+            known.parse(row.filters)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = problem["loc"][0] if problem["loc"] else "the filters"
+            raise Invalid(f"{where}: {problem['msg']}", field="filters") from error
+        if row.sort and row.sort.removeprefix("-") not in known.sorts:
+            raise Invalid(f"Cannot sort by that. Allowed: {', '.join(known.sorts)}.", field="sort")
+        if set(row.columns) - set(known.columns):
+            raise Invalid(f"The columns are: {', '.join(known.columns)}.", field="columns")

@@ -1,0 +1,50 @@
+"""Lists are what their URL says, and every link to one opens."""
+
+import pytest
+
+from app.models import ListName
+from app.pages import agent_list, execution_list, tool_list
+from app.pages.list_table import Column
+from app.schemas.lists import LISTS, ExecutionPageQuery
+
+RUNS = LISTS[ListName.EXECUTIONS]
+COLUMNS = {
+    ListName.EXECUTIONS: execution_list.COLUMNS,
+    ListName.AGENTS: agent_list.COLUMNS,
+    ListName.TOOLS: tool_list.COLUMNS,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"status": ["failed,stalled", "failed"]}, {"status": ["failed", "stalled"]}),
+        ({"status": ["failed", "nonsense"], "nope": ["1"]}, {"status": ["failed"]}),
+        ({"status": ["nonsense"], "model": ["a", "b"]}, {"model": ["b"]}),
+        ({"q": [""], "min_cost": ["much"], "range": ["24h"]}, {"range": ["24h"]}),
+        ({"since": ["2026-01-31"], "until": ["2026-02-30"]}, {"since": ["2026-01-31"]}),
+        ({"cursor": ["x"], "limit": ["9"], "sort": ["started_at"]}, {}),
+    ],
+)
+def test_what_is_no_filter_is_left_out(
+    given: dict[str, list[str]], kept: dict[str, list[str]]
+) -> None:
+    assert RUNS.valid(given) == kept
+
+
+def test_days_are_whole_and_ranges_end_now() -> None:
+    days = RUNS.parse({"since": ["2026-01-31"], "until": ["2026-01-31"]})
+    assert isinstance(days, ExecutionPageQuery)
+    assert days.since is not None
+    assert days.until is not None
+    assert (days.until - days.since).total_seconds() == 24 * 3600
+    recent = RUNS.parse({"range": ["1h"]})
+    assert isinstance(recent, ExecutionPageQuery)
+    assert recent.since is not None
+
+
+@pytest.mark.parametrize("name", ListName)
+def test_each_column_is_known_and_sorts_by_what_the_list_sorts_by(name: ListName) -> None:
+    columns: tuple[Column, ...] = COLUMNS[name]
+    assert {column.key for column in columns} == set(LISTS[name].columns)
+    assert {c.sort.removeprefix("-") for c in columns if c.sort} == set(LISTS[name].sorts)
