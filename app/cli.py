@@ -24,6 +24,7 @@ from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
 from app.core.templating import Templates
+from app.demo.command import make_demo, refuse_in_production, remove_demo
 from app.exceptions import AppError
 from app.importers.command import importers
 from app.jobs import HANDLED, SCHEDULES
@@ -296,6 +297,26 @@ def verify_audit_log() -> None:
         f"[green]✓[/] {found.events:,} events in {found.seals:,} seals are as they were sealed. "
         f"Head of the chain: {found.head}"
     )
+
+
+@cli.command()
+def demo(
+    runs: Annotated[int, typer.Option(min=1, max=100_000, help="How many runs.")] = 3_000,
+    seed: Annotated[int, typer.Option(help="Another number makes another month.")] = 7,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the demo away again.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also in production.")] = False,
+) -> None:
+    """Fill Greenroom with an invented company to look at, or take that away again."""
+    settings = load_settings()
+    with failing_in_words():
+        refuse_in_production(settings, is_sure=yes)
+    with with_database(settings) as ready:
+        require_head(ready)
+        with console.status("Working…") as status, failing_in_words():
+            tell = status.update
+            made = remove_demo(ready, tell) if remove else make_demo(ready, runs, seed, tell)
+            said = asyncio.run(made)
+    console.print(f"[green]✓[/] {said}")
 
 
 @cli.command()

@@ -20,7 +20,7 @@ PICTURES = DOCS / "img"
 HOME = "index"
 # What there is, in reading order. Decisions (``docs/adr``) are for who works on the source.
 CONTENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Start here", ("index", "around", "keyboard")),
+    ("Start here", ("index", "around", "keyboard", "demo")),
     ("Every day", ("dashboard", "agents", "tools", "executions", "analysis", "jobs", "costs")),
     ("People and access", ("users-and-keys", "audit", "webhooks", "security")),
     ("Connect agents", ("opentelemetry", "api", "importing", "running", "dialects")),

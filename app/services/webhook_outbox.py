@@ -16,12 +16,17 @@ from app.models.base import JsonObject, table_of
 from app.services.job_queue import JobQueue, JobRequest
 from app.services.webhook_events import Change, data_of, events_of
 
-WAITING = "webhook_deliveries"
+WAITING, TELL_NOBODY = "webhook_deliveries", "tell_nobody"
 Wanted = Mapping[str, Sequence[int]]  # event type: ids of endpoints
 ENDPOINT = table_of(WebhookEndpoint)
 ACTIVE = select(ENDPOINT.c.id, ENDPOINT.c.events).where(
     ENDPOINT.c.is_active, ENDPOINT.c.deleted_at.is_(None)
 )
+
+
+def tell_nobody(session: AsyncSession) -> None:
+    """What happens in this session is invented: receivers outside hear nothing of it."""
+    session.info[TELL_NOBODY] = True
 
 
 async def note_change(session: AsyncSession, actor: Actor, change: Change) -> None:
@@ -35,7 +40,7 @@ async def note_change(session: AsyncSession, actor: Actor, change: Change) -> No
 async def note_changes(session: AsyncSession, actor: Actor, changes: Sequence[Change]) -> None:
     """As ``note_change``, looking once at who wants to know."""
     told = [(event, change) for change in changes for event in events_of(change)]
-    if not told:
+    if not told or TELL_NOBODY in session.info:
         return
     wanted = await wanted_by(session)
     for event, change in told:
