@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real load check fix migrate requirements browser clean
+.PHONY: help run test fuzz test-real load check fix migrate requirements screenshots browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ requirements: $(VENV)/.dev-stamp ## Compile the pinned requirements from pyproje
 
 COMPILE_OPTIONS := --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-header --no-emit-index-url --no-emit-find-links
+
+screenshots: browser ## Photograph every page, on an installation of its own, into build/screenshots
+	$(BIN)/python -m tests.browser.gallery
 
 browser: $(VENV)/.dev-stamp ## Make sure that there is a Chromium for the browser tests
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then :; \

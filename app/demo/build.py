@@ -119,6 +119,7 @@ class Builder:
             "model": agent.model,
             "system_prompt": agent.prompt,
             "config": dict(agent.config),
+            "tags": ["demo"],
             "tools": agent.tools,
             "note": "First version",
         }

@@ -16,14 +16,10 @@ from app.core.templating import Templates
 from app.main import create_app
 from tests.conftest import settings_for
 from tests.integration.doors import doors_of
+from tests.pages import BEFORE_LOGIN, page_paths
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-# Addresses that answer with a part of a page, a file, or before the login.
-NO_PAGES = re.compile(
-    r"/(health|docs|openapi|login|password|help/img|latest-|api/|v1/|static)"
-    r"|/(notice|presence|recent-runs|new-count|runs/\{execution_id\})$"
-)
 
 
 def one(tree: LexborHTMLParser, selector: str) -> LexborNode:
@@ -95,7 +91,7 @@ def test_pages_that_a_text_names_exist(app: FastAPI) -> None:
 def test_every_page_of_the_product_has_a_section_of_the_manual(
     app: FastAPI, manual: Manual
 ) -> None:
-    paths = {d.path for d in doors_of(app) if d.method == "GET" and not NO_PAGES.search(d.path)}
+    paths = [path for path in page_paths(app) if not BEFORE_LOGIN.match(path)]
     assert len(paths) > 40
     assert not [path for path in paths if topic_of(path) is None]
     for topic in TOPICS.values():
