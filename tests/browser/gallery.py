@@ -39,6 +39,7 @@ STATES = ("empty", "normal", "huge")
 WIDTHS, HEIGHT, TALLEST = (1280, 390), 850, 2400
 THEMES = ("light", "dark")
 QUALITY = 82
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 150)))"
 COUNTED_WITHIN_S = 240
 # What a page looks best with; pages without parameters need none.
 ASKED = {
@@ -109,20 +110,27 @@ def a_browser() -> Iterator[Browser]:
 
 def photograph(page: Page, file: Path, tallest: int = TALLEST) -> None:
     """The whole page, up to a height; WebP, which Playwright itself does not make."""
-    session = page.context.new_cdp_session(page)
     size = page.viewport_size or {"width": 0, "height": 0}
     whole = page.evaluate("document.documentElement.scrollHeight")
-    height = min(max(whole, size["height"]), tallest)
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1}
-    asked = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
-    taken = session.send("Page.captureScreenshot", asked)
-    file.write_bytes(base64.b64decode(taken["data"]))
+    # What sticks to the edges of the window sticks to those of the picture.
+    page.set_viewport_size(size | {"height": min(max(whole, size["height"]), tallest)})
+    page.evaluate(PAINTED)
+    session = page.context.new_cdp_session(page)
+    taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     session.detach()
+    file.write_bytes(base64.b64decode(taken["data"]))
+    page.set_viewport_size(size)
 
 
 def problem_of(page: Page) -> str:
     over = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return f"{over} px too wide" if over > 0 else ""
+
+
+def show_in(page: Page, theme: str) -> None:
+    """Return once it is painted so: what is half repainted looks broken."""
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    page.wait_for_selector(f"html[data-bs-theme={theme}]", state="attached")
 
 
 def shots_of(page: Page, path: str, address: str, state: str, folder: Path) -> Iterator[Shot]:
@@ -133,7 +141,7 @@ def shots_of(page: Page, path: str, address: str, state: str, folder: Path) -> I
         answer = page.goto(address)
         failed = "" if answer is None or answer.status < 400 else f"status {answer.status}"
         for theme in THEMES:
-            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+            show_in(page, theme)
             file = f"{state}-{name}-{width}-{theme}.webp"
             photograph(page, folder / file)
             yield Shot(path, state, width, theme, file, failed or problem_of(page))
@@ -262,8 +270,9 @@ def main() -> None:
                 else:
                     shots += shoot(browser, site, asked.to, asked.only)
         postgres.stop()
-    (asked.to / "index.html").write_text(sheet(shots))
-    print(f"\n{len(shots)} pictures: {asked.to / 'index.html'}")  # noqa: T201
+    if not asked.manual:
+        (asked.to / "index.html").write_text(sheet(shots))
+        print(f"\n{len(shots)} pictures: {asked.to / 'index.html'}")  # noqa: T201
     for shot in shots:
         if shot.problem:
             print(f"  {shot.file}: {shot.problem}")  # noqa: T201
