@@ -21,6 +21,7 @@ TOPICS: Mapping[str, str] = {
     "connect": "opentelemetry",
     "executions": "executions",
     "executions/*": "executions#read-a-trace",
+    "executions/compare": "executions#compare-two-runs",
     "executions/*/feedback": "executions#say-what-you-think-of-a-run",
     "help": "index",
     "ingest": "opentelemetry#receipts",
