@@ -41,6 +41,7 @@ ROWS = {
     "webhook_id": "SELECT endpoint_id FROM webhook_deliveries ORDER BY id",
     "delivery_id": "SELECT id FROM webhook_deliveries ORDER BY id",
     "price_id": "SELECT id FROM model_prices ORDER BY id",
+    "change_id": "SELECT id FROM bulk_changes ORDER BY id",
     "batch_id": "SELECT id FROM ingest_batches ORDER BY id",
 }
 
