@@ -8,11 +8,12 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Role
 from app.demo.build import build
-from app.models import User
+from app.models import Agent, User
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
+from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import execution_data, make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
@@ -62,6 +63,8 @@ async def fill_normally(database: Database, settings: Settings, runs: int) -> No
         await make_api_key(session, boss)
         await make_model_price(session, actor, description="Our own rack in the cellar")
         await make_ingest_batch(session, actor)
+        agents = list(await session.scalars(select(Agent.id).limit(5)))
+        await make_bulk_change(session, actor, ids=agents)
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
 
