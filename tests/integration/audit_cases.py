@@ -39,6 +39,7 @@ MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"r
 PRICE_FORM = {"model_pattern": "m", "input_price": "1", "output_price": "2"}
 HOOK = {"url": "https://hooks.example.com/x", "events": ["job.failed"]}
 SINCE = "2026-11-01T00:00:00Z"
+RATING = {"name": "rating", "value": "0"}
 KEY = {"name": "ci", "scopes": ["agents:read"]}
 PASSWORDS = {
     "current_password": PASSWORD,
@@ -320,14 +321,12 @@ PAGE_CASES: dict[str, Case] = {
     "POST /agents/{agent_id}/playground/runs/{execution_id}": answer_on_playground,
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /executions/{execution_id}/feedback/{feedback_id}": at(
-        "/executions/{}", "feedback", data={"name": "rating", "value": "0"}
+        "/executions/{}", "feedback", data=RATING
     ),
     "POST /executions/{execution_id}/feedback/{feedback_id}/delete": at(
         "/executions/{}/delete", "feedback"
     ),
-    "POST /executions/{execution_id}/feedback": at(
-        "/executions/{}/feedback", "run", data={"name": "rating", "value": "1"}
-    ),
+    "POST /executions/{execution_id}/feedback": at("/executions/{}/feedback", "run", data=RATING),
     "POST /ingest/{batch_id}/replay": at("/ingest/{}/replay", "batch"),
     "POST /connect": to("/connect", data={"name": "laptop"}),
     "POST /keys/new": to("/keys/new", data=KEY | {"days": "90"}),
