@@ -33,7 +33,7 @@ Reference = Annotated[str, Field(max_length=500)]
 
 
 class Compared(BaseModel):
-    """Two runs, and what of them is shown. ``ids`` are two that were ticked in a list."""
+    """Two runs, and what of them is shown. ``ids`` are two ticked in a list, the newer first."""
 
     left: Reference = ""
     right: Reference = ""
@@ -61,7 +61,7 @@ async def both_of(
 ) -> tuple[Execution | None, Execution | None, str]:
     """The runs that were found, and what is wrong with a reference that leads to none."""
     ticked = [*asked.ids[:2], "", ""]
-    left_said, right_said = asked.left or ticked[0], asked.right or ticked[1]
+    left_said, right_said = asked.left or ticked[1], asked.right or ticked[0]
     left: Execution | None = None
     right: Execution | None = None
     try:

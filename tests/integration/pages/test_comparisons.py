@@ -79,8 +79,9 @@ async def test_other_run_is_named_by_a_word_an_id_a_trace_id_or_an_address(
     told = f'href="/executions/{before.id}"'
     for said in ("previous", before.trace_hex, f"https://here/executions/{before.id}?span=1"):
         assert told in await compare(web, left=said, right=after.id)
-    answer = await web.get(f"/executions/compare?ids={before.id}&ids={after.id}")
-    assert told in answer.text
+    answer = await web.get(f"/executions/compare?ids={after.id}&ids={before.id}")
+    assert f"left={after.id}&amp;right={before.id}" in answer.text, "the way to swap them"
+    assert 'formaction="/executions/compare"' in (await web.get("/executions")).text
     wrong = await compare(web, 422, left="my last one", right=after.id)
     assert 'value="my last one"' in wrong
     assert "no such run" in await compare(web, 422, left="succeeded", right=after.id)
