@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -223,3 +224,32 @@ def test_page_of_who_was_signed_out_says_so_and_stays(open_page: OpenPage, site:
     expect(page).to_have_url(re.compile("/executions$"))
     state.click()
     expect(page).to_have_url(re.compile("/login"))
+
+
+def test_chart_is_hovered_redrawn_as_runs_come_and_zoomed(page: Page, site: Site) -> None:
+    begun = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    run = {"started_at": begun, "ended_at": None, "status": "running", "spans": []}
+    report(site, **run)
+    page.goto("/?range=1h")
+    wait_until_live(page)
+    shown = page.locator("#figures .kpi .v").first
+    runs = int(shown.inner_text())
+    drawn = page.locator("#drawn-runs canvas")
+    drawn.evaluate("canvas => { canvas.dataset.kept = 'yes' }")
+    report(site, **run)
+    expect(shown).to_have_text(str(runs + 1))
+    expect(drawn).to_have_attribute("data-kept", "yes")
+    over = page.locator("#drawn-runs .u-over")
+    over.hover()
+    expect(page.locator("#drawn-runs .readout")).to_contain_text("runs")
+    expect(page.locator("#drawn-failures .readout")).to_be_visible()
+    box = over.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.5, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, middle, steps=4)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"since=.*&until="))
+    expect(shown).to_have_text(str(runs + 1))
+    expect(page.locator("nav[aria-label='Time range'] [aria-current]")).to_have_count(0)
