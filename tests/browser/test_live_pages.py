@@ -228,7 +228,7 @@ def test_page_of_who_was_signed_out_says_so_and_stays(open_page: OpenPage, site:
 
 def test_chart_is_hovered_redrawn_as_runs_come_and_zoomed(page: Page, site: Site) -> None:
     begun = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
-    run = {"started_at": begun, "ended_at": None, "status": "running", "spans": []}
+    run: dict[str, Any] = {"started_at": begun, "ended_at": None, "status": "running", "spans": []}
     report(site, **run)
     page.goto("/?range=1h")
     wait_until_live(page)

@@ -160,3 +160,15 @@ async def test_agent_has_the_charts_of_its_week(
         "Executions: 1 run, 0 failed",
         "Latency: p50 2.0 s, p95 2.0 s",
     ]
+
+
+async def test_list_of_runs_says_which_time_a_chart_led_to(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
+) -> None:
+    await run(session, actor, agent, 0.2)
+    page = await page_of(web, "/?range=1h")
+    link = page.css_first("#numbers-runs a")
+    assert link is not None
+    runs = await page_of(web, link.attributes["href"] or "")
+    assert [text.split()[0] for text in words(runs, ".chip.on")] == ["from", "to"]
+    assert len(runs.css("#results tbody tr")) == 1
