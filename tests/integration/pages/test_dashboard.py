@@ -162,7 +162,7 @@ async def test_agent_has_the_charts_of_its_week(
     ]
 
 
-async def test_list_of_runs_says_which_time_a_chart_led_to(
+async def test_step_of_a_chart_leads_to_its_runs(
     web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, agent: Agent
 ) -> None:
     await run(session, actor, agent, 0.2)
@@ -170,5 +170,4 @@ async def test_list_of_runs_says_which_time_a_chart_led_to(
     link = page.css_first("#numbers-runs a")
     assert link is not None
     runs = await page_of(web, link.attributes["href"] or "")
-    assert [text.split()[0] for text in words(runs, ".chip.on")] == ["from", "to"]
     assert len(runs.css("#results tbody tr")) == 1
