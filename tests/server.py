@@ -28,7 +28,8 @@ SECRET = "a-secret-for-tests-only-0123456789abcdef"
 READY_WITHIN_S = 60
 # Tests send more than a client should; the limits have tests of their own.
 UNLIMITED = {
-    f"RATE_LIMIT_{kind}_PER_MINUTE": "1000000" for kind in ("READ", "WRITE", "REPORT", "REFUSED")
+    f"RATE_LIMIT_{kind}_PER_MINUTE": "1000000"
+    for kind in ("READ", "WRITE", "REPORT", "EXPORT", "REFUSED")
 }
 STOPPED_WITHIN_S = 20
 # What of this process a server may see: nothing that would configure it.

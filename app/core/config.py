@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     rate_limit_read_per_minute: int = Field(1200, ge=1)
     rate_limit_write_per_minute: int = Field(300, ge=1)
     rate_limit_report_per_minute: int = Field(1200, ge=1)
+    rate_limit_export_per_minute: int = Field(20, ge=1)
     rate_limit_refused_per_minute: int = Field(60, ge=1)
 
     smtp_host: str | None = None

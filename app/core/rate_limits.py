@@ -28,6 +28,7 @@ class RouteClass(StrEnum):
     READ = "read"
     WRITE = "write"
     REPORT = "report"
+    EXPORT = "export"
     REFUSED = "refused"
 
 
@@ -61,6 +62,7 @@ class RateLimits:
             RouteClass.READ: RateLimitItemPerMinute(settings.rate_limit_read_per_minute),
             RouteClass.WRITE: RateLimitItemPerMinute(settings.rate_limit_write_per_minute),
             RouteClass.REPORT: RateLimitItemPerMinute(settings.rate_limit_report_per_minute),
+            RouteClass.EXPORT: RateLimitItemPerMinute(settings.rate_limit_export_per_minute),
             RouteClass.REFUSED: RateLimitItemPerMinute(settings.rate_limit_refused_per_minute),
         }
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())

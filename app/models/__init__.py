@@ -19,6 +19,7 @@ from app.models.execution_stats import ExecutionStatsHour
 from app.models.executions import Execution, ExecutionBody
 from app.models.feedback import Feedback
 from app.models.idempotency_keys import IdempotencyKey
+from app.models.imports import Import
 from app.models.ingest_batches import IngestBatch
 from app.models.instance_settings import InstanceSettings
 from app.models.jobs import Job, JobKind, JobStatus
@@ -66,6 +67,7 @@ __all__ = [
     "Feedback",
     "HourlyFigures",
     "IdempotencyKey",
+    "Import",
     "IngestBatch",
     "InstanceSettings",
     "Job",

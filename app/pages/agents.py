@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.core.permissions import Permission
 from app.exceptions import AppError, StaleVersion
 from app.models import Agent, ListName
-from app.pages import forms, listing
+from app.pages import exports, forms, listing
 from app.pages.agent_list import COLUMNS, agent_filters
 from app.pages.conflicts import conflict_context, merged_values
 from app.pages.deps import AgentServiceDep, requires
@@ -22,7 +22,9 @@ from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import ExecutionQuery
+from app.schemas.exports import ExportFormat
 from app.schemas.tool_calls import USUAL_DAYS, Days
+from app.services import export_sources
 from app.services.agents import AgentService
 from app.services.config_pulls import ConfigPullService
 from app.services.executions import ExecutionService
@@ -75,6 +77,16 @@ async def list_agents(
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/agents/{name}", context)
+
+
+@router.get("/export", dependencies=READ)
+async def export_agents(
+    request: Request, agents: AgentServiceDep, form: exports.FormatQuery = ExportFormat.CSV
+) -> Response:
+    """All that the list's filters match, in its order."""
+    query, _ = exports.listed(request, ListName.AGENTS, AgentQuery)
+    export = export_sources.agents(agents.actor, query)
+    return await exports.answer(request, agents.actor, export, form)
 
 
 async def form_page(

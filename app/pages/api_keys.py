@@ -10,13 +10,15 @@ from starlette.responses import Response
 from app.core.permissions import KEY_SCOPES, Permission
 from app.exceptions import AppError
 from app.models import ApiKey
-from app.pages import forms, listing
+from app.pages import exports, forms, listing
 from app.pages.audit_view import AuditLine, describe
 from app.pages.deps import ApiKeyServiceDep, recently_authenticated, requires
 from app.pages.render import redirect, render
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
+from app.schemas.exports import ExportFormat
+from app.services import export_sources
 from app.services.agents import AgentService
 from app.services.api_keys import RUNS_LOOKED_AT, ApiKeyService
 from app.services.audit_events import AuditEventService
@@ -67,6 +69,15 @@ SCOPE_HINTS = {
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]
 
 
+def filters_of(request: Request, keys: ApiKeyService) -> tuple[ApiKeyQuery, bool]:
+    """The query in the URL, and whether it is about everyone's keys."""
+    query = exports.query_of(request, ApiKeyQuery)
+    everyone = request.query_params.get("everyone") == "1"
+    if everyone and keys.actor.may(Permission.KEYS_MANAGE):
+        return query, True
+    return query.model_copy(update={"user_id": keys.actor.user_id}), False
+
+
 @router.get("", dependencies=READ)
 async def list_keys(
     request: Request,
@@ -74,11 +85,7 @@ async def list_keys(
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
     """One's own; with ``everyone=1`` everyone's, for who manages keys."""
-    query = listing.query_of(request, ApiKeyQuery)
-    sees_all = keys.actor.may(Permission.KEYS_MANAGE)
-    everyone = sees_all and request.query_params.get("everyone") == "1"
-    if not everyone:
-        query = query.model_copy(update={"user_id": keys.actor.user_id})
+    query, everyone = filters_of(request, keys)
     rows = await keys.list_slice(query, cursor, PAGE_SIZE)
     context = {
         "query": query,
@@ -86,7 +93,7 @@ async def list_keys(
         "links": listing.pager_links(request, rows),
         "now": datetime.now(UTC),
         "may_write": keys.actor.may(Permission.KEYS_WRITE),
-        "sees_all": sees_all,
+        "sees_all": keys.actor.may(Permission.KEYS_MANAGE),
         "everyone": everyone,
         "owners": await keys.owners() if everyone else [],
         "is_narrowed": bool(query.q or query.unused_days or (everyone and query.user_id)),
@@ -94,6 +101,16 @@ async def list_keys(
         **await unused_report(request, keys, query),
     }
     return render(request, "pages/keys/list.html", context)
+
+
+@router.get("/export", dependencies=[*READ, recently_authenticated])
+async def export_keys(
+    request: Request, keys: ApiKeyServiceDep, form: exports.FormatQuery = ExportFormat.CSV
+) -> Response:
+    """All that the list's filters match, in its order."""
+    query, _ = filters_of(request, keys)
+    export = export_sources.api_keys(keys.actor, query)
+    return await exports.answer(request, keys.actor, export, form)
 
 
 async def unused_report(

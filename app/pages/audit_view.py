@@ -54,6 +54,9 @@ VERBS: Mapping[str, str] = {
     "reuse": "used again",
     "denied": "was refused",
     "export": "exported",
+    "upload": "uploaded a file of",
+    "import": "imported a file of",
+    "export_end": "ended an export of",
 }
 VERBS_OF: Mapping[tuple[str, str], str] = {("jobs", "create_batch"): "queued a batch of jobs"}
 NOUNS: Mapping[str, str] = {

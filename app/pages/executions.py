@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.models import Execution, ListName
-from app.pages import listing
+from app.pages import exports, listing
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.execution_list import agent_filter, execution_filters, execution_table
 from app.pages.filter_bar import bar_of, chip_of
@@ -17,7 +17,9 @@ from app.pages.list_state import ListState, list_context, state_of
 from app.pages.list_views import opened
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
+from app.schemas.exports import ExportFormat
 from app.schemas.lists import ExecutionPageQuery
+from app.services import export_sources
 from app.services.execution_reads import LIST_LIMIT
 from app.services.owners import names_of
 
@@ -61,6 +63,21 @@ async def list_executions(
 def newer_href(state: ListState, runs: Sequence[Execution]) -> str:
     newest = max((run.id for run in runs), default=0)
     return listing.href("/executions/new-count", state.params | {"after": newest})
+
+
+@router.get("/export", dependencies=READ)
+async def export_executions(
+    request: Request,
+    runs: ExecutionServiceDep,
+    form: exports.FormatQuery = ExportFormat.CSV,
+    bodies: exports.BodiesQuery = False,
+) -> Response:
+    """All that the list's filters match, in its order; as JSON with bodies where asked for."""
+    query, sort = exports.listed(request, ListName.EXECUTIONS, ExecutionPageQuery)
+    asked = export_sources.RunsAsked(query, form, sort, bodies)
+    return await exports.answer(
+        request, runs.actor, export_sources.executions(runs.actor, asked), form
+    )
 
 
 @router.get("/agents", dependencies=READ)

@@ -7,11 +7,13 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.models import JobKind, JobStatus
-from app.pages import listing
+from app.pages import exports, listing
 from app.pages.deps import JobServiceDep, requires
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
+from app.schemas.exports import ExportFormat
 from app.schemas.jobs import JobPageQuery
+from app.services import export_sources
 
 router = APIRouter(prefix="/jobs")
 JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -38,6 +40,16 @@ async def list_jobs(request: Request, jobs: JobServiceDep) -> Response:
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/jobs/{name}", context)
+
+
+@router.get("/export", dependencies=READ)
+async def export_jobs(
+    request: Request, jobs: JobServiceDep, form: exports.FormatQuery = ExportFormat.CSV
+) -> Response:
+    """All that the list's filters match, in its order."""
+    query = exports.query_of(request, JobPageQuery)
+    export = export_sources.jobs(jobs.actor, query)
+    return await exports.answer(request, jobs.actor, export, form)
 
 
 @router.get("/{job_id}", dependencies=READ)

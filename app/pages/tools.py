@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.permissions import Permission
 from app.exceptions import AppError
 from app.models import ListName, Tool
-from app.pages import forms
+from app.pages import exports, forms
 from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
 from app.pages.filter_bar import bar_of
 from app.pages.list_state import list_context
@@ -18,8 +18,10 @@ from app.pages.list_views import opened
 from app.pages.render import redirect, render, wants_fragment
 from app.pages.tool_list import COLUMNS, KIND_NAMES, KINDS, tool_filters
 from app.schemas.base import MAX_BIGINT
+from app.schemas.exports import ExportFormat
 from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.schemas.tools import HttpMethod, ToolCreate, ToolHeaders, ToolQuery, ToolUpdate
+from app.services import export_sources
 from app.services.owners import names_of
 from app.services.tool_calls import ToolCallService
 from app.services.tool_headers import ToolHeaderService
@@ -72,6 +74,16 @@ async def list_tools(
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/tools/{name}", context)
+
+
+@router.get("/export", dependencies=READ)
+async def export_tools(
+    request: Request, tools: ToolServiceDep, form: exports.FormatQuery = ExportFormat.CSV
+) -> Response:
+    """All that the list's filters match, in its order."""
+    query, _ = exports.listed(request, ListName.TOOLS, ToolQuery)
+    export = export_sources.tools(tools.actor, query)
+    return await exports.answer(request, tools.actor, export, form)
 
 
 def form_page(request: Request, form: forms.Form, tool: Tool | None, status: int = 200) -> Response:

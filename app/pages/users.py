@@ -9,7 +9,7 @@ from app.api.mails import issue_link
 from app.core.permissions import Permission, Role
 from app.exceptions import AppError
 from app.models import TokenPurpose, User
-from app.pages import forms, listing
+from app.pages import exports, forms, listing
 from app.pages.deps import (
     InstanceSettingsServiceDep,
     SecondFactorServiceDep,
@@ -23,7 +23,9 @@ from app.pages.render import redirect, render, wants_fragment
 from app.schemas.api_keys import ApiKeyQuery
 from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
+from app.schemas.exports import ExportFormat
 from app.schemas.users import UserCreate, UserInvite, UserQuery, UserUpdate
+from app.services import export_sources
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.credentials import end_credentials
@@ -62,6 +64,16 @@ async def list_users(
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/users/{name}", context)
+
+
+@router.get("/export", dependencies=[*READ, recently_authenticated])
+async def export_users(
+    request: Request, users: UserServiceDep, form: exports.FormatQuery = ExportFormat.CSV
+) -> Response:
+    """All that the list's filters match, in its order."""
+    query = exports.query_of(request, UserQuery)
+    export = export_sources.users(users.actor, query)
+    return await exports.answer(request, users.actor, export, form)
 
 
 @router.post(

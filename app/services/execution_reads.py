@@ -158,11 +158,11 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         limit = len(query.ids) or query.limit
         return await read_slice(self.session, statement, self.sorting(sort), query.cursor, limit)
 
-    async def list_json(self, query: ExecutionQuery) -> Slice[Row[Any]]:
+    async def list_json(self, query: ExecutionQuery, sort: str | None = None) -> Slice[Row[Any]]:
         """As ``list_runs``, each row's ``json`` as ``ExecutionRead`` would write it, and its id."""
         rule = self.asked(query).whereclause
         statement = LISTED if rule is None else LISTED.where(rule)
-        wanted = window(self.sorting(None), query.cursor, len(query.ids) or query.limit)
+        wanted = window(self.sorting(sort), query.cursor, len(query.ids) or query.limit)
         return await read_columns(self.session, statement, wanted)
 
     async def count_runs(self, query: ExecutionFilters) -> int:

@@ -14,6 +14,7 @@ from app.models import (
     BulkChange,
     Execution,
     IdempotencyKey,
+    Import,
     IngestBatch,
     RefreshToken,
     SpanLog,
@@ -49,6 +50,7 @@ KEPT: dict[Any, timedelta] = {  # mapped classes with expires_at
     UserToken: timedelta(days=30),
     IdempotencyKey: timedelta(0),
     BulkChange: timedelta(0),
+    Import: timedelta(0),
 }
 QUEUE_LOG = text("DELETE FROM pgqueuer.log WHERE created < now() - interval '7 days'")
 QUEUE_SUMS = text("DELETE FROM pgqueuer.statistics WHERE created < now() - interval '7 days'")
@@ -62,7 +64,7 @@ class UpkeepService:
         self.actor = actor
 
     async def remove_expired(self) -> int:
-        """Sessions, tokens and kept answers whose time is long over: how many were removed."""
+        """Sessions, tokens, kept answers, imports whose time is long over: how many went."""
         removed = 0
         for model, kept in KEPT.items():
             over = model.expires_at < func.clock_timestamp() - kept

@@ -11,12 +11,9 @@ from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
 from app.services.user_tokens import UserTokenService
 from tests.factories.model_prices import PRICE
-from tests.factories.users import (
-    PASSWORD,
-    give_second_factor,
-    make_user,
-)
+from tests.factories.users import PASSWORD, give_second_factor, make_user
 from tests.integration.audit_bulk_cases import BULK_CASES
+from tests.integration.audit_import_cases import IMPORT_CASES
 from tests.integration.audit_requests import API, Case, at, to
 from tests.integration.audit_views import VIEW_API_CASES, VIEW_PAGE_CASES
 from tests.integration.audit_world import World
@@ -368,8 +365,7 @@ PAGE_CASES: dict[str, Case] = {
 }
 # Whoever asks for a reset has not proved who they are.
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
-# A login that goes on is no event; its start, its end and misuse are.
-# Metrics are not kept.
+# A login that goes on is no event; its start, its end and misuse are. Metrics are not kept.
 NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/metrics"}
 OTLP_CASES: dict[str, Case] = {
     "POST /v1/traces": to("/v1/traces", json=as_json([make_span()])),
@@ -380,5 +376,6 @@ CASES = (
     | VIEW_PAGE_CASES
     | OTLP_CASES
     | BULK_CASES
+    | IMPORT_CASES
     | {name.replace(" ", f" {API}", 1): case for name, case in (API_CASES | VIEW_API_CASES).items()}
 )

@@ -7,6 +7,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.answers import ExecutionAnswerDep
 from app.api.deps import IfMatchDep, etag, requires, service
+from app.api.downloads import FILES, download
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.quick import LookingRoute
@@ -38,7 +39,9 @@ from app.schemas.executions import (
     ExecutionUpdate,
     TraceRead,
 )
+from app.schemas.exports import ExecutionExport
 from app.schemas.feedback import FeedbackCreate, FeedbackRead
+from app.services import export_sources
 from app.services.bulk import delete_each, update_each
 from app.services.executions import ExecutionService
 from app.services.feedback import FeedbackService
@@ -148,6 +151,26 @@ router.add_api_route(
     responses=LIST_ERRORS,
     route_class_override=LookingRoute,
 )
+
+
+@router.get(
+    "/export",
+    dependencies=READ,
+    response_class=StreamingResponse,
+    responses={200: FILES, **LIST_ERRORS},
+)
+async def export_executions(
+    asked: Annotated[ExecutionExport, Query()], runs: ExecutionServiceDep, request: Request
+) -> StreamingResponse:
+    """All runs that match, newest first, as one file; it is on record with the filter.
+
+    Runs that arrive meanwhile are not in it. An export that fails on the way is cut off: its body
+    ends without the last chunk, which HTTP clients report as an error.
+    """
+    query = ExecutionQuery(**asked.model_dump(exclude={"format", "bodies"}))
+    wanted = export_sources.RunsAsked(query, asked.format, bodies=asked.bodies)
+    export = export_sources.executions(runs.actor, wanted)
+    return await download(request, runs.actor, export, asked.format)
 
 
 @router.get(

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import SEES_ALL_ROWS, Permission, Role
 from app.models import Agent, User
@@ -22,6 +23,7 @@ from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import make_execution
+from tests.factories.imports import make_import
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
 from tests.factories.saved_views import make_saved_view
@@ -48,6 +50,7 @@ KINDS = (
     "price_id",
     "view_id",
     "batch_id",
+    "import_id",
     "row_id",
 )
 FIXED = {"number": "1", "name": "no-such-agent", "resource": "agents", "form": "csv"}
@@ -77,8 +80,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     maker = actor_for(await make_user(session, Role.MEMBER)) if role is Role.VIEWER else None
     actor = maker or actor_for(user)
     agent = await make_agent(session, actor)
-    change = AgentUpdate(system_prompt="Second.")
-    await AgentService(session, actor).update(agent.id, change)
+    await AgentService(session, actor).update(agent.id, AgentUpdate(system_prompt="Second."))
     live = {
         "agent_id": agent.id,
         "tool_id": (await make_tool(session, actor)).id,
@@ -88,6 +90,7 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "key_id": (await make_api_key(session, user))[0].id,
         "user_id": user.id,
         "batch_id": (await make_ingest_batch(session, actor)).id,
+        "import_id": await import_of(session, actor_for(user)),
         "session_id": await session_of(session, user),
     }
     hook = (await make_webhook_endpoint(session, events=["job.failed"])).endpoint
@@ -112,6 +115,12 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     trashed["row_id"] = trashed["agent_id"]
     await put_in_trash(session, trashed)
     return Rows(user, agent, live, trashed)
+
+
+async def import_of(session: AsyncSession, actor: Actor) -> int:
+    """One's own, of who may have any."""
+    may_write = Permission.AGENTS_WRITE in actor.permissions
+    return (await make_import(session, actor)).id if may_write else MISSING
 
 
 async def put_in_trash(session: AsyncSession, ids: Ids) -> None:
@@ -171,6 +180,8 @@ def sees_foreign(principal: Principal, door: Door) -> bool:
         return True  # costs are computed with them for everyone
     if "{view_id}" in door.path:
         return principal.role is Role.SUPERUSER
+    if "{import_id}" in door.path:
+        return False  # a file that waits for its own person's word
     if "{session_id}" in door.path:
         return Permission.SESSIONS_MANAGE in principal.permissions
     return principal.role in SEES_ALL_ROWS and principal.credential != "limited"

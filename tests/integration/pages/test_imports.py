@@ -1,0 +1,203 @@
+"""Imports: shown before they are done, done as they were shown, and never over a later change."""
+
+import json
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor, Via
+from app.models import AuditEvent, Import, User
+from app.schemas.agents import AgentUpdate
+from app.services.agents import AgentService
+from app.services.upkeep import UpkeepService
+from tests.factories.agents import make_agent
+from tests.factories.imports import make_import
+from tests.factories.tools import make_tool
+from tests.factories.users import make_user
+
+SAME = (
+    "name",
+    "description",
+    "model",
+    "system_prompt",
+    "max_tokens",
+    "config",
+    "is_active",
+    "tags",
+)
+
+
+async def upload(web: httpx2.AsyncClient, resource: str, data: str | bytes) -> httpx2.Response:
+    content = data if isinstance(data, bytes) else data.encode()
+    files = {"file": ("rows.csv", content, "application/octet-stream")}
+    return await web.post(f"/{resource}/import", files=files)
+
+
+async def preview(web: httpx2.AsyncClient, resource: str, data: str) -> str:
+    answer = await upload(web, resource, data)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+def seen(page: httpx2.Response) -> str:
+    assert page.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
+
+
+async def listed(api: httpx2.AsyncClient, stem: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await api.get(f"/api/v1/{stem}")).json()["items"]
+    return items
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+async def test_what_was_exported_comes_back_equal_with_its_tools(
+    form: str, web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    tool = await make_tool(session, actor, name="find_bag", description="=SUM(1)")
+    await make_agent(
+        session,
+        actor,
+        name="bags",
+        description='\'-x\nüber "q"',
+        system_prompt="Line\r\n two, three",
+        max_tokens=5000,
+        config={"temperature": 0.5, "stop": ["a,b"]},
+        is_active=False,
+        tags=["b, c", "a"],
+        tool_ids=[tool.id],
+    )
+    before = {stem: await listed(api, stem) for stem in ("tools", "agents")}
+    files = {stem: (await web.get(f"/{stem}/export?format={form}")).text for stem in before}
+    for table in ("agents", "tools"):
+        await session.execute(text(f"UPDATE {table} SET deleted_at = now()"))
+    session.expire_all()
+
+    for stem in ("tools", "agents"):
+        place = await preview(web, stem, files[stem])
+        assert (await web.post(place, data={"mode": "create"})).status_code == 303
+        assert "1 row is written." in seen(await web.get(place))
+
+    [agent], [old] = await listed(api, "agents"), before["agents"]
+    assert {name: agent[name] for name in SAME} == {name: old[name] for name in SAME}
+    assert [tool["name"] for tool in agent["tools"]] == ["find_bag"]
+    [made], [was] = await listed(api, "tools"), before["tools"]
+    same = ("name", "description", "kind", "parameters", "endpoint", "is_active")
+    assert {name: made[name] for name in same} == {name: was[name] for name in same}
+
+
+ROWS = [
+    {"name": "fresh-bot", "model": "gpt-4o"},
+    {"name": "Known-Bot", "system_prompt": "New words.", "max_tokens": 2000},
+    {"name": "same-bot", "model": "gpt-4o"},
+    {"name": "fresh-bot", "model": "again"},
+    {"name": "no-model", "colour": "blue"},
+    {"name": "long-bot", "model": "m", "system_prompt": "x" * 1001},
+    {"name": "toolless", "model": "m", "tools": ["no_such_tool"]},
+    {"name": "odd\ud800\u0000", "model": "m", "bad\ud800key\u0000": 1},
+]
+
+
+async def test_preview_shows_what_each_row_means_and_writes_nothing(
+    web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    await make_agent(session, actor, name="known-bot")
+    await make_agent(session, actor, name="same-bot")
+
+    place = await preview(web, "agents", "\n".join(map(json.dumps, ROWS)))
+
+    page = seen(await web.get(place))
+    assert "1 new, 1 changed, 1 unchanged, 5 refused" in page
+    assert "system_prompt old: Be kind. → new: New words." in page
+    assert "max_tokens old: 1000 → new: 2000" in page
+    for said in (
+        "is on line 1 too",
+        "is no field of a row",
+        "model is required",
+        "system_prompt The system prompt has 1,001 characters",
+        "tools There is no tool no_such_tool",
+    ):
+        assert said in page
+    assert "is on line" not in seen(await web.get(f"{place}?show=changed"))
+    assert [agent["name"] for agent in await listed(api, "agents")] == ["known-bot", "same-bot"]
+
+
+async def test_rows_are_written_as_shown_but_not_over_a_later_change(
+    web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    known_id = (await make_agent(session, actor, name="known-bot")).id
+    other = await make_agent(session, actor, name="other-bot")
+    rows = [
+        *ROWS[:2],
+        {"name": "other-bot", "description": "d"},
+        {"name": "late-bot", "model": "m"},
+    ]
+    place = await preview(web, "agents", "\n".join(map(json.dumps, rows)))
+    await AgentService(session, actor).update(other.id, AgentUpdate(system_prompt="Meanwhile."))
+    await make_agent(session, actor, name="late-bot")
+    session.expire_all()
+
+    await web.post(place, data={"mode": "update"})
+    await web.post(place, data={"mode": "update"})
+
+    page = seen(await web.get(place))
+    assert "2 rows are written, 2 were refused on the way" in page
+    assert "Someone saved this agent in between: you have version 1, it is now 2." in page
+    assert "Somebody made one of this name since the preview." in page
+    agents = {agent["name"]: agent for agent in await listed(api, "agents")}
+    assert agents["known-bot"]["max_tokens"] == 2000
+    assert agents["known-bot"]["live_revision"]["number"] == 2
+    assert agents["other-bot"]["description"] is None
+    statement = select(AuditEvent.action).where(AuditEvent.resource_id == known_id)
+    assert "update" in list(await session.scalars(statement))
+    [said] = await session.scalars(select(AuditEvent).where(AuditEvent.action == "import"))
+    assert said.changes["new"] == [None, 2]
+
+
+async def test_create_only_leaves_what_is_there(
+    web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    await make_agent(session, actor, name="known-bot")
+    place = await preview(web, "agents", "\n".join(map(json.dumps, ROWS[:2])))
+    await web.post(place, data={"mode": "create"})
+    agents = {agent["name"]: agent for agent in await listed(api, "agents")}
+    assert agents.keys() == {"fresh-bot", "known-bot"}
+    assert agents["known-bot"]["max_tokens"] == 1000
+
+
+async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:
+    for data, said in ((b"name\n\xff", "Line 2 is not UTF-8"), (b"\x00", "NUL")):
+        answer = await upload(web, "tools", data)
+        assert answer.status_code == 422
+        assert said in answer.text
+    without = await web.post("/agents/import", data={"file": "text"})
+    assert (without.status_code, "Choose a file." in without.text) == (400, True)
+    bad = json.dumps({"name": "tool-x", "kind": "magic", "parameters": {"type": 7}, "endpoint": []})
+    page = seen(await web.get(await preview(web, "tools", bad)))
+    for field in ("kind", "parameters", "endpoint"):
+        assert f" {field} " in page
+
+
+async def test_import_is_its_own_persons_and_ends_with_the_day(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, staff: User
+) -> None:
+    foreign = await make_import(
+        session,
+        Actor(
+            user_id=(await make_user(session)).id,
+            role=staff.role,
+            permissions=actor.permissions,
+            via=Via.PAGE,
+        ),
+    )
+    place = f"/imports/{(await make_import(session, actor)).id}"
+    assert (await web.get(f"/imports/{foreign.id}")).status_code == 404
+    assert (await web.get(place)).status_code == 200
+    await session.execute(text("UPDATE imports SET expires_at = now() - interval '1 s'"))
+    session.expire_all()
+    assert (await web.post(place, data={"mode": "create"})).status_code == 404
+    await UpkeepService(session, Actor.system(Via.JOB)).remove_expired()
+    assert not (await session.scalars(select(Import.id))).all()
