@@ -29,6 +29,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -104,6 +105,7 @@ async def seed(url: str) -> Seed:
         await make_model_price(session, actor, tiers=[tier], provider="ollama")
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
+        await make_saved_view(session, actor, name="Failed today", is_shared=True)
         await make_jobs(session, actor, agent)
         summed_up = with_summary(text="Look at the errors of book [1], then at [2, 3].")
         analysis = await make_analysis(session, actor, agent, summed_up)

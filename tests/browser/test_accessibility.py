@@ -33,6 +33,8 @@ PATHS = [
     "/executions/{run}",
     "/executions/{run}?span=00000000000000c1",
     "/executions/{run}/feedback",
+    "/views",
+    "/views/1/edit",
     "/jobs",
     "/jobs?status=succeeded",
     "/jobs/1",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import VIEWER, Site, sign_in
+from tests.browser.test_accessibility import faults_on
 from tests.factories.executions import execution_data
 from tests.factories.users import PASSWORD
 
@@ -92,6 +93,27 @@ def test_live_search_ends_with_the_last_word_typed_on_a_slow_server(page: Page) 
     expect(page.locator("#results tbody tr")).to_have_count(1)
     expect(page.locator("#results")).to_contain_text("retail-support")
     expect(page).to_have_url(re.compile("q=retail"))
+
+
+def test_list_is_narrowed_by_keyboard_and_kept_as_a_view(page: Page) -> None:
+    page.goto("/executions")
+    chip = page.locator("#filter-status > summary")
+    chip.press("Enter")
+    expect(page.get_by_label("Pending")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(chip).to_be_focused()
+    chip.press("Enter")
+    page.get_by_label("Succeeded").check()
+    assert not faults_on(page), "an open menu can be used by everyone"
+    page.get_by_label("Succeeded").press("Enter")
+    expect(page).to_have_url(re.compile(r"/executions\?status=succeeded$"))
+    page.get_by_role("link", name="Started").click()
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Started")
+    page.locator("#views > summary").press("Enter")
+    page.get_by_label("Save what is shown as").fill("Went well")
+    page.get_by_role("button", name="Save view").click()
+    expect(page.locator("#views > summary")).to_contain_text("Went well")
+    expect(page).to_have_url(re.compile("status=succeeded&sort=started_at&view="))
 
 
 def test_run_is_found_by_a_word_and_its_trace_read(page: Page) -> None:
