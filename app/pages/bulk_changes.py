@@ -110,12 +110,13 @@ async def change_context(
     query = listing.query_of(request, BulkRowQuery)
     query.limit = PAGE_SIZE
     found = await changes.rows(change, query)
+    counts = await changes.counts(change)
     params = listing.current_params(request)
     more = params | {"cursor": found.next_cursor} if found.next_cursor else None
     return {
         "change": change,
-        "words": wording_of(change),
-        "counts": await changes.counts(change),
+        "words": wording_of(change, counts.changed),
+        "counts": counts,
         "lines": [line_of(row) for row in found.items],
         "query": query,
         "first": listing.href(request.url.path, params) if query.cursor else None,

@@ -77,9 +77,11 @@ class RowLine:
     changes: list[tuple[str, str, str]]
 
 
-def wording_of(change: BulkChange) -> Wording:
+def wording_of(change: BulkChange, changed: int) -> Wording:
+    """``changed`` is how many rows it has changed, of which it tells once it is over."""
     words, noun = ACTIONS[change.action], NOUNS[change.resource.value]
-    things = plural(change.would_change, noun)
+    asked = change.would_change or change.total
+    things = plural(changed if change.is_over else asked, noun)
     value = f": {change.value}" if change.value else ""
     verb = words.past if change.is_over else words.verb
     end = "?" if change.job_id is None else ""

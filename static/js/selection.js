@@ -49,6 +49,7 @@
       if (event.shiftKey && last) range(box);
       last = box;
     }
+    if (event.target.closest("[data-select-page]")) boxes().forEach((each) => set(each, true));
     if (event.target.closest("[data-select-none]")) clear();
   });
 

@@ -75,6 +75,35 @@ def test_analysis_that_is_asked_for_becomes_a_report_on_the_same_page(
     assert is_marked(others)
 
 
+def test_rows_ticked_by_keyboard_are_tagged_and_the_tag_is_taken_back(worked_page: Page) -> None:
+    page = worked_page
+    page.goto("/agents")
+    bar = page.get_by_role("form", name="Change the selected rows")
+    expect(bar).to_be_hidden()
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    expect(bar).to_contain_text("2 selected")
+    page.locator("tbody input[name=ids]").first.uncheck()
+    expect(bar).to_contain_text("1 selected")
+    page.locator("tbody input[name=ids]").last.click(modifiers=["Shift"])
+    page.locator("tbody input[name=ids]").first.click(modifiers=["Shift"])
+    expect(bar).to_contain_text("2 selected")
+    assert faults_on(page) == []
+    bar.get_by_role("button", name="Tag").click()
+    page.get_by_label("Tag to add").fill("vip")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Tag 2 agents: vip?")).to_be_visible()
+    assert faults_on(page) == []
+    page.get_by_role("button", name="Tag 2 agents").click()
+    expect(page.get_by_text("2 changed")).to_be_visible(timeout=WORKED_WITHIN_MS)
+    assert faults_on(page) == []
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo the change of 2 agents").click()
+    expect(page.get_by_text("2 changed")).to_be_visible(timeout=WORKED_WITHIN_MS)
+    page.goto("/agents?tag=vip")
+    expect(page.get_by_text("No agent matches")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_an_unfolded_report(

@@ -12,6 +12,7 @@ from app.services.audit_seals import AuditSealService
 from app.services.refresh_tokens import RefreshTokenService
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
+from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
@@ -38,6 +39,7 @@ async def test_superuser_reads_list_details_and_export_of_every_table(
     await make_execution(session, owner, agent)
     await make_api_key(session, superuser)
     await make_job(session, owner)
+    await make_bulk_change(session, owner, ids=[agent.id])
     await make_model_price(session, owner)
     await make_ingest_batch(session, owner)
     await make_saved_view(session, owner)
