@@ -117,6 +117,9 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
             .where(*self._of(change_id, BulkOutcome.CHANGED))
             .order_by(BulkChangeRow.row_id)
         )
+        ids = changed.all()
+        if not ids:
+            raise Conflict("This bulk change has changed no row.")
         change = BulkChange(
             resource=undone.resource,
             action=act.action,
@@ -125,7 +128,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
             undo_of_id=undone.id,
         )
         reader = UndoReader(self.session, self.actor, undone)
-        await self._plan(change, Planner(target, act, reader), some(changed.all()))
+        await self._plan(change, Planner(target, act, reader), ids)
         return await self.get(change.id) if dry_run else await self.start(change.id)
 
     async def _plan(self, change: BulkChange, planner: Planner, ids: Sequence[int]) -> None:

@@ -50,7 +50,7 @@ async def test_ticked_rows_are_tagged_and_the_tag_is_taken_back(
     assert "2 changed" in result
     job = re.search(r'href="(/jobs/\d+)"', result)
     assert job is not None
-    assert "or undo it" in (await web.get(job[1])).text
+    assert f'action="{review}/undo"' in (await web.get(job[1])).text
     undo = (await web.post(f"{review}/undo")).headers["location"]
     assert "Undo the change of 2 agents?" in (await web.get(undo)).text
     await web.post(f"{undo}/start", data={})
