@@ -95,11 +95,11 @@ def test_rows_ticked_by_keyboard_are_tagged_and_the_tag_is_taken_back(worked_pag
     expect(page.get_by_role("heading", name="Tag 2 agents: vip?")).to_be_visible()
     assert faults_on(page) == []
     page.get_by_role("button", name="Tag 2 agents").click()
-    expect(page.get_by_text("2 changed")).to_be_visible(timeout=WORKED_WITHIN_MS)
+    expect(page.get_by_text("Done 2 changed.")).to_be_visible(timeout=WORKED_WITHIN_MS)
     assert faults_on(page) == []
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Undo the change of 2 agents").click()
-    expect(page.get_by_text("2 changed")).to_be_visible(timeout=WORKED_WITHIN_MS)
+    expect(page.get_by_text("Done 2 changed.")).to_be_visible(timeout=WORKED_WITHIN_MS)
     page.goto("/agents?tag=vip")
     expect(page.get_by_text("No agent matches")).to_be_visible()
 
