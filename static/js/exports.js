@@ -4,6 +4,7 @@
   function follow(menu) {
     menu.querySelectorAll("a[data-export]").forEach((link) => {
       const query = new URLSearchParams(location.search);
+      ["notice", "undo", "cursor"].forEach((name) => query.delete(name));
       new URLSearchParams(link.dataset.export).forEach((value, name) => query.set(name, value));
       link.search = query;
     });

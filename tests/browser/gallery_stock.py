@@ -15,8 +15,10 @@ from tests.factories.analyses import make_analysis
 from tests.factories.api_keys import make_api_key
 from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import execution_data, make_execution
+from tests.factories.imports import make_import
 from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.model_prices import make_model_price
+from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
 from tests.factories.users import make_session_token, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -44,6 +46,8 @@ ROWS = {
     "price_id": "SELECT id FROM model_prices ORDER BY id",
     "change_id": "SELECT id FROM bulk_changes ORDER BY id",
     "batch_id": "SELECT id FROM ingest_batches ORDER BY id",
+    "import_id": "SELECT id FROM imports ORDER BY id",
+    "view_id": "SELECT id FROM saved_views ORDER BY id",
 }
 
 
@@ -65,6 +69,10 @@ async def fill_normally(database: Database, settings: Settings, runs: int) -> No
         await make_ingest_batch(session, actor)
         agents = list(await session.scalars(select(Agent.id).limit(5)))
         await make_bulk_change(session, actor, ids=agents)
+        await make_import(
+            session, actor, *({"name": f"bot-{n}", "model": "gpt-4o"} for n in range(9))
+        )
+        await make_saved_view(session, actor)
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
 

@@ -101,6 +101,12 @@ async def test_missing_role_is_named(own_database: Database) -> None:
             await grant(connection, "no_such_role")
 
 
+PERSON_OF_THEN = text("""
+INSERT INTO users (email, full_name, hashed_password, role, is_active, row_version)
+VALUES ('ada@example.com', 'Ada', 'x', 'superuser', true, 1)
+""")
+
+
 async def test_data_folder_of_an_earlier_version_keeps_starting(tmp_path: Path) -> None:
     """One role did everything then; the tables and what is in them stay as they are."""
     server = EmbeddedPostgres(tmp_path)
@@ -109,8 +115,8 @@ async def test_data_folder_of_an_earlier_version_keeps_starting(tmp_path: Path) 
         await asyncio.to_thread(server.ensure_database)
         owner = Database.from_settings(settings_for(server.url()))
         await migrate(owner.engine, "7c1d5be04a92")
-        await create_superuser(owner, "ada@example.com", "Correct-Horse-7")
         async with owner.engine.begin() as connection:
+            await connection.execute(PERSON_OF_THEN)
             await connection.execute(text(f"DROP ROLE {APP_ROLE}"))
 
         await asyncio.to_thread(server.ensure_database)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -16,7 +17,9 @@ from app.core.config import Settings
 from app.core.permissions import SEES_ALL_ROWS, Permission, Role
 from app.models import Agent, User
 from app.schemas.agents import AgentUpdate
+from app.schemas.feedback import FeedbackCreate
 from app.services.agents import AgentService
+from app.services.feedback import FeedbackService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis
@@ -40,6 +43,7 @@ KINDS = (
     "agent_id",
     "tool_id",
     "execution_id",
+    "feedback_id",
     "job_id",
     "change_id",
     "key_id",
@@ -81,10 +85,13 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     actor = maker or actor_for(user)
     agent = await make_agent(session, actor)
     await AgentService(session, actor).update(agent.id, AgentUpdate(system_prompt="Second."))
+    run = await make_execution(session, actor, agent)
+    rating = FeedbackCreate(name="rating", value=Decimal(1))
     live = {
         "agent_id": agent.id,
         "tool_id": (await make_tool(session, actor)).id,
-        "execution_id": (await make_execution(session, actor, agent)).id,
+        "execution_id": run.id,
+        "feedback_id": (await FeedbackService(session, actor).give(run, rating)).id,
         "job_id": (await make_analysis(session, actor, agent)).id,
         "change_id": (await make_bulk_change(session, actor, ids=[agent.id])).id,
         "key_id": (await make_api_key(session, user))[0].id,
@@ -93,12 +100,8 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
         "import_id": await import_of(session, actor_for(user)),
         "session_id": await session_of(session, user),
     }
-    hook = (await make_webhook_endpoint(session, events=["job.failed"])).endpoint
     root = actor_for(await make_user(session, Role.SUPERUSER))
-    live["webhook_id"] = hook.id
-    live["delivery_id"] = (await make_webhook_delivery(session, root, hook)).id
-    price = await make_model_price(session, root, model=f"m-{user.id}")
-    live["price_id"] = price.id
+    live |= await of_superusers(session, root, f"m-{user.id}")
     # Members enter no page, but what they own is to be hidden from the others, too.
     keeper = replace(actor_for(user), permissions=frozenset(Permission))
     live["view_id"] = (await make_saved_view(session, keeper)).id
@@ -115,6 +118,16 @@ async def rows_of(session: AsyncSession, role: Role) -> Rows:
     trashed["row_id"] = trashed["agent_id"]
     await put_in_trash(session, trashed)
     return Rows(user, agent, live, trashed)
+
+
+async def of_superusers(session: AsyncSession, root: Actor, model: str) -> Ids:
+    """Rows that nobody but superusers makes."""
+    hook = (await make_webhook_endpoint(session, events=["job.failed"])).endpoint
+    return {
+        "webhook_id": hook.id,
+        "delivery_id": (await make_webhook_delivery(session, root, hook)).id,
+        "price_id": (await make_model_price(session, root, model=model)).id,
+    }
 
 
 async def import_of(session: AsyncSession, actor: Actor) -> int:
@@ -245,6 +258,8 @@ def expectation(principal: Principal, door: Door, kind: str) -> Expected:
         return is_refused
     if kind == "foreign" and not sees_foreign(principal, door):
         return is_as_missing
+    if kind == "foreign" and "{feedback_id}" in door.path:
+        return is_refused  # only who gave it may change it
     return is_no_failure if may_be_refused(principal, door, kind) else is_answered
 
 
