@@ -1,10 +1,14 @@
 """Two runs to be read beside each other: which they are, and their steps with digests."""
 
+import asyncio
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Text, func, select, tuple_
+import orjson
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -15,10 +19,11 @@ from app.models.executions import ExecutionStatus
 from app.schemas.base import MAX_BIGINT
 from app.services.alignment import Pair, aligned
 from app.services.execution_reads import ExecutionReader
-from app.services.spans import SAME_STEP
+from app.services.spans import SAME_STEP, full_spans
 from app.services.traces import in_tree_order
 
-MAX_STEPS = 1_000
+MAX_STEPS, AT_ONCE = 1_000, 100
+Digests = tuple[str | None, str | None]
 TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 IN_URL = re.compile(r"(?:.*/executions/)?(\d{1,19})(?:[/?#].*)?", re.DOTALL)
 # Words in the place of an id: runs that are to be found beside the other one.
@@ -92,25 +97,36 @@ class ComparisonService:
         return found
 
     async def steps(self, run: Execution) -> list[ComparedStep]:
-        """In the order of the tree, the first ``MAX_STEPS``; one query, and no texts are read."""
+        """In the order of the tree, the first ``MAX_STEPS``: one query, some bodies at a time."""
         self.actor.require(Permission.EXECUTIONS_READ)
-        digests = [
-            func.md5(column.cast(Text)).label(name)
-            for name, column in (("given", SpanBody.input), ("gave", SpanBody.output))
-        ]
         statement = (
-            select(Span, *digests)
+            select(Span, SpanBody)
             .outerjoin(SpanBody, SAME_STEP)
             .where(Span.execution_id == run.id)
             .order_by(Span.start_ns, Span.span_id)
             .limit(MAX_STEPS)
+            .execution_options(yield_per=AT_ONCE)
         )
-        rows = (await self.session.execute(statement)).all()
-        told = {(span.span_id, span.start_ns): (given, gave) for span, given, gave in rows}
+        told: list[tuple[Span, Digests]] = []
+        async for rows in (await self.session.stream(statement)).partitions():
+            told += await asyncio.to_thread(digested, rows)
+        digests = {(span.span_id, span.start_ns): each for span, each in told}
         return [
-            ComparedStep(span, depth, *told[span.span_id, span.start_ns])
-            for span, depth in in_tree_order([row[0] for row in rows])
+            ComparedStep(span, depth, *digests[span.span_id, span.start_ns])
+            for span, depth in in_tree_order([span for span, _ in told])
         ]
+
+
+def digested(rows: Sequence[Any]) -> list[tuple[Span, Digests]]:
+    """Spans (of rows with their bodies), each with the digests of its input and its output."""
+    full = full_spans(rows)
+    return [(each.span, (digest_of(each.input), digest_of(each.output))) for each in full]
+
+
+def digest_of(value: Any) -> str | None:  # any JSON value
+    if value is None:
+        return None
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def pairs_of(left: Sequence[ComparedStep], right: Sequence[ComparedStep]) -> list[Pair]:

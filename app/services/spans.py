@@ -1,5 +1,6 @@
 """Steps of runs: stored by upsert, read with their bodies."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from app.models.executions import CostSource
 from app.models.spans import SpanKind
 from app.schemas.executions import MAX_SPANS
 from app.schemas.spans import PricedSpan, SpanCreate, nanoseconds
+from app.services.ingestion.stored_words import words_of
 from app.services.stale_hours import mark_stale
 
 KEY = ("trace_id", "span_id", "started_at")
@@ -26,6 +28,8 @@ BODY_FIELDS = ("input", "output", "attributes", "events")
 SAME_STEP = and_(*(getattr(SpanBody, name) == getattr(Span, name) for name in KEY))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]  # column values
+# More than so many spans are read beside the event loop.
+FEW = 50
 
 
 def upsert_of(model: type[Base]) -> Insert:
@@ -40,15 +44,30 @@ STORE_SPAN, STORE_BODY = upsert_of(Span), upsert_of(SpanBody)
 
 @dataclass(frozen=True, slots=True)
 class FullSpan:
-    """A span and its body."""
+    """A span and its body, with what the step was given and what it gave (any JSON values)."""
 
     span: Span
     body: SpanBody | None
+    input: Any = None
+    output: Any = None
 
     def __getattr__(self, name: str) -> Any:  # columns of either
         if name in BODY_FIELDS:
             return None if self.body is None else getattr(self.body, name)
         return getattr(self.span, name)
+
+
+def full_span(span: Span, body: SpanBody | None) -> FullSpan:
+    if body is None:
+        return FullSpan(span, body)
+    if body.origin_id is None or body.input is not None or body.output is not None:
+        return FullSpan(span, body, body.input, body.output)
+    spoken = words_of(span.kind, body.attributes, body.events)
+    return FullSpan(span, body, spoken.input, spoken.output)
+
+
+def full_spans(rows: Sequence[Any]) -> list[FullSpan]:
+    return [full_span(span, body) for span, body in rows]
 
 
 def moment_of(ns: int) -> datetime:
@@ -97,6 +116,19 @@ def span_row(execution: Execution, span: SpanCreate, position: int) -> Row:
         "cost": span.cost,
         "cost_source": cost_source_of(span),
     }
+
+
+def in_json(words: str) -> list[str]:
+    """Words as they stand in JSON, where a quote and a line's end are written otherwise.
+
+    What OpenTelemetry sent is often JSON within JSON, and all ASCII.
+    """
+    cases = (words, words.lower(), words.upper())
+    once = [json.dumps(words, ensure_ascii=False)[1:-1], *(json.dumps(c)[1:-1] for c in cases)]
+    # Most words are the same in every form.
+    return list(
+        dict.fromkeys([*once, *(json.dumps(form, ensure_ascii=False)[1:-1] for form in once)])
+    )
 
 
 class SpanService:
@@ -152,23 +184,23 @@ class SpanService:
             .limit(limit)
         )
         rows = (await self.session.execute(statement)).all()
-        return [FullSpan(span, body) for span, body in rows]
+        if len(rows) <= FEW:
+            return full_spans(rows)
+        return await asyncio.to_thread(full_spans, rows)
 
     async def with_body(self, execution: Execution, span: Span) -> FullSpan:
         """One step of the run, as it was read, with what it was given and gave."""
         self.actor.require(Permission.EXECUTIONS_READ)
         key = (execution.stored_trace_id, span.span_id, span.started_at)
-        return FullSpan(span, await self.session.get(SpanBody, key))
+        return full_span(span, await self.session.get(SpanBody, key))
 
     async def holding(self, execution: Execution, words: str) -> set[bytes]:
         """Ids of the steps that hold these words, in any case, in a name, text or attribute."""
         self.actor.require(Permission.EXECUTIONS_READ)
-        # As they stand in JSON, where a quote and a line's end are written otherwise.
-        within = json.dumps(words, ensure_ascii=False)[1:-1]
         named = [Span.name, Span.model_name, Span.tool_name, func.encode(Span.span_id, "hex")]
         told = [getattr(SpanBody, name).cast(Text) for name in BODY_FIELDS]
         holds = [column.icontains(words, autoescape=True) for column in named] + [
-            column.icontains(within, autoescape=True) for column in told
+            column.icontains(form, autoescape=True) for column in told for form in in_json(words)
         ]
         statement = (
             select(Span.span_id)

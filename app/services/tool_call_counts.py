@@ -29,6 +29,9 @@ from app.services.stale_hours import Stale, StaleHourService
 RUNS_AT_ONCE, STEPS_AT_ONCE = 500, 500
 # Larger values are not looked into: of inputs (compressed, as stored) and of outputs.
 MAX_INPUT_BYTES, MAX_OUTPUT_BYTES = 16 * 1024, 256 * 1024
+# Of steps that are stored as OpenTelemetry sent them: all of their attributes, as stored, or those
+# whose text is no longer; and what inputs may be.
+MAX_RAW_BYTES, MAX_INPUT_CHARACTERS = 32 * 1024, 64 * 1024
 # Pages look back a month.
 KEPT_FOR = timedelta(days=35)
 MAX_PROBLEMS, MAX_SENT = 20, 50
@@ -70,7 +73,14 @@ SELECT page.execution_id, page.span_id, page.name, page.status, page.start_ns, p
             THEN to_jsonb(left(b.output #>> '{}', 200))::text
             WHEN jsonb_typeof(b.output) = 'object'
             THEN (SELECT jsonb_object_agg(key, value)::text FROM jsonb_each(b.output)
-                  WHERE key = ANY(:error_keys)) END
+                  WHERE key = ANY(:error_keys)) END,
+       CASE WHEN b.origin_id IS NOT NULL AND num_nonnulls(b.input, b.output) = 0
+            THEN jsonb_build_array(
+                CASE WHEN pg_column_size(b.attributes) <= :raw_bytes THEN b.attributes
+                     ELSE (SELECT jsonb_object_agg(key, value) FROM jsonb_each(b.attributes)
+                           WHERE length(value::text) <= :raw_bytes) END,
+                CASE WHEN pg_column_size(b.events) <= :raw_bytes THEN b.events END
+            )::text END
 FROM page LEFT JOIN span_bodies b USING (trace_id, span_id, started_at)
 ORDER BY page.execution_id, page.start_ns, page.span_id
 """)
@@ -136,8 +146,11 @@ class ToolCallCountService:
             "input_bytes": MAX_INPUT_BYTES,
             "output_bytes": MAX_OUTPUT_BYTES,
             "error_keys": list(ERROR_KEYS),
+            "raw_bytes": MAX_RAW_BYTES,
         }
-        return [step_row(*row) for row in await self.session.execute(STEPS, values)]
+        rows = await self.session.execute(STEPS, values)
+        most_input = MAX_INPUT_CHARACTERS if checks else 0
+        return [step_row(*row)._replace(most_input=most_input) for row in rows]
 
     async def chunk(self, runs: Sequence[Any], steps: Sequence[StepRow]) -> Chunk:
         """These steps, with their runs and the revisions that say which tools there were."""
@@ -204,8 +217,8 @@ def step_row(
     start_ns: int,
     *rest: str | None,
 ) -> StepRow:
-    """``rest`` is the tool's name, the input and the output."""
-    tool_name, given, result = rest
+    """``rest`` is the tool's name, the input, the output and what was sent."""
+    tool_name, given, result, raw = rest
     return StepRow(
         execution_id=execution_id,
         span_id=span_id,
@@ -224,6 +237,7 @@ def step_row(
         output=result,
         attributes=None,
         is_whole=True,
+        raw=raw,
     )
 
 

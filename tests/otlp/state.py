@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.models.spans import SpanKind
+from app.services.ingestion.stored_words import words_of
+
 RUNS = text("""
 SELECT encode(e.trace_id, 'hex') AS trace, a.name AS agent, e.status, e.started_at, e.ended_at,
        e.latency_ms, e.session_id, e.model_name, e.preview, e.error_type, e.tags, e.span_count,
@@ -26,10 +29,20 @@ WHERE s.trace_id = ANY (:traces) ORDER BY s.trace_id, s.start_ns, s.span_id
 """)
 
 
+def with_words(body: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What the step was given and gave, as whoever looks at it sees it."""
+    assert body["input"] is None
+    assert body["output"] is None
+    spoken = words_of(SpanKind(kind), body["attributes"], body["events"])
+    return body | {"input": spoken.input, "output": spoken.output}
+
+
 async def state_of(session: AsyncSession, traces: Sequence[bytes]) -> list[list[Any]]:
     """Of each trace its run, and of each span its row and body."""
     found = []
     for statement in (RUNS, SPANS):
         rows = await session.execute(statement, {"traces": list(traces)})
         found.append([dict(row) for row in rows.mappings()])
+    for row in found[1]:
+        row["body"] = with_words(row["body"], row["span"]["kind"])
     return found

@@ -14,7 +14,13 @@ from app.models import AgentRevision, Execution, ExecutionBody
 from app.schemas.analyses import AnalysisRequest
 from app.schemas.executions import MAX_SPANS
 from app.services.analysis.outputs import REASON_ATTRIBUTES
-from app.services.analysis.runs import Chunk, RevisionRow, RunRow, StepRow
+from app.services.analysis.runs import (
+    MAX_INPUT_CHARACTERS,
+    Chunk,
+    RevisionRow,
+    RunRow,
+    StepRow,
+)
 from app.services.execution_reads import ExecutionReader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +36,7 @@ ATTRIBUTES = (*REASON_ATTRIBUTES, "gen_ai.tool.call.id")
 SIZES = text("""
 SELECT s.execution_id, count(*),
        sum(coalesce(pg_column_size(b.input), 0) + coalesce(pg_column_size(b.output), 0)
-           + coalesce(pg_column_size(b.attributes), 0)),
+           + coalesce(pg_column_size(b.attributes), 0) + coalesce(pg_column_size(b.events), 0)),
        bool_or(s.kind = 'tool')
            AND coalesce(bool_and(s.input_tokens IS NOT NULL) FILTER (WHERE s.kind = 'llm'), true)
 FROM spans s LEFT JOIN span_bodies b USING (trace_id, span_id, started_at)
@@ -41,15 +47,18 @@ GROUP BY s.execution_id
 # called and tokens how large the input was, what the model was given is not read.
 STEPS = text("""
 WITH wanted AS (
-    SELECT s.*, b.output, b.attributes,
-           CASE WHEN s.kind = 'tool' OR NOT s.execution_id = ANY(:told) THEN b.input END AS input
+    SELECT s.*, b.output, b.attributes, b.events, asks,
+           CASE WHEN asks THEN b.input END AS input,
+           b.origin_id IS NOT NULL AND num_nonnulls(b.input, b.output) = 0 AS is_raw
     FROM spans s LEFT JOIN span_bodies b ON b.trace_id = s.trace_id AND b.span_id = s.span_id
         AND b.started_at = s.started_at AND s.kind IN ('llm', 'tool', 'other')
+    CROSS JOIN LATERAL (SELECT s.kind = 'tool' OR NOT s.execution_id = ANY(:told) AS asks) a
     WHERE s.execution_id = ANY(:ids)
 ), placed AS (
     SELECT wanted.*, row_number() OVER run AS place, count(*) OVER whole_run AS of_run,
            sum(coalesce(pg_column_size(input), 0) + coalesce(pg_column_size(output), 0)
-               + coalesce(pg_column_size(attributes), 0)) OVER run <= :run_bytes AS fits
+               + coalesce(pg_column_size(attributes), 0)
+               + coalesce(pg_column_size(events), 0)) OVER run <= :run_bytes AS fits
     FROM wanted
     WINDOW run AS (PARTITION BY execution_id ORDER BY start_ns, span_id, started_at),
            whole_run AS (PARTITION BY execution_id)
@@ -62,7 +71,9 @@ SELECT execution_id, span_id, parent_span_id, kind, name, status, start_ns, end_
            SELECT jsonb_object_agg(key, value)::text FROM jsonb_each(attributes)
            WHERE key = ANY(:attributes)
        ) END,
-       fits AND of_run <= :max_steps
+       fits AND of_run <= :max_steps,
+       CASE WHEN fits AND is_raw THEN jsonb_build_array(attributes, events)::text END,
+       CASE WHEN asks THEN CAST(:most_input AS integer) ELSE 0 END
 FROM placed
 WHERE place <= :max_steps
 ORDER BY execution_id, start_ns, span_id, started_at
@@ -143,6 +154,7 @@ class AnalysisReader:
             "attributes": list(ATTRIBUTES),
             "run_bytes": RUN_BYTES,
             "max_steps": MAX_SPANS,
+            "most_input": MAX_INPUT_CHARACTERS,
         }
         steps = [StepRow(*row) for row in await self.session.execute(STEPS, parameters)]
         revision_ids = sorted({run.revision_id for run in runs if run.revision_id is not None})

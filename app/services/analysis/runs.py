@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
 from app.models.spans import SpanKind, SpanStatus
 from app.services.conversation import ToolCall, Turn, conversation_of
+from app.services.ingestion.stored_words import words_of
 
 # Marks of a result that is an error, where no status says so.
 ERROR_TEXT = re.compile(r"\s*(error|exception|traceback)\b", re.IGNORECASE)
+MAX_INPUT_CHARACTERS = 2**31 - 1
 ERROR_KEYS = ("error", "isError", "is_error")
 
 
@@ -34,7 +36,11 @@ class RunRow(NamedTuple):
 
 
 class StepRow(NamedTuple):
-    """A step, as the database gives it; JSON as its text."""
+    """A step, as the database gives it; JSON as its text.
+
+    ``raw`` is ``[attributes, events]`` of a step that is stored as OpenTelemetry sent it: input
+    and output are read from there, an input only up to so many characters of JSON.
+    """
 
     execution_id: int
     span_id: bytes
@@ -53,6 +59,8 @@ class StepRow(NamedTuple):
     output: str | None
     attributes: str | None
     is_whole: bool
+    raw: str | None = None
+    most_input: int = MAX_INPUT_CHARACTERS
 
 
 class RevisionRow(NamedTuple):
@@ -214,8 +222,22 @@ def run_of(row: RunRow, steps: tuple[Step, ...], revisions: dict[int, RevisionRo
     )
 
 
+def said_in(row: StepRow) -> tuple[Any, Any, int | None]:
+    """Input and output (any JSON values), and how many characters of JSON the input is."""
+    if row.raw is None:
+        size = None if row.input is None else len(row.input)
+        return loaded(row.input), loaded(row.output), size
+    spoken = words_of(SpanKind(row.kind), *json.loads(row.raw))
+    given = spoken.input if row.most_input else None
+    size = None if given is None else len(json.dumps(given, ensure_ascii=False))
+    if size is not None and size > row.most_input:
+        given = size = None
+    return given, spoken.output, size
+
+
 def step_of(row: StepRow) -> Step:
     attributes = loaded(row.attributes)
+    given, said, size = said_in(row)
     return Step(
         span_id=row.span_id,
         parent_span_id=row.parent_span_id,
@@ -229,10 +251,10 @@ def step_of(row: StepRow) -> Step:
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
         cost=row.cost,
-        input=loaded(row.input),
-        output=loaded(row.output),
+        input=given,
+        output=said,
         attributes=attributes if isinstance(attributes, dict) else None,
-        input_characters=None if row.input is None else len(row.input),
+        input_characters=size,
         is_whole=row.is_whole,
     )
 

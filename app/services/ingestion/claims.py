@@ -4,7 +4,7 @@ Of each field the claim that counts most is kept, with what it counts by; so any
 merge to the same, in any order and however often. Pure functions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.services.spans import moment_of
 # [rank, order, span id in hex, end in ns or 0 while open, value]: the smallest counts most.
 Claim = list[Any]
 Claims = dict[str, Any]  # field: claim; and "tags", which add up
+Speaker = tuple[WireSpan, SpanFacts]
 Header = dict[str, Any]  # columns of ``executions``
 MAX_TAGS, MAX_SHORT, MAX_ERROR = 50, 200, 10_000
 ROOT, REMOTE, INNER = 0, 1, 2
@@ -70,44 +71,55 @@ def error_claim(span: WireSpan, facts: SpanFacts) -> dict[str, str | None]:
     }
 
 
-def claims_of(span: WireSpan, facts: SpanFacts) -> Claims:
-    """What one span says of its run."""
+def take(claims: Claims, field: str, claim: Claim) -> None:
+    """Keep it where it counts more than what is known."""
+    if counts_more(claim, claims.get(field)):
+        claims[field] = claim
+
+
+def claim_for(claims: Claims, span: WireSpan, facts: SpanFacts) -> None:
+    """Take what one span says of its run into ``claims``, but for what was asked and answered."""
     place, start_ns, span_id = place_of(span), span.start_ns, span.span_id.hex()
     end_ns = span.end_ns or 0
-
-    def claim(rank: int, value: Any, order: int = start_ns) -> Claim:
-        return [rank, order, span_id, end_ns, value]
-
-    found: Claims = {
-        "first": claim(0, None),
-        "last": claim(0, None, -start_ns),
-        "agent": claim(agent_rank(facts.kind, facts.agent), facts.agent.as_list()),
-    }
+    take(claims, "first", [0, start_ns, span_id, end_ns, None])
+    take(claims, "last", [0, -start_ns, span_id, end_ns, None])
+    rank, said = agent_rank(facts.kind, facts.agent), facts.agent.as_list()
+    take(claims, "agent", [rank, start_ns, span_id, end_ns, said])
     if place != INNER:
-        found["root"] = claim(place, span.status.value)
+        take(claims, "root", [place, start_ns, span_id, end_ns, span.status.value])
     if facts.model_name:
-        found["model_name"] = claim(facts.kind not in MODEL_KINDS, facts.model_name[:MAX_SHORT])
+        said_model = facts.model_name[:MAX_SHORT]
+        is_other = facts.kind not in MODEL_KINDS
+        take(claims, "model_name", [is_other, start_ns, span_id, end_ns, said_model])
     for field in CARRIED:
         if value := getattr(facts, field):
-            found[field] = claim(place, value[:MAX_SHORT])
+            take(claims, field, [place, start_ns, span_id, end_ns, value[:MAX_SHORT]])
     if span.status is SpanStatus.ERROR:
-        found["error"] = claim(place, error_claim(span, facts))
+        take(claims, "error", [place, start_ns, span_id, end_ns, error_claim(span, facts)])
     if facts.tags:
-        found["tags"] = sorted({tag[:64] for tag in facts.tags})[:MAX_TAGS]
-    return found | bodies_claimed(span, facts, place)
+        merge(claims, {"tags": [tag[:64] for tag in facts.tags]})
 
 
-def bodies_claimed(span: WireSpan, facts: SpanFacts, place: int) -> Claims:
+def may_speak(span: WireSpan, facts: SpanFacts) -> bool:
     """The root says what was asked and answered, else its first and its last call of a model."""
-    if place == INNER and facts.kind not in MODEL_KINDS:
-        return {}
-    span_id, end_ns, found = span.span_id.hex(), span.end_ns or 0, Claims()
-    if facts.input is not None:
-        found["input"] = [place, span.start_ns, span_id, end_ns, preview_of(facts.input)]
-    if facts.output is not None:
-        order = -(span.end_ns or span.start_ns)
-        found["output"] = [place, order, span_id, end_ns, None]
-    return found
+    return facts.kind in MODEL_KINDS or place_of(span) != INNER
+
+
+def claim_words(claims: Claims, field: str, speakers: Iterable[Speaker]) -> Any:  # a JSON value
+    """Claim the ``input`` or ``output`` that counts most, and return it; no other is read."""
+    heads = ((head_of(field, span), facts) for span, facts in speakers)
+    for head, facts in sorted(heads, key=lambda each: (each[0][:3], -each[0][3])):
+        said = getattr(facts, field)
+        if said is not None:
+            claims[field] = [*head, preview_of(said) if field == "input" else None]
+            return said
+    return None
+
+
+def head_of(field: str, span: WireSpan) -> Claim:
+    """What the words of a span count by: of what was asked the first, else the last."""
+    order = span.start_ns if field == "input" else -(span.end_ns or span.start_ns)
+    return [place_of(span), order, span.span_id.hex(), span.end_ns or 0]
 
 
 def value_in(claims: Mapping[str, Any], field: str) -> Any:  # as it was claimed

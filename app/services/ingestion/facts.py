@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from app.models.spans import SpanKind
 
@@ -63,25 +63,33 @@ class Evaluation:
     of_run: bool = False
 
 
+class Spoken(Protocol):
+    """What a step was given and what it gave, read each time it is asked for.
+
+    JSON values: a list of chat messages (``role``, ``content``, ``tool_calls`` as OpenAI writes
+    them) where the step is a conversation with a model, else the value that was sent.
+    """
+
+    @property
+    def input(self) -> Any: ...
+
+    @property
+    def output(self) -> Any: ...
+
+
 @dataclass(slots=True)
 class SpanFacts:
-    """One step, read.
-
-    ``input`` and ``output`` are JSON values: a list of chat messages (``role``, ``content``,
-    ``tool_calls`` as OpenAI writes them) where the step is a conversation with a model, else the
-    value that was sent. ``attributes`` are the raw ones, without secrets.
-    """
+    """One step, read. ``attributes`` are the raw ones, without secrets."""
 
     kind: SpanKind
     attributes: dict[str, Any]
+    spoken: Spoken
     usage: UsageFacts = field(default_factory=UsageFacts)
     agent: AgentFacts = field(default_factory=AgentFacts)
     model_name: str | None = None
     provider: str | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
-    input: Any = None
-    output: Any = None
     error: str | None = None
     error_type: str | None = None
     session_id: str | None = None
@@ -91,3 +99,11 @@ class SpanFacts:
     tags: list[str] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     failed: bool = False  # by its status, or because it says so in other words
+
+    @property
+    def input(self) -> Any:  # any JSON value
+        return self.spoken.input
+
+    @property
+    def output(self) -> Any:  # any JSON value
+        return self.spoken.output

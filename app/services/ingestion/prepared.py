@@ -10,7 +10,7 @@ import orjson
 from app.models.executions import CostSource
 from app.models.spans import MODEL_KINDS, SpanKind, SpanStatus
 from app.schemas.base import MAX_BIGINT, MAX_JSON_DEPTH
-from app.services.ingestion.claims import Claims, claims_of, merge
+from app.services.ingestion.claims import Claims, Speaker, claim_for, claim_words, may_speak, merge
 from app.services.ingestion.dialects import attributes_at_the_door, read_span
 from app.services.ingestion.facts import Evaluation, SpanFacts, UsageFacts
 from app.services.ingestion.otlp.encoding import pairs
@@ -92,6 +92,7 @@ class Trace:
     input: Any = None
     output: Any = None
     items: dict[tuple[bytes, bytes, Any], Item] = field(default_factory=dict)
+    speakers: list[Speaker] = field(default_factory=list)
 
     @property
     def span_keys(self) -> set[tuple[bytes, bytes]]:
@@ -105,11 +106,15 @@ class Trace:
         if known is not None and (known.wire.end_ns or 0) > (item.wire.end_ns or 0):
             return
         self.items[item.key] = item
-        changed = merge(self.claims, claims_of(item.wire, facts))
-        if "input" in changed:
-            self.input = facts.input
-        if "output" in changed:
-            self.output = facts.output
+        claim_for(self.claims, item.wire, facts)
+        if may_speak(item.wire, facts):
+            self.speakers.append((item.wire, facts))
+
+    def complete(self) -> None:
+        """All its spans are there: what was asked and answered can be claimed."""
+        self.input = claim_words(self.claims, "input", self.speakers)
+        self.output = claim_words(self.claims, "output", self.speakers)
+        self.speakers.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +194,6 @@ def item_of(span: WireSpan, facts: SpanFacts, pricing: Pricing) -> Item:
         (CostSource.UNPRICED if cost is None else source).value,
     )
     body = (
-        to_json(facts.input),
-        to_json(facts.output),
         to_json(facts.attributes),
         to_json(events_json(span)),
         to_json(wire_extras(span)),
@@ -209,6 +212,8 @@ def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
         if trace is None:
             trace = traces[span.trace_id] = Trace(span.trace_id)
         trace.add(item_of(span, facts, pricing), facts)
+    for trace in traces.values():
+        trace.complete()
     return Prepared(traces, decoded.rejected, len(decoded.spans) + len(decoded.rejected))
 
 

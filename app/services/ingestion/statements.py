@@ -25,8 +25,6 @@ SPAN_COLUMNS = {
     "cost_source": "text",
 }
 BODY_COLUMNS = {
-    "input": "jsonb",
-    "output": "jsonb",
     "attributes": "jsonb",
     "events": "jsonb",
     "wire": "jsonb",
@@ -69,7 +67,8 @@ ROW = SPAN_KEY | {"execution_id": "bigint"} | SPAN_COLUMNS
 BODY = BODY_COLUMNS | {"origin_id": "bigint"}
 ALL = ROW | BODY
 # Of a span that is there already, what is from before its end changes nothing: neither its row
-# nor, as it is then not among ``stored``, its body.
+# nor, as it is then not among ``stored``, its body. What was said is among its attributes and
+# events: an ``input`` or ``output`` that another report has stored would be out of date.
 STORE_SPANS = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest({arrays(ALL)}) AS given ({names(ALL)})
@@ -82,7 +81,8 @@ WITH given AS MATERIALIZED (
 )
 INSERT INTO span_bodies ({names(SPAN_KEY | BODY)})
 SELECT {names(SPAN_KEY | BODY)} FROM given JOIN stored USING (trace_id, span_id, started_at)
-ON CONFLICT (trace_id, span_id, started_at) DO UPDATE SET {taken(BODY)}
+ON CONFLICT (trace_id, span_id, started_at)
+DO UPDATE SET {taken(BODY)}, input = NULL, output = NULL
 """  # noqa: S608  (names of ours)
 
 NEW = {"trace_id": "bytea", "sent_trace_id": "bytea"} | HEADER_COLUMNS

@@ -313,7 +313,7 @@ def sent(actor: Actor, trace: int) -> tuple[Sent, Sent]:
 
 async def told(database: Database) -> int:
     """How many spans have what their log says."""
-    query = text("SELECT count(*) FROM span_bodies WHERE input->0->>'content' = 'Where?'")
+    query = text("SELECT count(*) FROM span_bodies WHERE events::text LIKE '%Where?%'")
     async with database.unit_of_work() as session:
         return await session.scalar(query) or 0
 

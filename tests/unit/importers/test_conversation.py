@@ -5,7 +5,7 @@ from app.importers.transcripts import Message, transcript_of
 from app.models import Execution, Span, SpanBody
 from app.schemas.executions import ExecutionCreate
 from app.services.conversation import Turn, conversation_of
-from app.services.spans import BODY_FIELDS, FullSpan, span_row
+from app.services.spans import BODY_FIELDS, full_span, span_row
 
 QUESTION = {"role": "user", "content": "Where is my bag?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "find_bag", "arguments": '{"id": 1}'}}
@@ -21,7 +21,7 @@ def conversation(*messages: Message) -> list[Turn]:
     sent = ExecutionCreate.model_validate(body).spans
     run = Execution(id=1, stored_trace_id=b"0" * 16)
     spans = [
-        FullSpan(
+        full_span(
             Span(**span_row(run, span, position)),
             SpanBody(**{name: getattr(span, name) for name in BODY_FIELDS}),
         )

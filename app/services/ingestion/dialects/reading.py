@@ -72,13 +72,42 @@ def plan_of(dialects: int) -> Plan:
     return plan
 
 
-def read_span(span: WireSpan) -> SpanFacts:
-    """What one span says. Never raises; takes time in proportion to the span's size."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said in a span, by the dialects that are in it."""
+
+    seen: Seen
+    plan: Plan
+
+    @property
+    def input(self) -> Any:  # messages, or any JSON value
+        seen = self.seen
+        found = words(seen, self.plan.inputs, "user")
+        return found if seen.kind in PLAIN_KINDS else instructed(seen, found)
+
+    @property
+    def output(self) -> Any:  # messages, or any JSON value
+        return words(self.seen, self.plan.outputs, "assistant")
+
+
+def looked_at(span: WireSpan) -> tuple[Seen, Found, Plan]:
     seen = Seen(span)
     found, dialects = look(seen, span.attributes)
     for event in span.events:
         dialects |= merged(seen, found, event, look)
-    plan = _plans.get(dialects) or plan_of(dialects)
+    return seen, found, _plans.get(dialects) or plan_of(dialects)
+
+
+def words_in(span: WireSpan, kind: SpanKind) -> Words:
+    """What is said in a span that has been read before, and turned out to be of this kind."""
+    seen, _, plan = looked_at(span)
+    seen.kind = kind
+    return Words(seen, plan)
+
+
+def read_span(span: WireSpan) -> SpanFacts:
+    """What one span says. Never raises; takes time in proportion to the span's size."""
+    seen, found, plan = looked_at(span)
     for derive in plan.derivations:
         add(found, derive(seen))
     found = RESOURCES.read(span.origin.resource) | found
@@ -86,6 +115,7 @@ def read_span(span: WireSpan) -> SpanFacts:
     facts = SpanFacts(
         kind=seen.kind,
         attributes=seen.attributes,
+        spoken=Words(seen, plan),
         usage=usage_of(seen, found),
         agent=agent_of(seen, found),
         model_name=found.get("model_answered") or found.get("model_asked"),
@@ -100,10 +130,6 @@ def read_span(span: WireSpan) -> SpanFacts:
         evaluations=evaluations_in(seen),
     )
     facts.error, facts.error_type, facts.failed = error_in(seen, found)
-    facts.input = words(seen, plan.inputs, "user")
-    if seen.kind not in PLAIN_KINDS:
-        facts.input = instructed(seen, facts.input)
-    facts.output = words(seen, plan.outputs, "assistant")
     return facts
 
 
