@@ -11,6 +11,7 @@ from typing import Any
 from app.models.executions import ExecutionStatus
 from app.models.spans import MODEL_KINDS, SpanKind, SpanStatus
 from app.schemas.base import MAX_BIGINT
+from app.services.ingestion.dialects import words_in
 from app.services.ingestion.facts import AgentFacts, SpanFacts
 from app.services.ingestion.reports import latency_ms, preview_of
 from app.services.ingestion.wire import WireSpan
@@ -19,7 +20,7 @@ from app.services.spans import moment_of
 # [rank, order, span id in hex, end in ns or 0 while open, value]: the smallest counts most.
 Claim = list[Any]
 Claims = dict[str, Any]  # field: claim; and "tags", which add up
-Speaker = tuple[WireSpan, SpanFacts]
+Speaker = tuple[WireSpan, SpanKind]
 Header = dict[str, Any]  # columns of ``executions``
 MAX_TAGS, MAX_SHORT, MAX_ERROR = 50, 200, 10_000
 ROOT, REMOTE, INNER = 0, 1, 2
@@ -107,9 +108,9 @@ def may_speak(span: WireSpan, facts: SpanFacts) -> bool:
 
 def claim_words(claims: Claims, field: str, speakers: Iterable[Speaker]) -> Any:  # a JSON value
     """Claim the ``input`` or ``output`` that counts most, and return it; no other is read."""
-    heads = ((head_of(field, span), facts) for span, facts in speakers)
-    for head, facts in sorted(heads, key=lambda each: (each[0][:3], -each[0][3])):
-        said = getattr(facts, field)
+    heads = ((head_of(field, span), span, kind) for span, kind in speakers)
+    for head, span, kind in sorted(heads, key=lambda each: (each[0][:3], -each[0][3])):
+        said = getattr(words_in(span, kind), field)
         if said is not None:
             claims[field] = [*head, preview_of(said) if field == "input" else None]
             return said

@@ -1,8 +1,9 @@
 """Stores traces: whatever arrives in whatever order, the same spans make the same runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -39,6 +40,7 @@ from app.services.webhook_events import Change
 from app.services.webhook_outbox import note_changes
 
 TAG_SEPARATOR = "\x1f"
+KEY_OF_ROW = itemgetter(0, 1, 2)
 
 
 @dataclass(slots=True)
@@ -62,6 +64,11 @@ class Run:
     def sent_id(self) -> bytes | None:
         """The sender's id, where it is not the one that is stored."""
         return None if self.stored_id == self.trace.trace_id else self.trace.trace_id
+
+    @property
+    def is_new(self) -> bool:
+        """Made in this transaction: nobody else can have stored a span of it."""
+        return self.known is None
 
     @property
     def is_ours(self) -> bool:
@@ -205,18 +212,10 @@ class TraceIntake:
 
     async def _store_spans(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
-        items = [(run, item) for run in runs for item in run.trace.items.values()]
-        found = Origins(self.session, driver)
-        origins = await found.ids_of(item.wire.origin for _, item in items)
-        rows = [
-            (
-                *(run.stored_id, *item.key[1:], run.execution_id),
-                *(*item.row, *item.body, origins[id(item.wire.origin)]),
-            )
-            for run, item in items
-        ]
-        rows.sort(key=lambda row: row[:3])  # in one order for every process
-        await driver.execute(sql.STORE_SPANS, *map(list, zip(*rows, strict=True)))
+        wires = (item.wire for run in runs for item in run.trace.items.values())
+        origins = await Origins(self.session, driver).ids_of(wire.origin for wire in wires)
+        await sql.copy_spans(driver, rows_of((run for run in runs if run.is_new), origins))
+        await sql.store_spans(driver, rows_of((run for run in runs if not run.is_new), origins))
 
     async def _store_headers(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
@@ -304,6 +303,20 @@ class TraceIntake:
             if run.is_ours and now not in OPEN_STATUSES and before != now:
                 changes.append(Change("executions", "create", told(run), {}))
         await note_changes(self.session, self.actor, changes)
+
+
+def rows_of(runs: Iterable[Run], origins: dict[int, int]) -> list[tuple[Any, ...]]:
+    """Spans as ``sql.ALL`` has them, in one order for every process."""
+    rows = [
+        (
+            *(run.stored_id, *item.key[1:], run.execution_id),
+            *(*item.row, *item.body, origins[id(item.wire.origin)]),
+        )
+        for run in runs
+        for item in run.trace.items.values()
+    ]
+    rows.sort(key=KEY_OF_ROW)
+    return rows
 
 
 def told(run: Run) -> Told:

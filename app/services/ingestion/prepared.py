@@ -108,7 +108,7 @@ class Trace:
         self.items[item.key] = item
         claim_for(self.claims, item.wire, facts)
         if may_speak(item.wire, facts):
-            self.speakers.append((item.wire, facts))
+            self.speakers.append((item.wire, facts.kind))
 
     def complete(self) -> None:
         """All its spans are there: what was asked and answered can be claimed."""

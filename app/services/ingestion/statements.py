@@ -3,8 +3,11 @@
 They go to the driver as they are: SQLAlchemy would send the rows one by one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+Driver = Any  # asyncpg is untyped
+Row = tuple[Any, ...]  # values of ``ALL``
 SPAN_KEY = {"trace_id": "bytea", "span_id": "bytea", "started_at": "timestamptz"}
 SPAN_COLUMNS = {
     "parent_span_id": "bytea",
@@ -84,6 +87,34 @@ SELECT {names(SPAN_KEY | BODY)} FROM given JOIN stored USING (trace_id, span_id,
 ON CONFLICT (trace_id, span_id, started_at)
 DO UPDATE SET {taken(BODY)}, input = NULL, output = NULL
 """  # noqa: S608  (names of ours)
+
+OF_ROW, OF_BODY = len(ROW), len(SPAN_KEY)
+
+
+async def store_spans(driver: Driver, rows: Sequence[Row]) -> None:
+    """Spans of runs that may have them already."""
+    if rows:
+        await driver.execute(STORE_SPANS, *map(list, zip(*rows, strict=True)))
+
+
+# What a run that was removed for good has left behind is in the way of one that is sent again.
+FORGET_BODIES = """
+DELETE FROM span_bodies WHERE trace_id = ANY ($1::bytea[]) AND started_at BETWEEN $2 AND $3
+"""
+
+
+async def copy_spans(driver: Driver, rows: Sequence[Row]) -> None:
+    """Spans of runs that have none yet: there is nothing to compare them with."""
+    if rows:
+        moments = [row[2] for row in rows]
+        traces = list({row[0] for row in rows})
+        await driver.execute(FORGET_BODIES, traces, min(moments), max(moments))
+        spans = [row[:OF_ROW] for row in rows]
+        await driver.copy_records_to_table("spans", records=spans, columns=list(ROW))
+        bodies = [row[:OF_BODY] + row[OF_ROW:] for row in rows]
+        columns = list(SPAN_KEY | BODY)
+        await driver.copy_records_to_table("span_bodies", records=bodies, columns=columns)
+
 
 NEW = {"trace_id": "bytea", "sent_trace_id": "bytea"} | HEADER_COLUMNS
 ADD_EXECUTIONS = f"""
