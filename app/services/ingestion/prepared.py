@@ -55,6 +55,8 @@ def to_json(value: Any) -> str | None:  # any value an attribute may have
 def short(text: str | None, size: int = 200) -> str | None:
     if not text:
         return None
+    if text.isascii() and "\0" not in text:
+        return text[:size]
     cleaned: str = clean(text[:size])
     return cleaned or None
 

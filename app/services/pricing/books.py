@@ -40,9 +40,13 @@ class PriceBook:
         self, models: Collection[str], provider: str | None, tokens: Tokens, at: datetime
     ) -> Quote | None:
         """By the first of several names of the model that has a price; entered ones come first."""
-        quotes = [q for model in models if (q := self.quote(model, provider, tokens, at))]
-        entered = (quote for quote in quotes if quote.rule.override_id is not None)
-        return next(entered, quotes[0] if quotes else None)
+        first: Quote | None = None
+        for model in models:
+            quote = self.quote(model, provider, tokens, at)
+            if quote is not None and (not self._overrides or quote.rule.override_id is not None):
+                return quote
+            first = first or quote
+        return first
 
     def rules(self, model: str, provider: str | None) -> tuple[PriceRule, ...]:
         """All rules of the model, the first that holds counts."""

@@ -39,9 +39,8 @@ def attributes_of(pairs: Iterable[KeyValue]) -> Attributes:
     found: Attributes = {}
     for pair in pairs:
         value = pair.value
-        which = value.WhichOneof("value")
-        # The widespread case, without a call.
-        found[pair.key] = value.string_value if which == "string_value" else value_of(value)
+        # Most are texts; of any other kind this is empty.
+        found[pair.key] = value.string_value or value_of(value)
         if len(found) >= checks.MAX_ATTRIBUTES:
             break
     return found
