@@ -10,7 +10,7 @@ from app.models.spans import SpanKind, SpanStatus
 from app.services.analysis.runs import StepRow, step_of
 from app.services.ingestion.dialects import read_span
 from app.services.ingestion.stored_words import words_of
-from app.services.spans import full_span
+from app.services.spans import full_span, in_json
 from tests.load.normaliser import CASES, span_of
 
 ASKED = [{"role": "user", "content": "Where is it?"}]
@@ -52,3 +52,12 @@ def test_analysis_reads_the_same_step_from_both_forms() -> None:
     apart = row_of(kind="llm", input=json.dumps(ASKED), output=json.dumps(ANSWERED))
     assert step_of(raw) == step_of(apart)
     assert step_of(raw._replace(most_input=10)) == step_of(apart._replace(input=None))
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_words_are_found_in_json_that_is_kept_as_text(is_ascii: bool) -> None:
+    said = 'The "Öde"\nis long.'
+    sent = {"gen_ai.input.messages": json.dumps([{"content": said}], ensure_ascii=is_ascii)}
+    for stored in (sent, [{"content": said}]):  # as text of jsonb, which is no ASCII
+        text = json.dumps(stored, ensure_ascii=False)
+        assert any(form in text for form in in_json(said))

@@ -51,6 +51,8 @@ async def test_thoughts_and_answer_are_on_the_page_and_secrets_are_nowhere(
     page = (await web.get(f"/executions/{run['id']}")).text
     for words in ("Is it in stock?", "<summary>Reasoning (", THOUGHT, ANSWER):
         assert words in page
+    found = await web.get(f"/executions/{run['id']}", params={"find": "is it in STOCK?"})
+    assert "No step holds that" not in found.text
     for statement in (BODIES, ORIGINS):
         stored = str((await session.execute(text(statement))).scalars().all())
         assert "shop" in stored or "kept" in stored
