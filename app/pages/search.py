@@ -1,33 +1,34 @@
-"""The search box of the frame: agents, tools and runs that match, a few of each."""
+"""Finding anything from anywhere: the page of the search box, and the palette's answer."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
-from app.pages.deps import AgentServiceDep, ExecutionServiceDep, ToolServiceDep, requires
+from app.pages.deps import requires
 from app.pages.render import render
-from app.schemas.agents import AgentQuery
-from app.schemas.executions import ExecutionQuery
-from app.schemas.tools import ToolQuery
+from app.pages.search_view import FinderDep
 
-router = APIRouter(prefix="/search", dependencies=[requires(Permission.BACK_OFFICE)])
-SHOWN = 10
+router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
+Words = Annotated[str, Query(max_length=200)]
+ON_PAGE, IN_PALETTE = 10, 5
 
 
-@router.get("")
-async def search(
-    request: Request,
-    agents: AgentServiceDep,
-    tools: ToolServiceDep,
-    runs: ExecutionServiceDep,
-    q: Annotated[str, Query(max_length=200)] = "",
-) -> Response:
-    text = q.replace("\x00", "").strip()
-    context: dict[str, Any] = {"q": text, "agents": [], "tools": [], "runs": []}
-    if text:
-        context["agents"] = (await agents.list_slice(AgentQuery(q=text), None, SHOWN)).items
-        context["tools"] = (await tools.list_slice(ToolQuery(q=text), None, SHOWN)).items
-        context["runs"] = (await runs.list_runs(ExecutionQuery(q=text, limit=SHOWN))).items
-    return render(request, "pages/search/list.html", context)
+def cleaned(text: str) -> str:
+    return text.replace("\x00", "").strip()
+
+
+@router.get("/search")
+async def search(request: Request, finder: FinderDep, q: Words = "") -> Response:
+    text = cleaned(q)
+    groups = await finder.groups(text, ON_PAGE) if text else []
+    return render(request, "pages/search/list.html", {"q": text, "groups": groups})
+
+
+@router.get("/palette")
+async def palette(request: Request, finder: FinderDep, q: Words = "") -> Response:
+    """The options for what is typed so far: a fragment."""
+    text = cleaned(q)
+    groups = await finder.groups(text, IN_PALETTE)
+    return render(request, "pages/search/_options.html", {"q": text, "groups": groups})

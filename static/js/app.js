@@ -161,14 +161,14 @@
 
   // --- Keyboard ----------------------------------------------------------------------------
   const GO = {
-    d: ["dashboard", "/"], a: ["agents", "/agents"], t: ["tools", "/tools"],
-    e: ["executions", "/executions"], k: ["keys", "/keys"], u: ["audit", "/audit"],
+    d: "dashboard", a: "agents", t: "tools", e: "executions", i: "ingest", c: "connect", j: "jobs", p: "prices",
+    u: "users", k: "keys", l: "audit", w: "webhooks", x: "trash", h: "help",
   };
   let goPressedAt = 0;
 
+  // Only where the sidebar leads: what somebody may not see is not gone to.
   function go(key) {
-    const [name, path] = GO[key];
-    ($(`.side a[data-nav="${name}"]`) ?? $(`.side a[href="${path}"]`))?.click();
+    $(`.side a[data-nav="${GO[key]}"]`)?.click();
   }
 
   function focusKey(key) {
@@ -202,7 +202,7 @@
     if (event.key === "Escape") return leaveMenu(event);
     if ((event.metaKey || event.ctrlKey) && event.key === "k") {
       event.preventDefault();
-      return $(".top [data-key='/']")?.focus();
+      return document.dispatchEvent(new CustomEvent("palette:open"));
     }
     const typing = event.target.closest?.("input:not([type=checkbox],[type=radio]), textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || $("dialog[open]")) return;
