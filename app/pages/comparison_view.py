@@ -7,7 +7,7 @@ from typing import Any
 from app.core.templating import duration, money, number, pretty_json
 from app.models import Execution
 from app.pages.trace_view import ICONS, css_of
-from app.pages.word_diffs import Piece, is_cut, word_diff
+from app.pages.word_diffs import Differ, Piece, is_cut, word_diff
 from app.services.alignment import aligned
 from app.services.comparisons import ComparedStep, pairs_of
 from app.services.conversation import Turn
@@ -148,23 +148,24 @@ def turn_pairs(left: Sequence[Turn], right: Sequence[Turn]) -> list[TurnPair]:
     """Equal turns beside each other; between them, the others in their order."""
     left, right = left[:MAX_TURNS], right[:MAX_TURNS]
     rows: list[TurnPair] = []
+    differ = Differ()
     alone: tuple[list[Turn], list[Turn]] = ([], [])
     for i, j in aligned([turn_key(t) for t in left], [turn_key(t) for t in right]):
         if i is not None and j is not None:
-            rows += [*beside(*alone), TurnPair(left[i], right[j], True, [])]
+            rows += [*beside(*alone, differ), TurnPair(left[i], right[j], True, [])]
             alone = ([], [])
         elif i is not None:
             alone[0].append(left[i])
         else:
             alone[1].append(right[j or 0])
-    return rows + beside(*alone)
+    return rows + beside(*alone, differ)
 
 
-def beside(left: list[Turn], right: list[Turn]) -> list[TurnPair]:
+def beside(left: list[Turn], right: list[Turn], differ: Differ) -> list[TurnPair]:
     """Turns by the same speaker in one row, in the order that they were said in."""
     rows = []
     for i, j in aligned([turn.role for turn in left], [turn.role for turn in right]):
         a, b = (None if i is None else left[i]), (None if j is None else right[j])
-        pieces = word_diff(a.text, b.text, fold=False) if a and b else []
+        pieces = differ.diff(a.text, b.text) if a and b else []
         rows.append(TurnPair(a, b, False, pieces))
     return rows

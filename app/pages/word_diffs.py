@@ -36,6 +36,23 @@ def word_diff(old: str, new: str, *, fold: bool = True) -> list[Piece]:
     return [part for piece in pieces for part in folded(piece)] if fold else pieces
 
 
+class Differ:
+    """The differences on one page: as many as are quick together, of the first texts.
+
+    Everybody waits for them, so a page may cost as much as the largest single one does.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_WORDS**2
+
+    def diff(self, old: str, new: str) -> list[Piece]:
+        """Unfolded; empty where the texts are equal, or are to be read without."""
+        if self._left <= 0 or is_cut(old, new):
+            return []
+        self._left -= len(words_in(old)) * len(words_in(new))
+        return word_diff(old, new, fold=False) if self._left >= 0 else []
+
+
 def words_in(text: str) -> list[str]:
     return WORD.findall(text[:MAX_CHARACTERS])[:MAX_WORDS]
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pages.word_diffs import word_diff
+from app.pages.word_diffs import Differ, word_diff
 from app.services.alignment import aligned
 
 ITEMS = st.lists(st.sampled_from("abc"), max_size=9)
@@ -44,3 +44,11 @@ def test_long_equal_text_is_folded() -> None:
     same = "a " * 500
     kinds = [piece.kind for piece in word_diff(f"{same}Rome", f"{same}Oslo")]
     assert kinds == ["same", "gap", "same", "del", "ins"]
+
+
+def test_page_of_many_long_differences_marks_the_first_and_is_quick() -> None:
+    differ = Differ()
+    texts = [(f"old {'word ' * 3_000}", f"new {'other ' * 3_000}") for _ in range(200)]
+    marked = [bool(differ.diff(old, new)) for old, new in texts]
+    assert marked[0]
+    assert sum(marked) < 5
