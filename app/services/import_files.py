@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from app.core.csv import formula_restored
 from app.exceptions import Invalid
 
 MAX_BYTES, MAX_ROWS = 5 * 1024 * 1024, 2_000
+MAX_DIGITS = 1_000
 DELIMITERS = (",", ";", "\t")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # A cell may be as long as the file; the library would refuse 128 KiB.
@@ -90,12 +92,21 @@ def no_constant(name: str) -> object:
 def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(name for name in found if [key for key, _ in pairs].count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{shown(twice)} is there twice in one object")
     return found
 
 
-DECODER = json.JSONDecoder(parse_constant=no_constant, object_pairs_hook=each_once)
+def whole_number(digits: str) -> int:
+    """Python takes long for very long ones, and refuses them in words for programmers."""
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("a number has too many digits")
+    return int(digits)
+
+
+DECODER = json.JSONDecoder(
+    parse_int=whole_number, parse_constant=no_constant, object_pairs_hook=each_once
+)
 
 
 def value_at(text: str, start: int) -> tuple[Any, int]:

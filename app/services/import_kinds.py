@@ -97,6 +97,6 @@ def tool_names(given: Any) -> list[str]:  # any JSON value
         raise ValueError("tools: must be a list of names")  # noqa: TRY004  (one kind for callers)
     names = [item.get("name") if isinstance(item, dict) else item for item in given]
     texts = [name for name in names if isinstance(name, str)]
-    if len(texts) < len(names):
+    if len(texts) < len(names) or not all(text.isprintable() for text in texts):
         raise ValueError("tools: must be a list of names")
     return sorted({name.strip().lower() for name in texts if name.strip()})

@@ -8,6 +8,7 @@ from app.services.import_kinds import KINDS, fields_of, tool_names
 
 COLUMNS = KINDS["agents"].columns
 DEEP = b"[" * 100_000
+MANY_NAMES = b"".join(b'"n%d": 0, ' % n for n in range(100_000))
 
 
 def read(data: bytes) -> list[tuple[int, object]]:
@@ -61,7 +62,8 @@ def test_cells_may_have_breaks_quotes_and_any_length() -> None:
         (b'{\n"name": "a",\n}', "Line 3 is not JSON"),
         (b'{"name": NaN}', "NaN is not JSON"),
         (b'{"name": "a", "name": "b"}', "name is there twice"),
-        (b'{"name": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"name": ' + b"9" * 5000 + b"}", "a number has too many digits"),
+        (b"[{" + MANY_NAMES + b'"n9": 0}]', "n9 is there twice"),
         (b"name\n" + b"a\n" * (MAX_ROWS + 1), "more than 2,000 rows"),
         (b"x" * (MAX_BYTES + 1), "larger than 5 MB"),
     ],
@@ -87,6 +89,6 @@ def test_one_bad_line_costs_no_other() -> None:
 
 def test_tools_are_named_in_any_of_three_ways() -> None:
     assert tool_names("b; a") == tool_names(["B", "a"]) == tool_names([{"name": "a"}, "b"])
-    for wrong in (7, [7], [{"id": 1}]):
+    for wrong in (7, [7], [{"id": 1}], ["\ud800"], "a\x00"):
         with pytest.raises(ValueError, match="list of names"):
             tool_names(wrong)
