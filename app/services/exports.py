@@ -51,8 +51,11 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-def cell(value: Any) -> str:  # a JSON value
-    """As text: numbers as they are, lists of named things by name, what people wrote disarmed."""
+def cell(column: str, value: Any) -> str:  # a JSON value
+    """As text: numbers as they are, what people wrote disarmed.
+
+    Tools go by their names and revisions by their number; other objects may look like them.
+    """
     match value:
         case None:
             return ""
@@ -62,9 +65,9 @@ def cell(value: Any) -> str:  # a JSON value
             return str(value)
         case str():
             return formula_safe(value)
-        case [{"name": _}, *_]:
-            return ", ".join(item["name"] for item in value)
-        case {"number": number}:
+        case [*tools] if column == "tools":
+            return ", ".join(tool["name"] for tool in tools)
+        case {"number": number} if column == "live_revision":
             return str(number)
         case _:
             return json.dumps(value, ensure_ascii=False)
@@ -72,7 +75,7 @@ def cell(value: Any) -> str:  # a JSON value
 
 def as_csv(rows: Sequence[str], columns: Sequence[str]) -> str:
     objects = [json.loads(row) for row in rows]
-    return "".join(csv_line([cell(row.get(name)) for name in columns]) for row in objects)
+    return "".join(csv_line([cell(name, row.get(name)) for name in columns]) for row in objects)
 
 
 def as_lines(rows: Sequence[str]) -> str:

@@ -1,5 +1,7 @@
 """Cells that a spreadsheet cannot run, and what they were before."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,8 +28,15 @@ def test_guard_can_be_taken_off_again(text: str) -> None:
 
 
 def test_numbers_are_numbers_and_named_things_are_names() -> None:
-    values = [None, True, -5, 0.25, [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], ["x"], []]
-    assert [cell(value) for value in values] == ["", "true", "-5", "0.25", "a, b", '["x"]', "[]"]
+    values = [None, True, -5, 0.25, ["x"], []]
+    assert [cell("tags", value) for value in values] == ["", "true", "-5", "0.25", '["x"]', "[]"]
+    assert cell("tools", [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]) == "a, b"
+    assert cell("live_revision", {"id": 1, "number": 7}) == "7"
+
+
+@pytest.mark.parametrize("value", [{"number": "=1", "kept": True}, [{"name": "=1"}]])
+def test_json_that_looks_like_a_named_thing_leaves_whole(value: object) -> None:
+    assert json.loads(cell("config", value)) == value
 
 
 def test_steps_grow_while_rows_are_small_and_shrink_when_they_are_large() -> None:
