@@ -57,10 +57,14 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
         return self.actor.may(self.writable) and (is_own or self.actor.role is Role.SUPERUSER)
 
     async def of_list(self, resource: ListName) -> Sequence[SavedView]:
-        """What this person can open, by name; private views of others are not among them."""
+        """What this person can open, their own first, by name; private ones of others are left out.
+
+        However many others share, one's own are among those that are shown.
+        """
         offered = or_(SavedView.user_id == self.actor.user_id, SavedView.is_shared)
         statement = self.visible().where(SavedView.resource == resource, offered)
-        ordered = statement.order_by(SavedView.name, SavedView.id).limit(SHOWN)
+        is_own = SavedView.user_id == self.actor.user_id
+        ordered = statement.order_by(is_own.desc(), SavedView.name, SavedView.id).limit(SHOWN)
         return (await self.session.scalars(ordered.options(*self.loads()))).all()
 
     async def create(self, data: SavedViewCreate) -> SavedView:

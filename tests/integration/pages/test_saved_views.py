@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import Role
 from app.models import SavedView, User
+from app.services import saved_views
 from tests.conftest import actor_for, client_of
 from tests.factories.clients import log_in
 from tests.factories.saved_views import make_saved_view
@@ -162,6 +163,17 @@ async def test_shared_view_is_read_by_all_and_changed_by_its_owner_or_a_superuse
         assert changed.status_code == (303 if may_change else 403 if sees else 404)
         gone = await other.post(f"/views/{view.id}/delete")
         assert gone.status_code == (303 if may_change else 403 if sees else 404)
+
+
+async def test_own_views_are_offered_however_many_others_share(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_views, "SHOWN", 2)
+    theirs = actor_for(await make_user(session, Role.VIEWER))
+    for n in range(3):
+        await make_saved_view(session, theirs, name=f"a-{n}", is_shared=True)
+    own = await make_saved_view(session, actor, name="z-own")
+    assert own.name in menu_of(await web.get("/executions"))
 
 
 async def test_viewer_keeps_views_of_their_own(
