@@ -87,7 +87,7 @@ def value_page(
     context = {
         "action": ACTIONS[BulkAction(str(values["action"]))],
         "field": values["action"],
-        "resource": values["resource"],
+        "resource": values.get("resource", ""),
         "hidden": [*fields, *(("ids", row_id) for row_id in values["ids"])],
         "form": form,
     }

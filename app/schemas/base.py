@@ -27,6 +27,7 @@ MAX_JSON_DEPTH = 64
 MAX_JSON_NUMBER = 10**300
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_PAGE_SIZE = 100
+MAX_TAGS = 50
 WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
@@ -136,7 +137,7 @@ Tag = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
     AfterValidator(storable_text),
 ]
-Tags = Annotated[list[Tag], Field(max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 Json = Annotated[Any, AfterValidator(storable_json)]  # any JSON value, bounded
 Ids = Annotated[
     list[RowId],

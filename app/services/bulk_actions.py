@@ -14,7 +14,7 @@ from app.core.permissions import Permission
 from app.exceptions import Invalid
 from app.models.bulk_changes import BulkAction, BulkResource
 from app.schemas.agents import AgentUpdate, MaxTokens, ModelName
-from app.schemas.base import Tag
+from app.schemas.base import MAX_TAGS, Tag
 from app.schemas.bulk_changes import VALUED
 from app.schemas.executions import ExecutionUpdate
 from app.services.agents import AgentService
@@ -123,8 +123,11 @@ async def act_on(service: Service, row_id: int, version: int | None, act: Act) -
 
 
 def tags_after(tags: list[str], act: Act) -> list[str]:
+    """Raise ``Invalid`` for one tag too many."""
     if act.action is A.REMOVE_TAG:
         return [tag for tag in tags if tag != act.value]
+    if act.value not in tags and len(tags) >= MAX_TAGS:
+        raise Invalid(f"It has {MAX_TAGS} tags, and there may be no more.", field="value")
     return tags if act.value in tags else sorted({*tags, act.value})
 
 

@@ -108,6 +108,8 @@ class Planner:
 
     async def _try(self, row: Row, wanted: Changes) -> None:
         if self.undoes:
+            trashes = "deleted_at" in wanted
+            self.service.require(self.service.deletable if trashes else self.service.writable)
             put_back(row, wanted)
         else:
             await try_on(self.service, row, self.act)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.actor import Actor
+from app.core.actor import Actor, Via
 from app.models import AuditEvent
 from app.models.bulk_changes import BulkChange
 from app.services.audit_events import AuditEventService, Changes, as_json
@@ -35,6 +35,8 @@ class UndoReader:
             .where(
                 AuditEvent.resource == self.undone.resource.value,
                 AuditEvent.resource_id.in_(ids),
+                # Requests may bring an id of their own, and so the job's: what they did is not its.
+                AuditEvent.via == Via.JOB,
                 AuditEvent.request_id == request_of(self.undone.job_id),
             )
             .order_by(AuditEvent.id)

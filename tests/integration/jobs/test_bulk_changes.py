@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.core.permissions import Permission
+from app.core.permissions import KEY_SCOPES, Permission
 from app.jobs.bulk_changes import some_rows
 from app.jobs.context import JobContext, Resources
 from app.models import AuditEvent, Job, JobStatus
@@ -183,9 +183,12 @@ async def test_undo_leaves_alone_what_somebody_has_changed_since(
     app: FastAPI, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
 ) -> None:
     ids = [(await make_agent(session, actor)).id for _ in range(3)]
+    await session.execute(text("SELECT setval('jobs_id_seq', 123456)"))
     change = await done(api, app, "set_model", value="gpt-5", ids=ids)
     await api.patch(f"{API}/agents/{ids[0]}", json={"model": "mine"})
-    await api.patch(f"{API}/agents/{ids[1]}", json={"description": "Kept."})
+    # A request that calls itself by the job's name is not its work.
+    pretended = {"X-Correlation-Id": f"job-{change['job_id']}"}
+    await api.patch(f"{API}/agents/{ids[1]}", json={"description": "Kept."}, headers=pretended)
     undo = await undone(api, app, change["id"])
     assert undo["rows"]["changed"] == 2
     [refused] = await rows_of(api, undo["id"], outcome="refused")
@@ -329,6 +332,31 @@ async def test_it_takes_what_one_row_takes(
     answer = await api.post(f"{API}/bulk-changes", json=body)
     assert answer.status_code == 403
     assert "agents:delete" in answer.text
+
+
+async def test_full_row_is_refused_and_costs_no_other(
+    app: FastAPI, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    full = await make_agent(session, actor, tags=[f"tag-{n}" for n in range(50)])
+    nearly = await make_agent(session, actor, tags=[f"tag-{n}" for n in range(49)])
+    change = await done(api, app, "add_tag", value="one-more", ids=[full.id, nearly.id])
+    assert (change["rows"]["changed"], change["rows"]["refused"]) == (1, 1)
+    [refused] = await rows_of(api, change["id"], outcome="refused")
+    assert (refused["row_id"], refused["reason"][:14]) == (full.id, "It has 50 tags")
+
+
+async def test_undo_takes_what_one_row_takes(
+    app: FastAPI, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, staff: Any
+) -> None:
+    agent = await make_agent(session, actor)
+    await AgentService(session, actor).delete(agent.id)
+    change = await done(api, app, "restore", ids=[agent.id])
+    scopes = {*KEY_SCOPES} - {Permission.AGENTS_DELETE}
+    api.headers.update(await key_headers(session, staff, sorted(scopes)))
+    undo = (await api.post(f"{API}/bulk-changes/{change['id']}/undo")).json()
+    assert (undo["would_change"], undo["would_refuse"]) == (0, 1)
+    [row] = await rows_of(api, undo["id"])
+    assert "agents:delete" in row["reason"]
 
 
 async def test_member_changes_their_own_rows_and_learns_of_no_others(
