@@ -8,6 +8,7 @@ from app.core.templating import pretty_json
 from app.models import AgentRevision
 
 CONTEXT_LINES = 3
+QUICK_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ def diff_lines(old: str, new: str) -> list[DiffRow]:
         return []
     left, right = old.splitlines(), new.splitlines()
     rows: list[DiffRow] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+    # Lines that are everywhere in very long texts would be compared with each other for minutes.
+    is_long = len(left) * len(right) > QUICK_LINES**2
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, left, right, autojunk=is_long).get_opcodes():
         for k in range(max(i2 - i1, j2 - j1)):
             i, j = i1 + k, j1 + k
             rows.append(

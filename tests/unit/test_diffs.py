@@ -91,3 +91,10 @@ def test_tool_with_other_parameters_is_changed_and_its_id_is_no_change() -> None
     new = [{"id": 9, "name": "a", "parameters": {}}, {"id": 2, "name": "b", "parameters": {"x": 1}}]
     diff = diff_snapshots(revision(1, tools=old), revision(2, tools=new))
     assert diff.changed_tools == ["b"]
+
+
+def test_long_texts_of_lines_that_repeat_are_compared_quickly() -> None:
+    old = "\n".join("xy"[n % 2] for n in range(40_000))
+    new = "\n".join("xy"[n % 3 == 0] for n in range(40_000))
+    rows = diff_lines(old, new)
+    assert [row.right for row in rows if row.right_number] == new.splitlines()
