@@ -16,6 +16,7 @@ from app.pages.list_state import list_context
 from app.pages.list_table import table_of
 from app.pages.list_views import opened
 from app.pages.render import redirect, render, wants_fragment
+from app.pages.schema_view import check_schema, parameters_of
 from app.pages.tool_list import COLUMNS, KIND_NAMES, KINDS, tool_filters
 from app.schemas.base import MAX_BIGINT
 from app.schemas.exports import ExportFormat
@@ -89,7 +90,13 @@ async def export_tools(
 def form_page(request: Request, form: forms.Form, tool: Tool | None, status: int = 200) -> Response:
     # A post that left fields out shows them empty.
     form.values = EMPTY | form.values
-    context = {"form": form, "tool": tool, "kinds": KINDS, "methods": METHODS}
+    context = {
+        "form": form,
+        "tool": tool,
+        "kinds": KINDS,
+        "methods": METHODS,
+        "check": check_schema(form.values["parameters"]),
+    }
     return render(request, "pages/tools/form.html", context, status)
 
 
@@ -109,6 +116,10 @@ def parse(
     given = {name: value for name, value in values.items() if name not in FORM_ONLY}
     data, form = forms.parse(schema, given, JSON_FIELDS)
     form.values |= {name: values.get(name, "") for name in FORM_ONLY}
+    if "parameters" in form.errors:
+        # The same words as while it was typed, with the line.
+        found = check_schema(str(values.get("parameters", ""))).error
+        form.errors["parameters"] = found or form.errors["parameters"]
     if form.values.pop("headers"):
         # Secrets are not shown back, not even to who has just typed them.
         form.errors.setdefault("headers", "are not kept while the form is. Enter them again.")
@@ -153,6 +164,13 @@ async def create_tool(
     return form_page(request, form, None, 422)
 
 
+@router.post("/schema", dependencies=WRITE)
+async def look_at_schema(request: Request) -> Response:
+    """What is typed so far, read or refused: a fragment. Nothing is stored."""
+    text = str(forms.typed(await request.form()).get("parameters", ""))
+    return render(request, "pages/tools/_schema.html", {"check": check_schema(text)})
+
+
 @router.get("/{tool_id}", dependencies=READ)
 async def show_tool(
     request: Request, tool_id: ToolId, tools: ToolServiceDep, days: DaysQuery = USUAL_DAYS
@@ -163,6 +181,7 @@ async def show_tool(
     context = {
         "kind_names": KIND_NAMES,
         "tool": tool,
+        "parameters": parameters_of(tool.parameters),
         "days": days,
         "contract": await calls.contract_of(tool, days) if sees_runs else None,
         "agents": await tools.agents_using(tool),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import VIEWER, Site, sign_in
+from tests.browser.conftest import STAFF, VIEWER, Site, sign_in
 from tests.browser.test_accessibility import faults_on
 from tests.factories.executions import execution_data
 from tests.factories.users import PASSWORD
@@ -266,3 +266,60 @@ def test_everything_reads_and_saves_without_javascript(open_page: OpenPage, site
     page.goto(f"/executions/{site.run_id}")
     page.locator("#trace a.step").first.click()
     expect(page.locator("#span")).to_be_visible()
+
+
+def test_five_tasks_are_done_by_keyboard_alone(open_page: OpenPage, site: Site) -> None:
+    page = open_page(None)
+    keys = page.keyboard
+    page.goto("/login")
+    keys.type(STAFF)
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    page.wait_for_url(f"{site.url}/")  # and its scripts are there
+
+    # Find an agent by the palette, and open it.
+    keys.press("Control+k")
+    keys.type("retail")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("retail-support")
+    path = page.url
+
+    # Edit its prompt; what is typed is there again after a wrong turn; save.
+    page.get_by_role("link", name="Edit").focus()
+    keys.press("Enter")
+    page.get_by_label("System prompt").focus()
+    keys.press("Control+a")
+    keys.type("Sell shoes, kindly.")
+    expect(page.get_by_text("Kept in this browser")).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(page.get_by_text("You have unsaved changes")).to_be_visible()
+    page.get_by_role("button", name="Restore").focus()
+    keys.press("Enter")
+    keys.press("Control+Enter")
+    expect(page.get_by_role("region", name="Messages")).to_contain_text("Saved.")
+    expect(page.locator("main")).to_contain_text("Sell shoes, kindly.")
+
+    # Filter runs, open one, and move to its failing step.
+    keys.press("g")
+    keys.press("e")
+    expect(page).to_have_url(re.compile("/executions"))
+    keys.press("/")
+    keys.type("zebra")
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(page.locator("#trace")).to_be_visible()
+    keys.press("e")
+    expect(page.locator("#trace tr.has-error a.step").last).to_be_focused()
+
+    # Trash an agent, and undo it.
+    page.goto(path)
+    page.get_by_label("More actions").focus()
+    keys.press("Enter")
+    page.get_by_role("button", name="Move to trash").focus()
+    keys.press("Enter")
+    page.get_by_role("button", name="Undo").focus()
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("retail-support")

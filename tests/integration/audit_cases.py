@@ -366,7 +366,7 @@ PAGE_CASES: dict[str, Case] = {
 # Whoever asks for a reset has not proved who they are.
 BY_NOBODY = {"POST /password/forgot", f"POST {API}/auth/password/forgot"}
 # A login that goes on is no event; its start, its end and misuse are. Metrics are not kept.
-NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/metrics"}
+NO_EVENT = {f"POST {API}/auth/token/refresh", "POST /v1/metrics", "POST /tools/schema"}
 OTLP_CASES: dict[str, Case] = {
     "POST /v1/traces": to("/v1/traces", json=as_json([make_span()])),
     "POST /v1/logs": to("/v1/logs", json=logs_json([make_log("gen_ai.choice")])),
