@@ -140,7 +140,8 @@ async def find_staff(
     if not is_background(request):
         await sessions.note_seen(row)
     structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
-    show_in(row.user.time_zone)
+    if via is not Via.API:  # programs read and write UTC, whoever they act for
+        show_in(row.user.time_zone)
     actor = actor_of(row.user, via, request_id, ip, recent=found.recent)
     return StaffLogin(row.user, actor, found.must_enrol)
 

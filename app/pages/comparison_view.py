@@ -52,10 +52,12 @@ class StepPair:
 
 @dataclass(frozen=True, slots=True)
 class TurnPair:
+    """``pieces`` are empty where the turns are the same, or too long to be compared by words."""
+
     left: Turn | None
     right: Turn | None
     is_same: bool
-    pieces: list[Piece]
+    pieces: Sequence[Piece] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The page that shows two runs beside each other."""
 
+from asyncio import to_thread
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -12,6 +14,7 @@ from app.models import Execution
 from app.pages import listing
 from app.pages.comparison_view import (
     StepPair,
+    TurnPair,
     counts_of,
     differences,
     figures_of,
@@ -104,14 +107,19 @@ async def texts_of(
     """The conversations, or the difference of the step that is looked at: never both."""
     steps = SpanService(runs.session, runs.actor)
     if asked.view == "conversation":
-        both = [conversation_of(await steps.with_bodies(run, MAX_STEPS)) for run in (left, right)]
-        return {"turns": turn_pairs(*both), "texts": []}
+        both = [await steps.with_bodies(run, MAX_STEPS) for run in (left, right)]
+        # In a thread, so that others are served while long texts are compared.
+        return {"turns": await to_thread(turns_beside, *both), "texts": []}
     chosen = next((pair for pair in pairs if pair.number == asked.step), None)
     sides: list[FullSpan | None] = [None, None]
     if chosen is not None:
         for n, (run, side) in enumerate(((left, chosen.left), (right, chosen.right))):
             sides[n] = None if side is None else await steps.with_body(run, side.span)
-    return {"turns": [], "texts": differences(*sides)}
+    return {"turns": [], "texts": await to_thread(differences, *sides)}
+
+
+def turns_beside(left: Sequence[FullSpan], right: Sequence[FullSpan]) -> list[TurnPair]:
+    return turn_pairs(conversation_of(left), conversation_of(right))
 
 
 async def revisions_of(

@@ -7,6 +7,7 @@ from app.models.executions import ExecutionSource, ExecutionStatus
 from app.pages.filter_bar import Filter, Kind
 from app.pages.list_state import ListState
 from app.pages.list_table import Column, Table, table_of
+from app.schemas.lists import ExecutionPageQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 
@@ -66,7 +67,7 @@ def execution_table(
 
 async def agent_filter(runs: ExecutionService, state: ListState, find: str = "") -> Filter:
     """Those that are chosen, and the first ones by name or those that were found."""
-    chosen = [int(text) for text in state.filters.get("agent_id", [])]
+    chosen = state.query(ExecutionPageQuery).agent_id
     agents = AgentService(runs.session, runs.actor)
     names = await agents.names(MAX_AGENTS, find, chosen)
     return Filter(

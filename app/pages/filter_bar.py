@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from app.core.templating import short_moment
 from app.pages.list_state import ListState, Pairs
 
 Choices = Sequence[tuple[str, str]]
@@ -120,7 +122,17 @@ def said(offered: Filter, values: Mapping[str, list[str]]) -> str:
 def time_said(ranges: Sequence[str], values: Mapping[str, list[str]]) -> str:
     parts = [*(text.lower() for text in ranges)]
     if "since" in values:
-        parts.append(f"from {values['since'][0]}")
+        parts.append(f"from {moment_said(values['since'][0])}")
     if "until" in values:
-        parts.append(f"to {values['until'][0]}")
+        parts.append(f"to {moment_said(values['until'][0])}")
     return " ".join(parts)
+
+
+def moment_said(text: str) -> str:
+    """A day as it is, a moment in the zone of whoever looks."""
+    if len(text) == len("2026-01-31"):
+        return text
+    try:
+        return short_moment(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return text

@@ -7,19 +7,12 @@ from pydantic import BeforeValidator, Field
 
 from app.core.actor import Via
 from app.schemas.base import CursorQuery, Input, Moment, Output, RowId, Text, blank_to_none
-
-
-def day_as_moment(value: object) -> object:
-    """A day alone, as date fields send it, is its first moment in UTC."""
-    if isinstance(value, str) and len(value) == len("2026-01-31"):
-        return f"{value}T00:00:00+00:00"
-    return blank_to_none(value)
-
+from app.schemas.days import start_of_day
 
 Word = Annotated[Text, Field(max_length=64)]
 OptionalWord = Annotated[Word | None, BeforeValidator(blank_to_none)]
 OptionalId = Annotated[RowId | None, BeforeValidator(blank_to_none)]
-OptionalMoment = Annotated[Moment | None, BeforeValidator(day_as_moment)]
+OptionalMoment = Annotated[Moment | None, BeforeValidator(start_of_day)]
 
 
 class AuditFilters(Input):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ValidationError, model_validato
 
 from app.models.saved_views import ListName
 from app.schemas.agents import AgentQuery
-from app.schemas.audit_events import day_as_moment
 from app.schemas.base import Moment, blank_to_none
+from app.schemas.days import end_of_day, start_of_day
 from app.schemas.executions import ExecutionQuery
 from app.schemas.tools import ToolQuery
 
@@ -36,21 +36,11 @@ SPANS: Mapping[TimeRange, timedelta] = {
 }
 
 
-def end_of_day(value: object) -> object:
-    """A day alone, as date fields send it, is up to its end in UTC."""
-    if not isinstance(value, str) or len(value) != len("2026-01-31"):
-        return blank_to_none(value)
-    try:
-        return day_as_moment((date.fromisoformat(value) + timedelta(days=1)).isoformat())
-    except (ValueError, OverflowError):
-        return value
-
-
 class ExecutionPageQuery(ExecutionQuery):
     """Of the page, which knows ranges up to now, and days."""
 
     range: Annotated[TimeRange | None, BeforeValidator(blank_to_none)] = None
-    since: Annotated[Moment | None, BeforeValidator(day_as_moment)] = None
+    since: Annotated[Moment | None, BeforeValidator(start_of_day)] = None
     until: Annotated[Moment | None, BeforeValidator(end_of_day)] = None
 
     @model_validator(mode="after")

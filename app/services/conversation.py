@@ -96,7 +96,7 @@ def parsed(value: Any) -> Any:  # JSON text or JSON
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 

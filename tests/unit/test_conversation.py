@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.models.spans import SpanKind, SpanStatus
-from app.services.conversation import Turn, conversation_of, step_of
+from app.services.conversation import Turn, conversation_of, step_of, turns_of
 
 USER = {"role": "user", "content": "Where is my bag?"}
 SYSTEM = {"role": "system", "content": "Be kind."}
@@ -239,3 +239,9 @@ def test_several_choices_are_numbered() -> None:
 def test_one_step_tells_all_it_was_given_again() -> None:
     given, said = step_of(model(USER, ANSWER, USER, out=ANSWER))
     assert ([turn.role for turn in given], len(said)) == (["user", "assistant", "user"], 1)
+
+
+def test_text_that_is_nested_too_deeply_to_be_read_stays_text() -> None:
+    deep = "[" * 100_000
+    (turn,) = turns_of({"role": "user", "content": deep}, "user")
+    assert (turn.text, turn.structured) == (deep, None)

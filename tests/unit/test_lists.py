@@ -1,7 +1,11 @@
 """Lists are what their URL says, and every link to one opens."""
 
+from contextvars import copy_context
+from datetime import UTC, datetime
+
 import pytest
 
+from app.core.zones import show_in
 from app.models import ListName
 from app.pages import agent_list, execution_list, tool_list
 from app.pages.list_table import Column
@@ -48,3 +52,21 @@ def test_each_column_is_known_and_sorts_by_what_the_list_sorts_by(name: ListName
     columns: tuple[Column, ...] = COLUMNS[name]
     assert {column.key for column in columns} == set(LISTS[name].columns)
     assert {c.sort.removeprefix("-") for c in columns if c.sort} == set(LISTS[name].sorts)
+
+
+def test_days_are_those_of_whoever_looks() -> None:
+    def asked() -> ExecutionPageQuery:
+        return ExecutionPageQuery.model_validate({"since": "2026-11-01", "until": "2026-11-01"})
+
+    in_utc = asked()
+    assert (in_utc.since, in_utc.until) == (
+        datetime(2026, 11, 1, tzinfo=UTC),
+        datetime(2026, 11, 2, tzinfo=UTC),
+    )
+    context = copy_context()
+    context.run(show_in, "America/New_York")
+    there = context.run(asked)
+    assert (there.since, there.until) == (
+        datetime(2026, 11, 1, 4, tzinfo=UTC),
+        datetime(2026, 11, 2, 5, tzinfo=UTC),
+    ), "clocks went back that night: the day has 25 hours"

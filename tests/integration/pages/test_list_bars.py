@@ -89,6 +89,7 @@ async def test_runs_are_found_by_what_they_were_like(
         "session_id=c-1": [rated],
         "tag=vip": [dear],
         f"agent_id={agent.id}&revision=2": [newer],
+        f"agent_id={agent.id}.0&revision=2": [newer],
         "agent=airline-support&until=2026-11-01&has_errors=false": [newer, rated, dear, plain],
         "agent=nobody": [],
         "since=2026-11-02": [],

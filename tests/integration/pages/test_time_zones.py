@@ -20,6 +20,9 @@ async def test_moments_are_shown_in_the_zone_that_somebody_chose(
     assert f'title="{shown}"' in (await web.get("/executions")).text
     assert shown in (await web.get("/admin/executions/list")).text
     assert 'value="Asia/Kolkata"' in (await web.get("/account")).text
+    for day, runs in (("2026-11-02", 0), ("2026-11-03", 1)):
+        listed = (await web.get(f"/executions?since={day}&until={day}")).text
+        assert listed.count(f'title="{shown}"') == runs, "a day is the day there, too"
     told = (await web.get(f"/api/v1/executions?agent_id={agent.id}")).json()["items"][0]
     assert told["started_at"] == "2026-11-02T21:30:00Z", "the API stays in UTC"
 
