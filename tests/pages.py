@@ -9,7 +9,7 @@ from tests.integration.doors import doors_of
 # Answers that are a part of a page, a file, a redirect, or no page of the back office.
 NO_PAGES = re.compile(
     r"/(health|docs|openapi|help/img|latest-|running-|api/|v1/|static)"
-    r"|/(notice|palette|presence|recent-runs|new-count|matching|runs/\{execution_id\}|export)$"
+    r"|/(notice|palette|presence|recent-runs|new-count|matching|executions/agents|runs/\{execution_id\}|export)$"
 )
 BEFORE_LOGIN = re.compile(r"/(login|password)")
 

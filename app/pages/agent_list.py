@@ -1,6 +1,6 @@
 """The list of agents: what it can be narrowed to, and what it can show."""
 
-from app.pages.filter_bar import Filter, Kind
+from app.pages.filter_bar import Choices, Filter, Kind
 from app.pages.list_table import Column
 from app.services.agents import AgentService
 from app.services.owners import owners_in
@@ -27,6 +27,10 @@ DRAFTS = [("true", "Drafts only"), ("false", "Without drafts")]
 async def agent_filters(agents: AgentService) -> list[Filter]:
     models = [(model, model) for model in await agents.models_in_use()]
     owners = [(str(user_id), name) for user_id, name in await owners_in(agents)]
+    return filters_with(models, owners)
+
+
+def filters_with(models: Choices, owners: Choices) -> list[Filter]:
     return [
         Filter("is_active", "state", Kind.ONE, STATES),
         Filter("model", "model", Kind.ONE, models),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.models import Execution
 from app.models.executions import ExecutionSource, ExecutionStatus
-from app.pages.filter_bar import Filter, Kind
+from app.pages.filter_bar import Choices, Filter, Kind
 from app.pages.list_state import ListState
 from app.pages.list_table import Column, Table, table_of
 from app.schemas.lists import ExecutionPageQuery
@@ -82,8 +82,12 @@ async def agent_filter(runs: ExecutionService, state: ListState, find: str = "")
 
 async def execution_filters(runs: ExecutionService, state: ListState) -> list[Filter]:
     models = [(model, model) for model in await runs.models_seen()]
+    return filters_with(await agent_filter(runs, state), models)
+
+
+def filters_with(agents: Filter, models: Choices) -> list[Filter]:
     return [
-        await agent_filter(runs, state),
+        agents,
         Filter("status", "status", Kind.MANY, STATUSES),
         Filter("model", "model", Kind.ONE, models),
         Filter("range", "time", Kind.TIME, RANGES, others=("since", "until")),

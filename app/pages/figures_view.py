@@ -189,7 +189,7 @@ async def figures_context(
         "figures": figures,
         "window": window,
         "estimates_note": await estimates_note(statistics, window, agent_id),
-        "extent": None if figures.runs else await statistics.extent(agent_id),
+        "extent": None if figures.runs else await statistics.first_and_last(agent_id),
     }
     if not figures.runs:
         return context

@@ -102,10 +102,15 @@ def chip_of(state: ListState, offered: Filter) -> Chip:
         )
         for value, text in offered.choices
     ]
-    label = "" if values and offered.kind is Kind.TIME else offered.label
-    text = f"{label}{said(offered, values)}" if values else label
+    text = text_of(offered, values)
     remove = state.href(offered.names) if values else None
     return Chip(offered, values, text, options, state.pairs(offered.names), remove)
+
+
+def text_of(offered: Filter, values: Mapping[str, list[str]]) -> str:
+    """A filter in words, such as ``status: Failed``; its name alone where it is not in force."""
+    label = "" if values and offered.kind is Kind.TIME else offered.label
+    return f"{label}{said(offered, values)}" if values else label
 
 
 def said(offered: Filter, values: Mapping[str, list[str]]) -> str:

@@ -18,10 +18,12 @@ class Column:
     is_fixed: bool = False
     # Left out on narrow screens, unless it was chosen.
     is_wide: bool = False
+    # Shown only where there is much room.
+    is_extra: bool = False
 
     @property
     def css(self) -> str:
-        parts = (("num", self.is_number), ("hide-s", self.is_wide))
+        parts = (("num", self.is_number), ("hide-s", self.is_wide), ("roomy", self.is_extra))
         return " ".join(name for name, applies in parts if applies)
 
 
@@ -54,13 +56,15 @@ def table_of(
     remembered: Sequence[str] = (),
     usual: Sequence[str] = (),
 ) -> Table:
-    """``usual`` are shown beside the defaults, unless columns were chosen or are remembered."""
+    """``usual`` are shown beside the defaults where there is room, unless columns were chosen."""
     chosen = state.columns or remembered
     if chosen:
         asked = [c for c in offered if c.is_fixed or c.key in chosen]
         shown = [replace(column, is_wide=False) for column in asked]
     else:
-        shown = [c for c in offered if c.is_default or c.key in usual]
+        shown = [
+            replace(c, is_extra=c.key in usual) for c in offered if c.is_default or c.key in usual
+        ]
     return Table(
         shown,
         offered,

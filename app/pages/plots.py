@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from app.core.templating import duration, money, number
@@ -49,9 +50,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """``bridges`` join what is known across steps of which nothing is known."""
+
     css: str
     label: str
     d: str
+    bridges: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +244,16 @@ def line(series: Series, steps: Steps, axis: Axis) -> Line:
         else (round(middle(steps, bucket), 1), round((1 - value / axis.top) * 100, 2))
         for bucket, value in zip(steps.buckets, series.values, strict=True)
     ]
-    return Line(series.css, series.label, path_of(points))
+    return Line(series.css, series.label, path_of(points), bridges_of(points))
+
+
+def bridges_of(points: Sequence[tuple[float, float] | None]) -> str:
+    known = [(place, point) for place, point in enumerate(points) if point]
+    return " ".join(
+        f"M{left[0]},{left[1]} L{right[0]},{right[1]}"
+        for (before, left), (after, right) in pairwise(known)
+        if after - before > 1
+    )
 
 
 def middle(steps: Steps, bucket: Bucket) -> float:

@@ -13,6 +13,7 @@ from app.pages import forms, listing
 from app.pages.deps import ListPreferenceServiceDep, SavedViewServiceDep, requires
 from app.pages.list_views import held, href_of, path_of
 from app.pages.render import redirect, render
+from app.pages.view_words import words_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.saved_views import SavedViewCreate, SavedViewQuery, SavedViewUpdate
 from app.services.saved_views import SavedViewService
@@ -32,7 +33,10 @@ async def list_saved_views(request: Request, views: SavedViewServiceDep) -> Resp
     rows = await views.list_slice(query, cursor, PAGE_SIZE)
     context = {
         "query": query,
-        "rows": [(view, href_of(view), views.may_change(view)) for view in rows.items],
+        "rows": [
+            (view, href_of(view), views.may_change(view), words)
+            for view, words in zip(rows.items, await words_of(views, rows.items), strict=True)
+        ],
         "user_id": views.actor.user_id,
         "links": listing.pager_links(request, rows),
     }

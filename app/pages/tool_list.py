@@ -1,7 +1,7 @@
 """The list of tools: what it can be narrowed to, and what it can show."""
 
 from app.models.tools import ToolKind
-from app.pages.filter_bar import Filter, Kind
+from app.pages.filter_bar import Choices, Filter, Kind
 from app.pages.list_table import Column
 from app.services.owners import owners_in
 from app.services.tools import ToolService
@@ -27,7 +27,10 @@ STATES = [("true", "Active"), ("false", "Paused")]
 
 
 async def tool_filters(tools: ToolService) -> list[Filter]:
-    owners = [(str(user_id), name) for user_id, name in await owners_in(tools)]
+    return filters_with([(str(user_id), name) for user_id, name in await owners_in(tools)])
+
+
+def filters_with(owners: Choices) -> list[Filter]:
     return [
         Filter("kind", "kind", Kind.ONE, KINDS),
         Filter("is_active", "state", Kind.ONE, STATES),

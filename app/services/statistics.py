@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
@@ -313,15 +313,21 @@ class StatisticsService:
 
     async def extent(self, agent_id: int | None = None) -> Window | None:
         """From the first run to the last, ``None`` without any: two index lookups."""
+        starts = await self.first_and_last(agent_id)
+        if starts is None:
+            return None
+        first, last = starts
+        return Window(first, max(last + timedelta(seconds=1), first + SHORTEST))
+
+    async def first_and_last(self, agent_id: int | None = None) -> tuple[datetime, datetime] | None:
+        """When the first run and the last one started."""
         runs = self._runs.visible()
         if agent_id is not None:
             runs = runs.where(Execution.agent_id == agent_id)
         started = runs.with_only_columns(Execution.started_at)
         first = await self.session.scalar(started.order_by(Execution.started_at).limit(1))
         last = await self.session.scalar(started.order_by(Execution.started_at.desc()).limit(1))
-        if first is None or last is None:
-            return None
-        return Window(first, max(last + timedelta(seconds=1), first + SHORTEST))
+        return None if first is None or last is None else (first, last)
 
     async def by_revision(self, agent_id: int) -> dict[int, tuple[int, int]]:
         """``(runs, failed)`` by revision id."""

@@ -37,6 +37,27 @@
     return values.flatMap((value, i) => (value !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null ? [i] : []));
   }
 
+  // Across steps of which nothing is known, a faint line joins what is known.
+  function bridges(u, { data }) {
+    if (data.kind !== "lines") return;
+    const at = (i, values) => [u.valToPos(u.data[0][i], "x", true), u.valToPos(values[i], "y", true)];
+    u.ctx.save();
+    u.ctx.globalAlpha = 0.4;
+    u.ctx.lineWidth = devicePixelRatio;
+    for (const { css, values } of data.series) {
+      const known = [...values.keys()].filter((i) => values[i] !== null);
+      u.ctx.strokeStyle = colour(COLOURS[css]);
+      u.ctx.beginPath();
+      known.slice(1).forEach((i, n) => {
+        if (i - known[n] === 1) return;
+        u.ctx.moveTo(...at(known[n], values));
+        u.ctx.lineTo(...at(i, values));
+      });
+      u.ctx.stroke();
+    }
+    u.ctx.restore();
+  }
+
   function seriesOf(data) {
     const bars = data.kind === "bars";
     return looks(data).map((css) => ({
@@ -117,7 +138,7 @@
       axes: axesOf(state),
       series: [{}, ...seriesOf(data)],
       cursor: { y: false, sync: { key: "time" }, points: { show: data.kind === "lines", size: 7 }, drag: { x: true, y: false, setScale: false, dist: 6 }, bind: { dblclick: () => null } },
-      hooks: { setCursor: [(u) => tell(u, state)], setSelect: [(u) => zoom(u, state)] },
+      hooks: { drawAxes: [(u) => bridges(u, state)], setCursor: [(u) => tell(u, state)], setSelect: [(u) => zoom(u, state)] },
     };
     state.u = new uPlot(options, columns(data), box);
     box.append(readout);

@@ -26,7 +26,9 @@ from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis, with_summary
 from tests.factories.api_keys import make_api_key
+from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import execution_data
+from tests.factories.imports import make_import
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.saved_views import make_saved_view
@@ -107,6 +109,8 @@ async def seed(url: str) -> Seed:
         await make_webhook_delivery(session, actor, hook)
         await make_saved_view(session, actor, name="Failed today", is_shared=True)
         await make_jobs(session, actor, agent)
+        await make_bulk_change(session, actor, ids=[agent.id])
+        await make_import(session, actor)
         summed_up = with_summary(text="Look at the errors of book [1], then at [2, 3].")
         analysis = await make_analysis(session, actor, agent, summed_up)
         found = Seed(agent.id, tool.id, key, analysis.id)

@@ -46,6 +46,7 @@ ASKED = {
     "/": "?range=30d",
     "/search": "?q=flight",
     "/executions/{execution_id}": "",
+    "/executions/compare": "?left=previous&right={execution_id}",
     "/keys": "?everyone=1",
     "/model-prices/new": "?model=house-llama-70b",
     "/password/set": "?token=over",
@@ -89,7 +90,7 @@ def addresses(ids: stock.Ids) -> Iterator[tuple[str, str]]:
                 raise KeyError(f"{path}: say in gallery_stock.ROWS which {name} to show")
             known[name] = NAMES.get(name) or ids.get(name)
         if all(known.values()):
-            yield path, path.format(**known) + ASKED.get(path, "")
+            yield path, path.format(**known) + ASKED.get(path, "").format(**ids)
 
 
 def chromium() -> str:

@@ -72,7 +72,7 @@ async def fill_normally(database: Database, settings: Settings, runs: int) -> No
         await make_import(
             session, actor, *({"name": f"bot-{n}", "model": "gpt-4o"} for n in range(9))
         )
-        await make_saved_view(session, actor)
+        await make_saved_view(session, actor, name="Failed today", is_shared=True)
         hook = (await make_webhook_endpoint(session, actor, events=["job.failed"])).endpoint
         await make_webhook_delivery(session, actor, hook)
 
@@ -106,6 +106,10 @@ async def fill_hugely(database: Database) -> None:
         url = f"https://example.com/{'w' * 1900}"
         hook = (await make_webhook_endpoint(session, actor, url=url)).endpoint
         await make_webhook_delivery(session, actor, hook)
+        rows = [{"name": f"{LONG[:-3]}{i:03}", "description": WORDS} for i in range(HUGE)]
+        await make_import(session, actor, *rows)
+        filters = {"tag": ["t" * 64], "min_cost": ["5"], "status": ["failed", "running"]}
+        await make_saved_view(session, actor, name=LONG, filters=filters)
 
 
 async def boss_of(database: Database) -> User:
