@@ -11,14 +11,12 @@ from typing import Annotated
 from urllib.parse import quote_plus
 
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.deps import SessionDep
 from app.api.frame import NAVIGATION
 from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.models import Agent, Execution
-from app.pages.deps import StaffDep
+from app.pages.deps import AgentServiceDep
 from app.pages.list_views import href_of
 from app.schemas.agents import AgentQuery
 from app.schemas.base import MAX_BIGINT
@@ -128,9 +126,11 @@ def run_hit(run: Execution) -> Hit:
 class Finder:
     """What one person finds, a few of each kind."""
 
-    def __init__(self, session: AsyncSession, actor: Actor) -> None:
-        self.session = session
-        self.actor = actor
+    def __init__(self, agents: AgentService) -> None:
+        """The other services work in the same session, for the same person."""
+        self._agents = agents
+        self.session = agents.session
+        self.actor = agents.actor
 
     async def groups(self, text: str, shown: int) -> list[Group]:
         """At most ``shown`` rows of each kind; without words the pages and actions alone."""
@@ -156,8 +156,7 @@ class Finder:
             yield Group("Saved views", await self.views(text, shown), "/views")
 
     async def agents(self, text: str, shown: int) -> list[Hit]:
-        service = AgentService(self.session, self.actor)
-        rows = (await service.list_slice(AgentQuery(q=text), None, shown)).items
+        rows = (await self._agents.list_slice(AgentQuery(q=text), None, shown)).items
         return [Hit(row.name, f"/agents/{row.id}", "robot", about(row)) for row in rows]
 
     async def tools(self, text: str, shown: int) -> list[Hit]:
@@ -192,8 +191,8 @@ class Finder:
         ]
 
 
-def get_finder(session: SessionDep, staff: StaffDep) -> Finder:
-    return Finder(session, staff.actor)
+def get_finder(agents: AgentServiceDep) -> Finder:
+    return Finder(agents)
 
 
 FinderDep = Annotated[Finder, Depends(get_finder)]
