@@ -85,12 +85,13 @@ def addresses(ids: stock.Ids) -> Iterator[tuple[str, str]]:
     """
     for path in page_paths(create_app(settings_for("postgresql+asyncpg://"))):
         known: dict[str, object] = {}
-        for name in parameters(path):
+        pattern = path + ASKED.get(path, "")
+        for name in parameters(pattern):
             if name not in stock.ROWS and name not in NAMES:
                 raise KeyError(f"{path}: say in gallery_stock.ROWS which {name} to show")
             known[name] = NAMES.get(name) or ids.get(name)
         if all(known.values()):
-            yield path, path.format(**known) + ASKED.get(path, "").format(**ids)
+            yield path, pattern.format(**known)
 
 
 def chromium() -> str:
