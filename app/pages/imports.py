@@ -17,7 +17,7 @@ from app.pages.render import redirect, render
 from app.schemas.base import MAX_BIGINT
 from app.schemas.imports import Mode, PlannedRow, RowState
 from app.services.import_files import MAX_BYTES, MAX_ROWS
-from app.services.imports import ImportService, known_fields, places_left, rows_of
+from app.services.imports import ImportService, known_fields, places_left, rows_at, states_of
 
 ImportId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 StateQuery = Annotated[RowState | None, Query(alias="show")]
@@ -96,9 +96,9 @@ async def confirm_import(
 def preview_context(
     request: Request, row: Import, state: RowState | None, page: int
 ) -> dict[str, Any]:
-    rows = list(enumerate(rows_of(row)))
-    counts = Counter(planned.state for _, planned in rows)
-    wanted = [(place, planned) for place, planned in rows if state in (None, planned.state)]
+    states = states_of(row)
+    counts = Counter(states)
+    wanted = [place for place, each in enumerate(states) if state in (None, each)]
     first = (page - 1) * PAGE_SIZE
     some = wanted[first : first + PAGE_SIZE]
     path = request.url.path
@@ -106,10 +106,13 @@ def preview_context(
         "import_": row,
         "resource": row.resource,
         "noun": NOUNS[row.resource],
-        "lines": [(planned, outcome(row, place, planned)) for place, planned in some],
+        "lines": [
+            (planned, outcome(row, place, planned))
+            for place, planned in zip(some, rows_at(row, some), strict=True)
+        ],
         "counts": {one.value: counts[one] for one in RowState},
         "state": state.value if state else "",
-        "tabs": [("", f"All {len(rows):,}", path)]
+        "tabs": [("", f"All {len(states):,}", path)]
         + [
             (s.value, f"{s.value.capitalize()} {counts[s]:,}", f"{path}?show={s}") for s in RowState
         ],

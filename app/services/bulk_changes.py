@@ -32,6 +32,7 @@ from app.schemas.bulk_changes import (
     BulkRowQuery,
 )
 from app.schemas.executions import ExecutionFilters
+from app.schemas.lists import PLACES
 from app.schemas.tools import ToolQuery
 from app.services.base import BaseService
 from app.services.bulk import unreadable
@@ -49,8 +50,6 @@ FILTERS: dict[BulkResource, type[BaseModel]] = {
     BulkResource.EXECUTIONS: ExecutionFilters,
 }
 READ_FIELDS = BulkChangeRead.model_fields.keys() - {"rows", "status"}
-# Of lists, but no filters.
-NO_FILTERS = {"page", "page_size", "skip", "limit", "sort", "cursor", "ids"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +252,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
 
 
 def filters_in(asked: JsonObject) -> JsonObject:
-    return {name: value for name, value in asked.items() if name not in NO_FILTERS}
+    return {name: value for name, value in asked.items() if name not in PLACES}
 
 
 def some(ids: Sequence[int]) -> list[int]:

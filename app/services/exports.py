@@ -16,11 +16,13 @@ from app.core.csv import csv_line, formula_safe
 from app.core.database import Database
 from app.exceptions import AppError
 from app.schemas.exports import ExportFormat
+from app.schemas.lists import PLACES
 from app.services.audit_events import AuditEventService
 
 FEWEST, MOST = 16, 500  # rows read at once
 STEP_BYTES = 256 * 1024  # of text; more rows are read at once as long as a step stays below
-NOT_FILTERS = {"cursor", "limit", "page", "page_size", "skip", "format", "bodies", "range"}
+# Which rows were chosen, and in which order, is part of what left.
+NOT_FILTERS = {*PLACES - {"ids", "sort"}, "format", "bodies", "range"}
 log = structlog.get_logger("greenroom.exports")
 
 

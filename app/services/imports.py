@@ -1,5 +1,7 @@
 """Imports of agents and tools: planned, shown, and written when somebody says so."""
 
+from asyncio import to_thread
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +40,9 @@ class ImportService:
     async def preview(self, resource: str, file_name: str, data: bytes) -> Import:
         """Raise ``Invalid`` for a file that cannot be read; its rows are judged one by one."""
         planner = self._planner(resource)
-        rows = await planner.plan(records_of(data, planner.kind.columns))
+        # In a thread: others are served while megabytes are read.
+        records = await to_thread(records_of, data, planner.kind.columns)
+        rows = await planner.plan(records)
         row = Import(
             user_id=self.actor.user_id,
             resource=resource,
@@ -77,8 +81,8 @@ class ImportService:
         if mode is None:
             raise Invalid("Choose what is to be written.", field="mode")
         row.mode = mode.value
-        states = [planned["state"] for planned in row.plan["rows"]]
-        changes: Changes = {s.value: [None, states.count(s.value)] for s in RowState}
+        states = states_of(row)
+        changes: Changes = {state.value: [None, states.count(state)] for state in RowState}
         self._record("import", row, changes | {"mode": [None, mode.value]})
 
     def _record(self, action: str, row: Import, changes: Changes) -> None:
@@ -88,8 +92,8 @@ class ImportService:
     async def go_on(self, import_id: int) -> int:
         """Write the next rows of what was begun: how many are left."""
         row = await self.get(import_id, lock=True)
-        rows, left = rows_of(row), places_left(row)
-        some = [rows[place] for place in left[:AT_ONCE]]
+        left = places_left(row)
+        some = rows_at(row, left[:AT_ONCE])
         planner = self._planner(row.resource)
         await planner.tools.load({name for planned in some for name in planned.tools or ()})
         writer = Writer(planner)
@@ -127,17 +131,21 @@ class Writer:
         return await service.create(kind.create.model_validate(values))
 
 
-def rows_of(row: Import) -> list[PlannedRow]:
-    return [PlannedRow.model_validate(planned) for planned in row.plan["rows"]]
+def states_of(row: Import) -> list[RowState]:
+    """What is to become of each row, by its place in the plan."""
+    return [RowState(planned["state"]) for planned in row.plan["rows"]]
+
+
+def rows_at(row: Import, places: Iterable[int]) -> list[PlannedRow]:
+    return [PlannedRow.model_validate(row.plan["rows"][place]) for place in places]
 
 
 def places_left(row: Import) -> list[int]:
     """Of the rows that are to be written and were not tried yet."""
     if row.mode is None:
         return []
-    wanted = WRITTEN[Mode(row.mode)]
-    states = [RowState(planned["state"]) for planned in row.plan["rows"]]
-    return [p for p, state in enumerate(states) if state in wanted and str(p) not in row.results]
+    wanted, states = WRITTEN[Mode(row.mode)], enumerate(states_of(row))
+    return [place for place, state in states if state in wanted and str(place) not in row.results]
 
 
 def known_fields(resource: str) -> list[str]:
