@@ -305,7 +305,7 @@ async def test_without_a_provider_the_page_says_how_to_connect_one(
     stage.settings.openai_base_url = None
     page = (await web.get(path_of(stage))).text
     assert "OPENAI_BASE_URL=" in page
-    assert "data-playground" not in page
+    assert 'id="playground"' not in page
     assert (await web.post(path_of(stage), data=form())).status_code == 422
 
 
