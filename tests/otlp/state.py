@@ -31,8 +31,6 @@ WHERE s.trace_id = ANY (:traces) ORDER BY s.trace_id, s.start_ns, s.span_id
 
 def with_words(body: dict[str, Any], kind: str) -> dict[str, Any]:
     """What the step was given and gave, as whoever looks at it sees it."""
-    if body["wire"] is None:
-        return body  # a step that no OpenTelemetry sent
     assert body["input"] is None
     assert body["output"] is None
     spoken = words_of(SpanKind(kind), body["attributes"], body["events"])
@@ -45,6 +43,6 @@ async def state_of(session: AsyncSession, traces: Sequence[bytes]) -> list[list[
     for statement in (RUNS, SPANS):
         rows = await session.execute(statement, {"traces": list(traces)})
         found.append([dict(row) for row in rows.mappings()])
-    for row in found[1]:
+    for row in (row for row in found[1] if row["resource"] is not None):  # by OpenTelemetry
         row["body"] = with_words(row["body"], row["span"]["kind"])
     return found
