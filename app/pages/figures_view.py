@@ -21,7 +21,7 @@ from app.pages.plots import (
     plot_of,
     runs_summary,
 )
-from app.pages.time_ranges import TimeRange
+from app.pages.time_ranges import ChosenTime
 from app.services.statistics import NOTHING, Bucket, Figures, StatisticsService
 from app.services.time_windows import DAY, HOUR, Window
 
@@ -178,7 +178,7 @@ def zone_note(buckets: list[Bucket], zone: tzinfo) -> str | None:
 
 
 async def figures_context(
-    statistics: StatisticsService, chosen: TimeRange, agent_id: int | None
+    statistics: StatisticsService, chosen: ChosenTime, agent_id: int | None
 ) -> dict[str, Any]:
     """Figures, comparison and charts; the last two only where there are runs."""
     window = chosen.window or await statistics.extent(agent_id)

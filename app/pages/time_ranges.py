@@ -33,7 +33,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRange:
+class ChosenTime:
     """What was asked for. ``window`` is ``None`` for all time, which the caller looks up."""
 
     key: str  # one of RANGES, or "" for from and to
@@ -79,7 +79,7 @@ def from_and_to(since: str, until: str, zone: tzinfo, now: datetime) -> Window:
     return Window(first, max(last, first + SHORTEST))
 
 
-def range_of(request: Request, usual: str = USUAL) -> TimeRange:
+def range_of(request: Request, usual: str = USUAL) -> ChosenTime:
     """The range in the URL. What is none is said, and the usual one shown: a link never breaks."""
     params, now, zone = request.query_params, datetime.now(UTC), shown_zone()
     problem = None
@@ -89,12 +89,12 @@ def range_of(request: Request, usual: str = USUAL) -> TimeRange:
         except (ValueError, OverflowError):
             problem = "From and to are two moments, the later one last."
         else:
-            return TimeRange("", window, range_label(window, zone))
+            return ChosenTime("", window, range_label(window, zone))
     key = params.get("range", usual)
     if key == "all":
-        return TimeRange("all", None, "All runs", problem)
+        return ChosenTime("all", None, "All runs", problem)
     key = key if key in LENGTHS else usual
-    return TimeRange(key, Window(now - LENGTHS[key], now), f"Last {WORDS[key]}", problem)
+    return ChosenTime(key, Window(now - LENGTHS[key], now), f"Last {WORDS[key]}", problem)
 
 
 def range_links(request: Request) -> list[tuple[str, str, str]]:
