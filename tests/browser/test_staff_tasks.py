@@ -305,7 +305,7 @@ def edit_prompt(page: Page, keys: Keyboard) -> None:
 def find_failing_step(page: Page, keys: Keyboard) -> None:
     keys.press("g")
     keys.press("e")
-    expect(page).to_have_url(re.compile("/executions"))
+    page.wait_for_url(re.compile("/executions"))  # and its scripts are there
     keys.press("/")
     keys.type("zebra")
     expect(page.locator("#results tbody tr")).to_have_count(1)
