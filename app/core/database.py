@@ -12,7 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -267,6 +267,10 @@ class Database:
         """Raise ``Unavailable`` for whatever keeps us from the database."""
         self.require_up()
         try:
+            # One that is not known to be down may only be short of processor time.
+            with suppress(TimeoutError):
+                return dialect.connect(*args, **kwargs)
+            self.require_up()
             return dialect.connect(*args, **kwargs)
         except UNREACHABLE as error:
             raise Unavailable(UNAVAILABLE) from error
