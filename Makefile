@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real load check fix migrate requirements screenshots browser clean
+.PHONY: help run test fuzz test-real load check fix migrate requirements audit sbom screenshots browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,11 +42,18 @@ migrate: $(VENV)/.run-stamp ## Bring the database to this version's schema
 	@$(BIN)/python -m app migrate
 
 requirements: $(VENV)/.dev-stamp ## Compile the pinned requirements from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml $(COMPILE_OPTIONS) -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(COMPILE_OPTIONS) -o requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml -c requirements-dev.txt $(COMPILE_OPTIONS) -o requirements.txt
 
 COMPILE_OPTIONS := --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-header --no-emit-index-url --no-emit-find-links
+
+audit: $(VENV)/.dev-stamp ## Ask whether a pinned package has a known vulnerability
+	$(BIN)/pip-audit --requirement requirements.txt --require-hashes --disable-pip --strict
+
+sbom: $(VENV)/.dev-stamp ## Write the software bill of materials to build/sbom.cdx.json
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
+		$(BIN)/python -m tests.supply_chain.bom build/sbom.cdx.json
 
 screenshots: browser ## Photograph every page, on an installation of its own, into build/screenshots
 	$(BIN)/python -m tests.browser.gallery

@@ -1,0 +1,1 @@
+"""What Greenroom is made of, and on what terms: pinned packages and vendored files."""
