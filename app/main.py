@@ -24,6 +24,7 @@ from app.core.logging import configure_logging
 from app.core.migrations import head_revision
 from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
+from app.core.read_replica import read_replica
 from app.core.rooms import RESTARTING, Rooms
 from app.core.templating import STATIC, Templates
 from app.jobs import HANDLED, SCHEDULES
@@ -70,6 +71,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     listener.start()
     watch = DatabaseWatch(app.state.database)
     watch.start()
+    if app.state.read_replica:
+        app.state.read_replica.start()
     app.state.credential_watch.start()
     app.state.presence.start()
     app.state.config_pulls.start()
@@ -92,6 +95,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.ingest_queue.stop()
     await listener.stop()
     await sender.stop()
+    if app.state.read_replica:
+        await app.state.read_replica.stop()
+        await app.state.read_replica.dispose()
     await app.state.database.dispose()
 
 
@@ -139,6 +145,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state = app.state
     state.settings = settings
     state.database = database or Database.from_settings(settings)
+    state.read_replica = read_replica(state.database, settings)
     state.templates = Templates()
     state.events = EventListener(state.database)
     state.rooms = Rooms()

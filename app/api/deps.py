@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -307,6 +308,12 @@ def open_to_all(
     return provide
 
 
+def reporting(request: Request, own: AsyncSession) -> AbstractAsyncContextManager[AsyncSession]:
+    """A session of the read replica while it keeps up, else the request's ``own``."""
+    replica = request.app.state.read_replica
+    return replica.session() if replica and replica.keeps_up else nullcontext(own)
+
+
 def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
     state = request.app.state
     origin = state.settings.public_origin or str(request.base_url).rstrip("/")
@@ -316,6 +323,13 @@ def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
 async def get_live_configs(request: Request) -> LiveConfigService:
     """As ``service``, for the one that reads beside this request's session."""
     return live_configs_for(request, asking(request)[1])
+
+
+async def get_statistics(request: Request) -> AsyncIterator[StatisticsService]:
+    """As ``service``, for sums, which may be some seconds old."""
+    session, actor = asking(request)
+    async with reporting(request, session) as chosen:
+        yield StatisticsService(chosen, actor)
 
 
 async def get_tools(request: Request) -> ToolService:
@@ -336,7 +350,7 @@ RefreshTokenServiceDep = Annotated[
 ]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
-StatisticsServiceDep = Annotated[StatisticsService, Depends(service(StatisticsService))]
+StatisticsServiceDep = Annotated[StatisticsService, Depends(get_statistics, scope="function")]
 WebhookEndpointServiceDep = Annotated[
     WebhookEndpointService, Depends(personal(WebhookEndpointService))
 ]

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     migration_database_url: SecretStr | None = None
+    database_read_url: SecretStr | None = None
     database_insecure: bool = False
     database_pool_size: int = Field(10, ge=1, le=200)
     database_pool_timeout_s: float = Field(2.0, gt=0)
@@ -176,6 +177,7 @@ class Settings(BaseSettings):
                 for name, url in (
                     ("DATABASE_URL", self.database_url),
                     ("MIGRATION_DATABASE_URL", self.migration_database_url),
+                    ("DATABASE_READ_URL", self.database_read_url),
                 )
             ),
             (self.public_origin is None, "PUBLIC_ORIGIN must name the address staff use"),

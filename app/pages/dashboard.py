@@ -1,9 +1,9 @@
 """The dashboard: true figures over the runs of a chosen time."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
@@ -11,7 +11,13 @@ from app.core.zones import shown_zone
 from app.models import Execution, Job, JobStatus
 from app.pages import listing
 from app.pages.audit_view import AuditLine, describe
-from app.pages.deps import AuditEventServiceDep, requires, service
+from app.pages.deps import (
+    AuditEventServiceDep,
+    ExecutionServiceDep,
+    JobServiceDep,
+    StatisticsServiceDep,
+    requires,
+)
 from app.pages.figures_view import figures_context, runs_href
 from app.pages.render import render, wants_fragment
 from app.pages.time_ranges import field_value, range_links, range_of
@@ -25,7 +31,6 @@ from app.services.statistics import Most, StatisticsService
 from app.services.time_windows import Window
 
 router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
-StatisticsDep = Annotated[StatisticsService, Depends(service(StatisticsService))]
 SHOWN, SHOWN_JOBS = 8, 5
 SHOWN_CHANGES = ("agents", "tools", "api_keys", "users")
 
@@ -39,16 +44,20 @@ def agent_of(request: Request) -> int | None:
 
 @router.get("/")
 async def show_dashboard(
-    request: Request, statistics: StatisticsDep, audit: AuditEventServiceDep
+    request: Request,
+    statistics: StatisticsServiceDep,
+    audit: AuditEventServiceDep,
+    runs: ExecutionServiceDep,
+    jobs: JobServiceDep,
 ) -> Response:
     context = await charts_context(request, statistics)
     if wants_fragment(request):
         return render(request, "pages/dashboard/_figures.html", context)
     context |= {
         "changes": await recent_changes(audit),
-        "latest": await latest_runs(statistics),
-        "jobs": await running_jobs(statistics),
-        "agents": await AgentService(statistics.session, statistics.actor).names(),
+        "latest": await latest_runs(runs),
+        "jobs": await running_jobs(jobs),
+        "agents": await AgentService(runs.session, runs.actor).names(),
     }
     return render(request, "pages/dashboard/detail.html", context)
 
@@ -93,8 +102,8 @@ async def leaders(
 
 
 @router.get("/latest-runs")
-async def show_latest_runs(request: Request, statistics: StatisticsDep) -> Response:
-    context = {"latest": await latest_runs(statistics)}
+async def show_latest_runs(request: Request, runs: ExecutionServiceDep) -> Response:
+    context = {"latest": await latest_runs(runs)}
     return render(request, "pages/dashboard/_latest_runs.html", context)
 
 
@@ -105,22 +114,20 @@ async def show_latest_changes(request: Request, audit: AuditEventServiceDep) -> 
 
 
 @router.get("/running-jobs", dependencies=[requires(Permission.JOBS_READ)])
-async def show_running_jobs(request: Request, statistics: StatisticsDep) -> Response:
-    context = {"jobs": await running_jobs(statistics)}
+async def show_running_jobs(request: Request, jobs: JobServiceDep) -> Response:
+    context = {"jobs": await running_jobs(jobs)}
     return render(request, "pages/dashboard/_running_jobs.html", context)
 
 
-async def latest_runs(statistics: StatisticsService) -> Sequence[Execution]:
-    runs = ExecutionService(statistics.session, statistics.actor)
+async def latest_runs(runs: ExecutionService) -> Sequence[Execution]:
     return (await runs.list_runs(ExecutionQuery(limit=SHOWN))).items
 
 
-async def running_jobs(statistics: StatisticsService) -> Sequence[Job] | None:
+async def running_jobs(jobs: JobService) -> Sequence[Job] | None:
     """``None`` for who may not see jobs."""
-    if not statistics.actor.may(Permission.JOBS_READ):
+    if not jobs.actor.may(Permission.JOBS_READ):
         return None
-    query = JobQuery(status=JobStatus.RUNNING, limit=SHOWN_JOBS)
-    return (await JobService(statistics.session, statistics.actor).list_jobs(query)).items
+    return (await jobs.list_jobs(JobQuery(status=JobStatus.RUNNING, limit=SHOWN_JOBS))).items
 
 
 async def recent_changes(audit: AuditEventServiceDep) -> list[AuditLine]:

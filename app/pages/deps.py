@@ -1,6 +1,6 @@
 """Dependencies of pages: the logged-in staff member, and services for them."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -14,6 +14,7 @@ from app.api.deps import (
     StaffLogin,
     find_staff,
     open_to_all,
+    reporting,
 )
 from app.api.frame import ENROLMENT_PATH, frame_for
 from app.api.streams import live_runs_of
@@ -40,6 +41,7 @@ from app.services.rejected_spans import RejectedSpanService
 from app.services.saved_views import SavedViewService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
+from app.services.statistics import StatisticsService
 from app.services.tool_headers import ToolHeaderService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
@@ -150,10 +152,19 @@ def personal(
     return provide
 
 
+async def get_statistics(
+    request: Request, session: SessionDep, staff: StaffDep
+) -> AsyncIterator[StatisticsService]:
+    """As ``service``, for sums, which may be some seconds old."""
+    async with reporting(request, session) as chosen:
+        yield StatisticsService(chosen, staff.actor)
+
+
 async def get_analyses(request: Request, session: SessionDep, staff: StaffDep) -> AnalysisService:
     return AnalysisService(session, staff.actor, live_runs_of(request).running.provider)
 
 
+StatisticsServiceDep = Annotated[StatisticsService, Depends(get_statistics, scope="function")]
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 AnalysisServiceDep = Annotated[AnalysisService, Depends(get_analyses)]
 ToolServiceDep = Annotated[ToolService, Depends(personal(ToolService))]
