@@ -32,6 +32,7 @@ from app.jobs.context import Resources
 from app.jobs.worker import Worker
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.hosts import HostsMiddleware
+from app.middleware.languages import LanguagesMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
@@ -171,6 +172,8 @@ def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middl
     """Outermost first."""
     return [
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
+        # Outside of what answers stray errors, which are pages too.
+        Middleware(LanguagesMiddleware, english=(f"{settings.api_v1_prefix}/", "/v1/")),
         Middleware(RequestContextMiddleware, respond=respond),
         # Other sites may call the API with a key; cookies are never sent along.
         Middleware(

@@ -100,6 +100,11 @@ class ServiceView(ModelView):
         cls.can_create = cls.create_form is not None
         cls.can_edit = cls.edit_form is not None
 
+    @property
+    def noun(self) -> str:
+        """The name inside a sentence."""
+        return self.name if self.name.startswith("API") else self.name.lower()
+
     # What may be seen
 
     def visible(self, session: AsyncSession, actor: Actor, *, trashed: bool = False) -> Select[Any]:

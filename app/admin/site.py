@@ -5,7 +5,6 @@ from types import MethodType
 from typing import Any, cast
 
 from fastapi import FastAPI
-from jinja2 import StrictUndefined
 from pydantic import ValidationError
 from sqladmin import Admin
 from sqladmin.authentication import login_required
@@ -14,7 +13,7 @@ from sqladmin.models import BaseView, ModelView
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.admin.actions import buttons
@@ -30,7 +29,7 @@ from app.admin.exports import MAX_ROWS, export_csv
 from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors, sent
 from app.admin.listing import ListQuery, list_context
 from app.api.frame import with_notice
-from app.core.templating import TEMPLATES, register
+from app.core.templating import TEMPLATES, Templates
 from app.exceptions import AppError, Forbidden, NotFound
 
 CHANGES = frozenset({Action.CREATE, Action.EDIT, Action.DELETE})
@@ -58,10 +57,6 @@ class DataAdmin(Admin):
         self.admin.router.routes = self._routes()
         # Errors rise to the product's own table, instead of SQLAdmin's page that shows them.
         self.admin.middleware_stack = self.admin.router
-        environment = self.templates.env
-        environment.trim_blocks = environment.lstrip_blocks = True
-        environment.undefined = StrictUndefined
-        register(environment)
 
     def _routes(self) -> list[Any]:  # as Starlette's router declares it
         return [
@@ -242,5 +237,11 @@ class DataAdmin(Admin):
     async def page(
         self, request: Request, template: str, context: dict[str, Any], status: int = 200
     ) -> Response:
-        shared = {"frame": getattr(request.state, "frame", None), "tabs": self.tabs(request)}
-        return await self.templates.TemplateResponse(request, template, shared | context, status)
+        """By the product's own environment: its templates, filters and languages."""
+        shared = {
+            "request": request,
+            "frame": getattr(request.state, "frame", None),
+            "tabs": self.tabs(request),
+        }
+        templates: Templates = request.app.state.templates
+        return HTMLResponse(templates.render(template, shared | context), status)

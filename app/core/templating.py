@@ -15,6 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from app.core.config import PROJECT_ROOT
+from app.core.text_templates import TextEnvironment, translate
+from app.core.texts import ENGLISH, spoken
 from app.core.wording import plural
 from app.core.zones import local, offset_text
 
@@ -130,18 +132,29 @@ class Templates:
     """Renders ``templates/``; what a template does not know raises instead of showing nothing."""
 
     def __init__(self, directory: Path = TEMPLATES) -> None:
-        self.environment = Environment(
-            loader=FileSystemLoader(directory),
-            # Mails are plain text; everything else is HTML.
-            autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        register(self.environment)
+        self.directory = directory
+        self.environments: dict[str, Environment] = {}
+        self.environment = self.environment_in(ENGLISH)
+
+    def environment_in(self, language: str) -> Environment:
+        """One for each language that was asked for: templates are compiled in it."""
+        if language not in self.environments:
+            environment = TextEnvironment(
+                loader=FileSystemLoader(self.directory),
+                # Mails are plain text; everything else is HTML.
+                autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
+            environment.language = language
+            register(environment)
+            self.environments[language] = environment
+        return self.environments[language]
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
-        return self.environment.get_template(name).render(context)
+        """In the language of the request."""
+        return self.environment_in(spoken().tag).get_template(name).render(context)
 
 
 def register(environment: Environment) -> None:
@@ -161,4 +174,5 @@ def register(environment: Environment) -> None:
         "pretty_json": pretty_json,
         "plural": plural,
     }
-    environment.globals["static"] = static_url
+    environment.globals |= {"static": static_url, "spoken": spoken}
+    translate(environment)

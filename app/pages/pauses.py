@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Agent, ApiKey, Tool
 from app.pages import forms
 from app.pages.deps import AgentServiceDep, ApiKeyServiceDep, ToolServiceDep, requires
@@ -32,6 +33,8 @@ class Wording:
     path: str
     noun: str
     plural: str
+    button: str
+    already: str
     effect: str
     undo: str
 
@@ -39,25 +42,35 @@ class Wording:
 AGENT = Wording(
     "/agents",
     "agent",
-    "Agents",
-    "Runtimes are told to stop: in the configuration that they pull, and in the answer to every "
-    "report. What is reported all the same is stored.",
-    "Its revision and its keys stay as they are.",
+    lazy("Agents"),
+    lazy("Pause the agent"),
+    lazy("This agent is paused already."),
+    lazy(
+        "Runtimes are told to stop: in the configuration that they pull, and in the answer to "
+        "every report. What is reported all the same is stored."
+    ),
+    lazy("Its revision and its keys stay as they are."),
 )
 TOOL = Wording(
     "/tools",
     "tool",
-    "Tools",
-    "Its agents go on without it: the configuration that a runtime pulls next leaves it out.",
-    "Revisions stay as they are; resuming gives the tool back to the same agents.",
+    lazy("Tools"),
+    lazy("Pause the tool"),
+    lazy("This tool is paused already."),
+    lazy("Its agents go on without it: the configuration that a runtime pulls next leaves it out."),
+    lazy("Revisions stay as they are; resuming gives the tool back to the same agents."),
 )
 KEY = Wording(
     "/keys",
     "API key",
-    "API keys",
-    "Every request with it is refused at once with 403 KEY_PAUSED, the reports of runs that go "
-    "on included. Runtimes that know the code wait instead of giving up.",
-    "Unlike a revoked key it can be resumed.",
+    lazy("API keys"),
+    lazy("Pause the API key"),
+    lazy("This API key is paused already."),
+    lazy(
+        "Every request with it is refused at once with 403 KEY_PAUSED, the reports of runs that go "
+        "on included. Runtimes that know the code wait instead of giving up."
+    ),
+    lazy("Unlike a revoked key it can be resumed."),
 )
 WORDINGS = {Agent: AGENT, Tool: TOOL, ApiKey: KEY}
 

@@ -144,7 +144,7 @@ async def test_rows_are_written_as_shown_but_not_over_a_later_change(
     await web.post(place, data={"mode": "update"})
 
     page = seen(await web.get(place))
-    assert "2 rows are written, 2 were refused on the way" in page
+    assert "2 rows are written. 2 were refused on the way" in page
     assert "Someone saved this agent in between: you have version 1, it is now 2." in page
     assert "Somebody made one of this name since the preview." in page
     agents = {agent["name"]: agent for agent in await listed(api, "agents")}

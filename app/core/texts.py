@@ -1,0 +1,136 @@
+"""Texts in the language of whoever reads them: English in the code, others in ``locale/``.
+
+``_`` and ``ngettext`` translate at once, for the request at hand; ``lazy`` marks a constant, which
+is translated where it is shown. Every text is a format string, also one without values, so a
+percent sign is written twice. Outside of pages (the API, jobs, what is stored) all is English.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+
+from app.core.config import PROJECT_ROOT
+
+LOCALE = PROJECT_ROOT / "locale"
+DOMAIN = "greenroom"
+ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """One language: its tag (RFC 5646), its name in itself, and which way it is written."""
+
+    tag: str
+    name: str
+    direction: str
+    translations: NullTranslations
+
+
+def catalogue(tag: str, translations: NullTranslations) -> Catalogue:
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return Catalogue(tag, tag, "ltr", translations)
+    return Catalogue(tag, locale.display_name or tag, locale.text_direction, translations)
+
+
+def read_catalogues(folder: Path = LOCALE) -> dict[str, Catalogue]:
+    """English, and each ``<language>/LC_MESSAGES/greenroom.mo``."""
+    found = {ENGLISH: catalogue(ENGLISH, NullTranslations())}
+    for file in sorted(folder.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")):
+        tag = file.parts[-3].replace("_", "-")
+        with file.open("rb") as stream:
+            found[tag] = catalogue(tag, GNUTranslations(stream))
+    return found
+
+
+@lru_cache(maxsize=1)
+def catalogues() -> dict[str, Catalogue]:
+    """The installed languages, read once."""
+    return read_catalogues()
+
+
+_spoken: ContextVar[str] = ContextVar("spoken_language", default=ENGLISH)
+
+
+def speak(tag: str) -> None:
+    """From here on, this request is answered in this language; English where it is unknown."""
+    _spoken.set(tag if tag in catalogues() else ENGLISH)
+
+
+def spoken() -> Catalogue:
+    return catalogues().get(_spoken.get()) or catalogues()[ENGLISH]
+
+
+def _wishes(accepted: str) -> list[str]:
+    """The languages of an ``Accept-Language`` header (RFC 9110, 12.5.4), most wanted first."""
+    weighed: list[tuple[float, str]] = []
+    for part in accepted[:500].split(","):
+        tag, _, parameter = part.partition(";")
+        name, _, written = parameter.strip().partition("=")
+        try:
+            weight = float(written) if name == "q" else 1.0
+        except ValueError:
+            continue
+        if weight > 0:
+            weighed.append((weight, tag.strip().lower()))
+    return [tag for _, tag in sorted(weighed, key=lambda wish: -wish[0])]
+
+
+def best_language(accepted: str) -> str:
+    """Of the installed ones, the first that is asked for, else English; ``de`` serves ``de-AT``."""
+    known = {tag.lower(): tag for tag in catalogues()}
+    for wish in _wishes(accepted):
+        for tag in (wish, wish.partition("-")[0]):
+            if tag in known:
+                return known[tag]
+    return ENGLISH
+
+
+def translated(message: str) -> str:
+    """The text as the catalogue has it, placeholders still in it."""
+    return spoken().translations.gettext(message)
+
+
+def translated_count(one: str, many: str, count: int) -> str:
+    return spoken().translations.ngettext(one, many, count)
+
+
+def _(message: str, /, **values: Any) -> str:  # anything that a format string shows
+    return translated(message) % values
+
+
+def ngettext(one: str, many: str, num: int, /, **values: Any) -> str:  # as above
+    """``%(num)s`` is the count, with its thousands set apart."""
+    return translated_count(one, many, num) % {"num": f"{num:,}", **values}
+
+
+class Lazy(str):
+    """A constant that is shown translated, and is English wherever it is compared or stored."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return _(str.__str__(self))
+
+    def __html__(self) -> str:
+        return str(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def lower(self) -> str:
+        return str(self).lower()
+
+    def capitalize(self) -> str:
+        return str(self).capitalize()
+
+
+def lazy(message: str) -> str:
+    """For constants of modules, which are made before anyone reads them."""
+    return Lazy(message)
