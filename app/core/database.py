@@ -53,7 +53,6 @@ SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "autoflush": False
 
 def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
     options: dict[str, Any] = {
-        "echo": settings.log_sql,
         # Parameters are users' data: they belong in no log and no error message.
         "hide_parameters": True,
         "pool_pre_ping": True,

@@ -1,15 +1,18 @@
-"""Structured logs: JSON in production, readable lines in development, never a secret."""
+"""Structured logs: JSON in production, readable lines in development, never a secret.
+
+Lines of libraries, which log by the standard library, come out like ours: with the time, the
+logger's name, and whatever is bound to the request or the job that they belong to.
+"""
 
 import logging
 import sys
-from functools import lru_cache
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import Settings
+from app.core.redaction import REDACTED, Redaction, is_secret
 
-SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "x-api-key")
 NOISY_LOGGERS = (
     "sqlalchemy.engine.Engine",
     "alembic",
@@ -17,43 +20,53 @@ NOISY_LOGGERS = (
     "multipart",
     "httpx2",
     "httpcore2",
+    "opentelemetry",
     "pgqueuer",
+    "urllib3",
 )
-REDACTED = "[redacted]"
+# A link to choose a password is logged where no mail server is configured: someone must pass it on.
+SHOWN = frozenset({"link"})
 
 
-@lru_cache(maxsize=1000)
-def is_secret(name: str) -> bool:
-    return any(word in name.lower() for word in SECRET_WORDS)
+def redacting(redaction: Redaction) -> Processor:
+    """Blank what is named like a credential, and mask what looks like one anywhere else."""
+
+    def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        for name, value in event.items():
+            if is_secret(name):
+                event[name] = REDACTED
+            elif name not in SHOWN:
+                event[name] = redaction.value(value)
+        return event
+
+    return redact
 
 
-def redact_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Blank every value whose name says that it is a credential."""
-    for key in event:
-        if is_secret(key):
-            event[key] = REDACTED
-    return event
+def renderer(settings: Settings) -> Processor:
+    if settings.json_logs:
+        return structlog.processors.JSONRenderer()
+    # Plain tracebacks: those with local variables would print users' data.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def level_of(settings: Settings) -> int:
+    return logging.DEBUG if settings.debug else logging.INFO
 
 
 def configure_logging(settings: Settings) -> None:
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        redact_secrets,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.json_logs
-        # Plain tracebacks: those with local variables would print users' data.
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
-    tail = [structlog.processors.format_exc_info] if settings.json_logs else []
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
+        # Lines that nobody reads are dropped before anything is put together for them.
+        wrapper_class=structlog.make_filtering_bound_logger(level_of(settings)),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -62,14 +75,16 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *tail,
-                renderer,
+                # Tracebacks become texts first: errors repeat what they were given.
+                structlog.processors.format_exc_info,
+                redacting(Redaction.of(settings)),
+                renderer(settings),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    root.setLevel(level_of(settings))
     quiet_others(settings)
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from functools import cached_property
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -98,6 +99,16 @@ class FailedStep(Step):
     pause: timedelta | None
 
 
+class Outcome(StrEnum):
+    """What became of an attempt; ``PUT_BACK`` is all that says nothing of the work itself."""
+
+    SUCCEEDED = "succeeded"
+    TO_BE_RETRIED = "to_be_retried"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PUT_BACK = "put_back"
+
+
 @dataclass(slots=True)
 class JobContext:
     """Of one attempt at one job."""
@@ -106,6 +117,7 @@ class JobContext:
     resources: Resources
     _noted_at: float = field(default=0.0)
     is_done: bool = field(default=False)
+    outcome: Outcome = field(default=Outcome.PUT_BACK)
 
     @asynccontextmanager
     async def step(

@@ -19,9 +19,10 @@ from pgqueuer.domain.models import Job as QueuedJob
 
 from app.core.config import Settings
 from app.core.queue import QUEUE, Share, shared_out
-from app.jobs.context import SYSTEM, JobContext, Resources, verdict_on
+from app.jobs.context import SYSTEM, JobContext, Outcome, Resources, verdict_on
 from app.jobs.registry import Handled
 from app.jobs.registry import Schedule as Chore
+from app.jobs.watching import watched
 from app.services.job_attempts import (
     Attempt,
     AttemptEnded,
@@ -97,18 +98,23 @@ class JobRunner:
         if attempt is None:
             return
         context = JobContext(attempt, self._resources)
-        with structlog.contextvars.bound_contextvars(job=attempt.job_id, kind=attempt.kind):
-            try:
-                await self._finish(context, await self._handle(context))
-            except AttemptEnded as ended:
-                if ended.pause is not None:
-                    raise RetryRequested(ended.pause) from None
-            except CancelRequested:
-                await self._end_cancelled(attempt)  # just when it had done its work
-            except Superseded:
-                log.warning("another worker has taken the job over")
-                # It may be gone too, and its place in the queue be ours again: look once more.
-                raise RetryRequested(PUT_BACK_FOR) from None
+        with watched(context):
+            await self._attempt(context)
+
+    async def _attempt(self, context: JobContext) -> None:
+        try:
+            await self._finish(context, await self._handle(context))
+        except AttemptEnded as ended:
+            if ended.pause is not None:
+                context.outcome = Outcome.TO_BE_RETRIED
+                raise RetryRequested(ended.pause) from None
+            context.outcome = Outcome.FAILED
+        except CancelRequested:
+            await self._end_cancelled(context)  # just when it had done its work
+        except Superseded:
+            log.warning("another worker has taken the job over")
+            # It may be gone too, and its place in the queue be ours again: look once more.
+            raise RetryRequested(PUT_BACK_FOR) from None
 
     async def _claim(self, job_id: int, *, is_alone: bool = False) -> Attempt | None:
         async with self._resources.database.unit_of_work() as session:
@@ -123,15 +129,15 @@ class JobRunner:
         """The handler's result, in a task of its own that a cancelled job or a stop ends."""
         attempt = context.attempt
         if self._is_stopping:
-            await self._stopped(attempt)
+            await self._stopped(context)
         task = asyncio.ensure_future(self._handlers[attempt.kind](context))
         self._running[attempt.job_id] = task
         try:
             return await task
         except CancelRequested:
-            await self._end_cancelled(attempt)
+            await self._end_cancelled(context)
         except asyncio.CancelledError:
-            await self._stopped(attempt)
+            await self._stopped(context)
         except (AttemptEnded, Superseded, RetryRequested):
             raise
         except Exception as error:  # noqa: BLE001  (each is told to who asked)
@@ -146,26 +152,29 @@ class JobRunner:
         if not context.is_done:
             async with context.last_step(result):
                 pass
+        if context.outcome is Outcome.PUT_BACK:
+            context.outcome = Outcome.SUCCEEDED
 
     async def _failed(self, context: JobContext, error: Exception) -> None:
         """Raise ``AttemptEnded``."""
         known = verdict_on(error).is_known
-        number = context.attempt.number
-        log.warning("job failed", exc_info=None if known else error, attempt=number)
+        log.warning("job failed", exc_info=None if known else error)
         async with context.failed_step(error):
             pass
 
-    async def _end_cancelled(self, attempt: Attempt) -> None:
+    async def _end_cancelled(self, context: JobContext) -> None:
         async with self._resources.database.unit_of_work() as session:
-            await JobAttemptService(session, SYSTEM).cancelled(attempt)
+            await JobAttemptService(session, SYSTEM).cancelled(context.attempt)
+        context.outcome = Outcome.CANCELLED
 
-    async def _stopped(self, attempt: Attempt) -> None:
+    async def _stopped(self, context: JobContext) -> None:
         """The handler was cancelled: by who asked for the job, or because the worker stops.
 
         Never a ``CancelledError`` to the queue, which would take it for the job's end.
         """
+        attempt = context.attempt
         if attempt.job_id in self._cancelled:
-            await self._end_cancelled(attempt)
+            await self._end_cancelled(context)
             return
         async with self._resources.database.unit_of_work() as session:
             await JobAttemptService(session, SYSTEM).release(attempt)

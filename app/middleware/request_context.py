@@ -1,4 +1,4 @@
-"""Gives each request an id, logs its end, and answers what nothing else has caught."""
+"""Gives each request an id, logs its life, and answers what nothing else has caught."""
 
 import re
 import time
@@ -13,12 +13,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from app.middleware.routes import route_of
+
 ErrorResponder = Callable[[HTTPConnection, Exception], Awaitable[Response]]
 CORRELATION_HEADER = "x-correlation-id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 DENIAL = "websocket.http.response"
 WITHOUT_HEADERS = {"websocket.accept": 101, "websocket.close": 403}
-QUIET_PATHS = ("/static/", "/health", "/admin/statics/")
+QUIET_PATHS = ("/static/", "/health", "/metrics", "/admin/statics/")
+LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log = structlog.get_logger("greenroom.request")
 
@@ -50,9 +53,12 @@ class RequestContextMiddleware:
         request_id = request_id_of(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
+        method = scope.get("method", "WS")
         structlog.contextvars.bind_contextvars(
-            request_id=request_id, method=scope.get("method", "WS"), path=printable(scope["path"])
+            request_id=request_id, method=method, path=printable(scope["path"])
         )
+        # What began and never ended is worth knowing of changes, and of sockets, which last.
+        (log.debug if method in LOOKING else log.info)("request began")
         answer = Answer(send, request_id, scope["state"])
         started = time.perf_counter()
         try:
@@ -63,7 +69,7 @@ class RequestContextMiddleware:
                 raise
             await self._refuse(scope, receive, answer, error)
         finally:
-            self._log_end(scope["path"], answer.status, time.perf_counter() - started)
+            self._log_end(scope, answer.status, time.perf_counter() - started)
 
     async def _refuse(
         self, scope: Scope, receive: Receive, answer: "Answer", error: Exception
@@ -78,9 +84,10 @@ class RequestContextMiddleware:
         await response(scope, receive, answer.send)
 
     @staticmethod
-    def _log_end(path: str, status: int | None, seconds: float) -> None:
-        level = log.debug if path.startswith(QUIET_PATHS) else log.info
-        level("request", status=status, duration_ms=round(seconds * 1000, 1))
+    def _log_end(scope: Scope, status: int | None, seconds: float) -> None:
+        level = log.debug if scope["path"].startswith(QUIET_PATHS) else log.info
+        duration_ms = round(seconds * 1000, 1)
+        level("request", route=route_of(scope), status=status, duration_ms=duration_ms)
 
 
 class Answer:

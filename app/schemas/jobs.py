@@ -46,7 +46,11 @@ class JobSummary(Output):
 
 
 class JobRead(JobSummary):
-    """With what it was asked to do and what came of it."""
+    """With what it was asked to do and what came of it.
 
+    ``request_id`` is that of the request that caused it: lines of the log carry it.
+    """
+
+    request_id: str | None
     params: dict[str, Any]
     result: Any | None

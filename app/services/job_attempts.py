@@ -77,6 +77,21 @@ class Attempt:
     params: JsonObject
     agent_id: int | None
     sealed: bytes | None = field(default=None, repr=False)
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+def attempt_at(job: Job) -> Attempt:
+    return Attempt(
+        job_id=job.id,
+        number=job.attempts,
+        kind=job.kind,
+        params=job.params,
+        agent_id=job.agent_id,
+        sealed=job.sealed,
+        request_id=job.request_id,
+        traceparent=job.traceparent,
+    )
 
 
 async def actor_of_job(session: AsyncSession, job: Job) -> Actor:
@@ -145,7 +160,7 @@ class JobAttemptService:
         job.started_at = job.started_at or await database_now(self.session)
         await self.session.flush()  # nothing but this attempt may write from here on
         self.jobs.announce("progress", job)
-        return Attempt(job.id, job.attempts, job.kind, job.params, job.agent_id, job.sealed)
+        return attempt_at(job)
 
     async def held(self, attempt: Attempt) -> Job:
         """The job, locked for this attempt's next step.

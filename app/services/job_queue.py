@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from secrets import SystemRandom
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.actor import Actor
+from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.events import Event, publish
 from app.core.keys import SecretBox
@@ -90,6 +91,17 @@ def box_of_jobs(settings: Settings) -> SecretBox:
     return SecretBox(settings, BOX)
 
 
+def cause_of(actor: Actor) -> str | None:
+    """The id of the request that asks; of a job, the one that had caused it itself.
+
+    What runs several requests at once knows it by their actor only.
+    """
+    if actor.via is not Via.JOB:
+        return actor.request_id
+    bound = structlog.contextvars.get_contextvars().get("request_id")
+    return None if bound is None else str(bound)
+
+
 def announce_job(session: AsyncSession, action: str, job: Job) -> None:
     """Also to who watches the job's agent; of many at once its room hears once."""
     data = {"id": job.id, "status": job.status.value, "progress": job.progress}
@@ -134,6 +146,7 @@ class JobQueue:
             api_key_id=None if by_product else self.actor.api_key_id,
             scopes=[] if by_product else sorted(self.actor.permissions),
             attempts_allowed=policy_of(request.kind).attempts,
+            request_id=cause_of(self.actor),
         )
 
     def _record(self, jobs: Sequence[Job]) -> None:
