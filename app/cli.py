@@ -1,29 +1,27 @@
 """The command line: start the product, migrate, make a superuser, import runs."""
 
 import asyncio
-import contextlib
 import errno
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 from pydantic import SecretStr, ValidationError
-from rich.console import Console
 from sqlalchemy import make_url
 
 from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
-from app.core.config import Settings, get_settings
+from app.console import console, fail, failing_in_words, load_settings, with_database
+from app.core.config import Settings
 from app.core.database import Database
-from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
 from app.core.templating import Templates
+from app.data_commands import backup, restore
 from app.demo.command import make_demo, refuse_in_production, remove_demo
 from app.exceptions import AppError
 from app.importers.command import importers
@@ -39,55 +37,10 @@ cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
 )
 cli.add_typer(importers, name="import")
+cli.command()(backup)
+cli.command()(restore)
 MANY_FILES = 65_536
-console = Console(stderr=True, highlight=False)
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
-
-
-def fail(message: str) -> typer.Exit:
-    console.print(f"[red]✗[/] {message}", markup=True)
-    return typer.Exit(1)
-
-
-@contextlib.contextmanager
-def failing_in_words() -> Iterator[None]:
-    """An exit that says what is wrong, instead of a traceback, for what a user may know."""
-    try:
-        yield
-    except AppError as error:
-        raise fail(error.message) from None
-
-
-def load_settings() -> Settings:
-    """The settings, or an exit that names each problem without its value."""
-    try:
-        return get_settings()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])).upper()} {item['msg']}".strip()
-            for item in error.errors(include_input=False)
-        )
-        raise fail(f"The settings are not right: {problems}") from None
-
-
-@contextlib.contextmanager
-def with_database(settings: Settings) -> Iterator[Settings]:
-    """Settings with a DATABASE_URL: the given one, or that of the embedded server."""
-    if settings.database_url is not None:
-        yield settings
-        return
-    embedded = EmbeddedPostgres(settings.data_dir)
-    with console.status("Starting the embedded PostgreSQL…"):
-        embedded.start()
-    try:
-        embedded.ensure_database()
-        urls = {
-            "database_url": SecretStr(embedded.url(role=APP_ROLE)),
-            "migration_database_url": SecretStr(embedded.url()),
-        }
-        yield settings.model_copy(update=urls)
-    finally:
-        embedded.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -29,6 +29,7 @@ GRANTS = (
     "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events, audit_seals FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {role}",
 )
+CLOSED = "REVOKE EXECUTE ON FUNCTION make_partitions() FROM PUBLIC"
 
 
 def alembic_config() -> Config:
@@ -39,6 +40,12 @@ def alembic_config() -> Config:
 def head_revision() -> str | None:
     """The version of the code that runs: files that an upgrade puts beside it change nothing."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def is_known_revision(revision: str) -> bool:
+    """Whether this version's code could have made, or can bring to head, such a database."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return any(known.revision == revision for known in script.walk_revisions())
 
 
 def _current(connection: Connection) -> str | None:
@@ -88,6 +95,8 @@ async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | N
             await connection.commit()
             if revision == "head":
                 await ensure_partitions(connection)
+                # Rights are in no backup: a restored database is closed here again.
+                await connection.execute(text(CLOSED))
                 if app_role is not None:
                     await grant(connection, app_role)
                 await connection.commit()

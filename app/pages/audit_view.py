@@ -57,6 +57,7 @@ VERBS: Mapping[str, str] = {
     "upload": "uploaded a file of",
     "import": "imported a file of",
     "export_end": "ended an export of",
+    "back_up": "made a",
 }
 VERBS_OF: Mapping[tuple[str, str], str] = {("jobs", "create_batch"): "queued a batch of jobs"}
 NOUNS: Mapping[str, str] = {
@@ -80,6 +81,7 @@ NOUNS: Mapping[str, str] = {
     "instance_settings": "settings",
     "audit_events": "the audit log",
     "requests": "request",
+    "backups": "backup",
 }
 LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",

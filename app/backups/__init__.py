@@ -1,0 +1,1 @@
+"""Backups in one file, made while everything runs, and their way back."""

@@ -1,0 +1,60 @@
+"""What every command needs: words on the terminal, settings, a database."""
+
+import contextlib
+from collections.abc import Iterator
+
+import typer
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+
+from app.core.config import Settings, get_settings
+from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
+from app.exceptions import AppError
+
+console = Console(stderr=True, highlight=False)
+
+
+def fail(message: str) -> typer.Exit:
+    console.print(f"[red]✗[/] {message}", markup=True)
+    return typer.Exit(1)
+
+
+@contextlib.contextmanager
+def failing_in_words() -> Iterator[None]:
+    """An exit that says what is wrong, instead of a traceback, for what a user may know."""
+    try:
+        yield
+    except AppError as error:
+        raise fail(error.message) from None
+
+
+def load_settings() -> Settings:
+    """The settings, or an exit that names each problem without its value."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])).upper()} {item['msg']}".strip()
+            for item in error.errors(include_input=False)
+        )
+        raise fail(f"The settings are not right: {problems}") from None
+
+
+@contextlib.contextmanager
+def with_database(settings: Settings) -> Iterator[Settings]:
+    """Settings with a DATABASE_URL: the given one, or that of the embedded server."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    embedded = EmbeddedPostgres(settings.data_dir)
+    with console.status("Starting the embedded PostgreSQL…"):
+        embedded.start()
+    try:
+        embedded.ensure_database()
+        urls = {
+            "database_url": SecretStr(embedded.url(role=APP_ROLE)),
+            "migration_database_url": SecretStr(embedded.url()),
+        }
+        yield settings.model_copy(update=urls)
+    finally:
+        embedded.stop()
