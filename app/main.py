@@ -41,6 +41,7 @@ from app.services.ingestion.queue import IngestQueue
 from app.services.live_configs import MAX_RENDERED
 from app.services.live_credentials import CredentialWatch
 from app.services.live_events import EventListener, EventSender
+from app.services.operations.report import Operations
 from app.services.presences import PresenceKeeper
 from app.services.running.live import LiveRuns
 from app.services.running.runner import Running
@@ -155,6 +156,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.presence = PresenceKeeper(state.database)
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)
+    state.operations = Operations(state.database, settings, state.rate_limits)
     state.rendered_configs = Recent(MAX_RENDERED)
     provider = ModelProvider(settings)
     state.live_runs = LiveRuns(Running.over(state.database, settings, provider))

@@ -27,6 +27,7 @@ from app.main import create_app
 from app.models import User
 from app.services.config_pulls import PullCounter
 from app.services.ingestion.queue import IngestQueue
+from app.services.operations.report import Operations
 from app.services.running.live import LiveRuns
 from app.services.running.runner import Running
 from tests.factories.users import make_user
@@ -166,6 +167,7 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     built_app.state.database = database
     # What processes remember, no test inherits.
     built_app.state.rate_limits = RateLimits(settings)
+    built_app.state.operations = Operations(database, settings, built_app.state.rate_limits)
     built_app.state.denials = Denials()
     running = Running.over(database, settings, ModelProvider(settings))
     built_app.state.live_runs = LiveRuns(running)

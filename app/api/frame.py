@@ -71,6 +71,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
         "System",
         (
             NavItem("admin", "Data admin", "/admin/", "database", P.BACK_OFFICE),
+            NavItem("operations", "Operations", "/operations", "heartbeat", P.OPERATIONS_READ),
             NavItem("trash", "Trash", "/trash", "trash", P.BACK_OFFICE),
             NavItem("help", "Help", "/help", "help-circle", P.BACK_OFFICE),
         ),

@@ -31,6 +31,7 @@ TOPICS: Mapping[str, str] = {
     "keys": "users-and-keys#api-keys",
     "keys/*/pause": "users-and-keys#pause-or-revoke-a-key",
     "model-prices": "costs#models-of-your-own",
+    "operations": "operations",
     "running-jobs": "jobs",
     "search": "around#search",
     "tools": "tools",

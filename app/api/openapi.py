@@ -46,6 +46,7 @@ TAGS = {
     "saved views": "Lists as people keep them: filters, a sort and columns under a name.",
     "webhooks": "Tell other systems what happens here; signed as Standard Webhooks 1.0 says.",
     "audit": "Who changed what, for superusers.",
+    "operations": "The installation's health as a list of findings, for superusers.",
     "health": "Whether the server lives and can serve.",
 }
 SPAN = {"span_id": "00f067aa0ba902b7", "kind": "llm", "name": "chat gpt-4o"}

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import platform
 import time
 from collections.abc import (
     AsyncIterator,
@@ -51,6 +53,11 @@ CHANGED_TABLES, MEMORIES = "changed_tables", "memories"
 SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "autoflush": False}
 
 
+def process_name() -> str:
+    """What the database calls this process: ``greenroom web-1:4711``."""
+    return f"greenroom {platform.node()[:40]}:{os.getpid()}"
+
+
 def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
     options: dict[str, Any] = {
         # Parameters are users' data: they belong in no log and no error message.
@@ -62,7 +69,7 @@ def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine: 
         "connect_args": {
             "timeout": CONNECT_WITHIN_S,
             "server_settings": {
-                "application_name": "greenroom",
+                "application_name": process_name(),
                 "timezone": "UTC",
                 "lock_timeout": str(LOCK_TIMEOUT_MS),
                 "statement_timeout": str(settings.statement_timeout_ms),
@@ -225,7 +232,7 @@ class Database:
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         try:
             connection = await asyncpg.connect(
-                timeout=within_s, server_settings={"application_name": "greenroom"}, **options
+                timeout=within_s, server_settings={"application_name": process_name()}, **options
             )
         except UNREACHABLE as error:
             raise Unavailable(UNAVAILABLE) from error

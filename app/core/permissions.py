@@ -42,6 +42,7 @@ class Permission(StrEnum):
     VIEWS_WRITE = "views:write"
     AUDIT_READ = "audit:read"
     SETTINGS_MANAGE = "settings:manage"
+    OPERATIONS_READ = "operations:read"
     BACK_OFFICE = "back_office:read"
 
 

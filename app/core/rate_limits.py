@@ -5,6 +5,7 @@ When Redis fails, this process counts by itself until it is back; nobody is let 
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,6 +66,8 @@ class RateLimits:
             RouteClass.EXPORT: RateLimitItemPerMinute(settings.rate_limit_export_per_minute),
             RouteClass.REFUSED: RateLimitItemPerMinute(settings.rate_limit_refused_per_minute),
         }
+        # Since the start, in this process.
+        self.refused: Counter[str] = Counter()
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared: SlidingWindowCounterRateLimiter | None = None
         if settings.redis_url is not None:
@@ -81,6 +84,11 @@ class RateLimits:
 
     async def hit(self, name: RouteClass, who: str) -> Standing:
         """Count one request."""
+        standing = await self._count(name, who)
+        self.refused[name.value] += not standing.allowed
+        return standing
+
+    async def _count(self, name: RouteClass, who: str) -> Standing:
         if self._shared is not None and not self.is_degraded:
             try:
                 return await self._hit(self._shared, name, who)

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from app.core.config import PROJECT_ROOT
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, spoken
-from app.core.wording import plural
+from app.core.wording import plural, size, span
 from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
@@ -173,6 +173,8 @@ def register(environment: Environment) -> None:
         "duration": duration,
         "pretty_json": pretty_json,
         "plural": plural,
+        "size": size,
+        "span": span,
     }
     environment.globals |= {"static": static_url, "spoken": spoken}
     translate(environment)

@@ -1,6 +1,33 @@
 """Counted things in words, the same on pages, in reports and in messages."""
 
+from datetime import timedelta
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """``1 run``, ``1,200 runs``; ``many`` where it does not just take an s."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def size(count: float) -> str:
+    """``512 bytes``, ``1.2 GB``; thousands are 1,024."""
+    value, unit = float(count), 0
+    while abs(value) >= 1024 and unit < len(UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    digits = 0 if unit == 0 or abs(value) >= 100 else 1
+    return f"{value:,.{digits}f} {UNITS[unit]}"
+
+
+def span(length: timedelta) -> str:
+    """The two largest units: ``3 days 4 h``, ``12 min``, ``0.4 s``."""
+    seconds = length.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
+    if days:
+        rest = f" {hours % 24} h" if hours % 24 and days < 10 else ""
+        return f"{days} day{'s' if days > 1 else ''}{rest}"
+    if hours:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{minutes} min"

@@ -29,6 +29,7 @@ from tests.factories.api_keys import make_api_key
 from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import execution_data
 from tests.factories.imports import make_import
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.saved_views import make_saved_view
@@ -109,6 +110,7 @@ async def seed(url: str) -> Seed:
         await make_webhook_delivery(session, actor, hook)
         await make_saved_view(session, actor, name="Failed today", is_shared=True)
         await make_jobs(session, actor, agent)
+        await make_ingest_batch(session, actor)
         await make_bulk_change(session, actor, ids=[agent.id])
         await make_import(session, actor)
         summed_up = with_summary(text="Look at the errors of book [1], then at [2, 3].")

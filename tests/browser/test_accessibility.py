@@ -73,6 +73,11 @@ PATHS = [
     "/account",
     "/account/second-factor",
     "/search?q=support",
+    "/operations",
+    "/ingest/1",
+    "/connect/1",
+    "/tools/import",
+    "/tools/{tool}/edit",
     "/help",
     "/help/agents",
     "/help?q=key",
@@ -154,6 +159,14 @@ def test_axe_finds_nothing_serious_before_the_login(
     for path in ("/login", "/password/forgot"):
         page.goto(path)
         assert not faults_on(page), path
+
+
+def test_palette_is_accessible(open_page: Callable[..., Page]) -> None:
+    page = open_page(viewport=WIDE)
+    page.goto("/help")
+    page.keyboard.press("Control+k")
+    page.locator("#palette-list [role=option]").first.wait_for()
+    assert not faults_on(page)
 
 
 def test_long_name_of_a_model_leaves_the_other_columns_in_sight(

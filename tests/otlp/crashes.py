@@ -20,7 +20,7 @@ from tests.server import Installation
 SENDERS, SPANS, ACKS = 4, 20, 12
 BACKEND = """
 SELECT pid FROM pg_stat_activity
-WHERE application_name = 'greenroom' AND backend_type = 'client backend'
+WHERE application_name LIKE 'greenroom%' AND backend_type = 'client backend'
   AND query ILIKE ANY (ARRAY['%span_bodies%', '%executions%', 'COMMIT%'])
 ORDER BY state = 'active' DESC, query_start DESC LIMIT 1
 """

@@ -13,6 +13,7 @@ from app.api.v1 import (
     ingest_batches,
     jobs,
     model_prices,
+    operations,
     pauses,
     rooms,
     runs,
@@ -44,5 +45,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     audit_events.router,
     webhook_endpoints.router,
     saved_views.router,
+    operations.router,
     rooms.router,
 )

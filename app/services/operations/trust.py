@@ -1,0 +1,86 @@
+"""What the installation is trusted for: its audit log, its secrets, its backups."""
+
+from datetime import timedelta
+
+from app.core.keys import key_id, key_ring
+from app.core.wording import span
+from app.schemas.operations import State
+from app.services.operations.asking import Asking, Check
+from app.services.operations.findings import Outcome, graded, judged, ok
+from app.services.operations.wording import counted
+
+GROUP = "Trust"
+SOON_DAYS = 14
+COUNTED = 1_000
+SEALS = """
+SELECT clock_timestamp() - (SELECT max(sealed_at) FROM audit_seals) AS sealed_ago,
+    (SELECT max(at) FROM audit_events) - (SELECT max(sealed_at) FROM audit_seals) AS behind,
+    EXISTS (SELECT FROM audit_events) AS has_events
+"""
+NEWEST_SEAL_KEY = "SELECT key_id FROM audit_seals ORDER BY id DESC LIMIT 1"
+EXPIRING = """
+SELECT count(*) FROM (SELECT FROM api_keys WHERE revoked_at IS NULL AND replaced_by_id IS NULL
+    AND expires_at BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(days => $1)
+    LIMIT $2) found
+"""
+
+
+async def audit_seals(asked: Asking) -> Outcome:
+    """A worker seals every few seconds; what is behind by minutes was not sealed."""
+    row = await asked.row(SEALS)
+    if not row["has_events"]:
+        return ok("nothing to seal yet")
+    if row["sealed_ago"] is None:
+        return judged(
+            State.WARN, "never sealed", "A worker seals the audit log: see that one runs."
+        )
+    behind: timedelta = max(row["behind"], timedelta(0))
+    return judged(
+        graded(behind.total_seconds(), 300, 3600),
+        f"last sealed {span(row['sealed_ago'])} ago",
+        "Newer events are not sealed yet. A worker does it: see that one runs.",
+    )
+
+
+async def secrets(asked: Asking) -> Outcome:
+    """Old secrets should not stay for ever, and the newest seal should be of the one in use."""
+    old = len(asked.settings.old_secret_keys)
+    in_use = key_id(key_ring(asked.settings, "audit-seal")[0])
+    newest = await asked.value(NEWEST_SEAL_KEY)
+    is_ours = newest is None or newest == in_use
+    if not is_ours and not old:
+        return judged(
+            State.BAD,
+            "SECRET_KEY is another one",
+            "The audit log was last sealed under another SECRET_KEY. Put the one before into "
+            "OLD_SECRET_KEYS, or what it encrypted cannot be read.",
+        )
+    return judged(
+        State.WARN if old else State.OK,
+        counted(old, "old secret key") + " accepted" if old else "one secret key",
+        "Take OLD_SECRET_KEYS out again once everybody has logged in anew and nothing is "
+        "encrypted under them.",
+    )
+
+
+async def expiring_keys(asked: Asking) -> Outcome:
+    found = await asked.value(EXPIRING, SOON_DAYS, COUNTED)
+    return judged(
+        State.WARN if found else State.OK,
+        f"{counted(found, 'key', COUNTED)} within {SOON_DAYS} days",
+        "Rotate them with an overlap, so that their runtimes are not cut off.",
+    )
+
+
+CHECKS = (
+    Check("audit_seals", GROUP, "Audit log", audit_seals, "audit", "/audit"),
+    Check("secrets", GROUP, "Secrets", secrets, "operations#secrets"),
+    Check(
+        "expiring_keys",
+        GROUP,
+        "Keys that expire",
+        expiring_keys,
+        "users-and-keys#api-keys",
+        "/keys?everyone=1",
+    ),
+)
