@@ -29,6 +29,7 @@ from app.jobs import HANDLED, SCHEDULES
 from app.jobs.context import Resources
 from app.jobs.worker import Worker
 from app.main import create_app
+from app.observing import Observers
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.live_events import EventSender
 from app.sockets_protocol import UVICORN_OPTIONS, SocketProtocol
@@ -157,7 +158,10 @@ async def work_until_stopped(settings: Settings) -> None:
     sender = EventSender(database)
     database.outbox = sender.send
     sender.start()
-    resources = Resources(database, settings, Templates())
+    observers = Observers(settings)
+    observers.watch_worker(database)
+    observers.start()
+    resources = Resources(database, settings, Templates(), meters=observers.meters)
     working = Worker(resources, HANDLED, SCHEDULES)
     loop = asyncio.get_running_loop()
     for caught in (signal.SIGTERM, signal.SIGINT):
@@ -166,6 +170,7 @@ async def work_until_stopped(settings: Settings) -> None:
     await working.run()
     await resources.close()
     await sender.stop()
+    await observers.stop()
     await database.dispose()
 
 

@@ -36,6 +36,7 @@ from app.middleware.languages import LanguagesMiddleware
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.same_origin import SameOriginMiddleware
 from app.middleware.security_headers import SecurityHeadersMiddleware
+from app.observing import Observers
 from app.services.config_pulls import PullCounter
 from app.services.ingestion.queue import IngestQueue
 from app.services.live_configs import MAX_RENDERED
@@ -78,6 +79,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.credential_watch.start()
     app.state.presence.start()
     app.state.config_pulls.start()
+    app.state.observers.start()
     head_revision()  # read while the files are those of this version
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
@@ -100,6 +102,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if app.state.read_replica:
         await app.state.read_replica.stop()
         await app.state.read_replica.dispose()
+    await app.state.observers.stop()
     await app.state.database.dispose()
 
 
@@ -112,6 +115,7 @@ def create_app(
     """
     configure_logging(settings)
     respond = errors.ErrorResponder(pages.render_error)
+    observers = Observers(settings)
     app = FastAPI(
         title=settings.project_name,
         version=settings.version,
@@ -123,9 +127,11 @@ def create_app(
         separate_input_output_schemas=False,
         openapi_tags=[{"name": name, "description": text} for name, text in openapi.TAGS.items()],
         generate_unique_id_function=openapi.operation_id,
-        middleware=middleware(settings, respond),
+        middleware=middleware(settings, respond, observers),
     )
     equip(app, settings, database)
+    app.state.observers = observers
+    observers.watch_web(app)
     app.state.worker = make_worker(app) if embed_worker else None
     errors.install(app, respond)
     app.add_exception_handler(idempotency.Replayed, idempotency.replay)
@@ -166,17 +172,25 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
 
 def make_worker(app: FastAPI) -> Worker:
     state = app.state
-    resources = Resources(state.database, state.settings, state.templates, state.live_runs.running)
+    resources = Resources(
+        state.database,
+        state.settings,
+        state.templates,
+        state.live_runs.running,
+        meters=state.observers.meters,
+    )
     return Worker(resources, HANDLED, SCHEDULES)
 
 
-def middleware(settings: Settings, respond: errors.ErrorResponder) -> list[Middleware]:
+def middleware(
+    settings: Settings, respond: errors.ErrorResponder, observers: Observers
+) -> list[Middleware]:
     """Outermost first."""
     return [
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
         # Outside of what answers stray errors, which are pages too.
         Middleware(LanguagesMiddleware, english=(f"{settings.api_v1_prefix}/", "/v1/")),
-        Middleware(RequestContextMiddleware, respond=respond),
+        Middleware(RequestContextMiddleware, respond=respond, meters=observers.meters),
         # Other sites may call the API with a key; cookies are never sent along.
         Middleware(
             CORSMiddleware,

@@ -161,8 +161,8 @@ async def built_app(
     return create_app(settings_for(postgres.url(shared_database)), Database(engine))
 
 
-@pytest.fixture
-def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
+def furnished(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
+    """An app that was built once, over this test's database."""
     built_app.state.settings = settings
     built_app.state.database = database
     # What processes remember, no test inherits.
@@ -174,6 +174,11 @@ def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     built_app.state.config_pulls = PullCounter(database)
     built_app.state.ingest_queue = IngestQueue(database, settings.otlp_max_body_bytes)
     return built_app
+
+
+@pytest.fixture
+def app(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
+    return furnished(built_app, settings, database)
 
 
 @asynccontextmanager

@@ -18,7 +18,10 @@ MOST_TRIES = 20
 async def work_off(app: FastAPI, rounds: int = MOST_TRIES) -> None:
     """Try every open job once a round, until none is left: pauses are not waited for."""
     state = app.state
-    runner = JobRunner(Resources(state.database, state.settings, state.templates), HANDLED)
+    resources = Resources(
+        state.database, state.settings, state.templates, meters=state.observers.meters
+    )
+    runner = JobRunner(resources, HANDLED)
     for _ in range(rounds):
         async with state.database.looking() as session:
             waiting = list(await session.scalars(select(Job.id).where(Job.status.in_(OPEN_JOBS))))

@@ -28,7 +28,7 @@ from app.exceptions import (
 from app.schemas.problems import field_problems
 
 PageRenderer = Callable[[Request, AppError], Awaitable[Response]]
-JSON_PATHS = ("/api/", "/v1/", "/health", "/openapi.json")
+JSON_PATHS = ("/api/", "/v1/", "/health", "/metrics", "/openapi.json")
 PROBLEM = "application/problem+json"
 log = structlog.get_logger("greenroom.errors")
 

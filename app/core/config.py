@@ -16,6 +16,7 @@ import app
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MIN_SECRET_LENGTH = 32
+MIN_TOKEN_LENGTH = 16
 TLS_MODES = ("ssl=require", "ssl=verify-full", "ssl=verify-ca", "sslmode=require", "sslmode=verify")
 
 
@@ -122,6 +123,10 @@ class Settings(BaseSettings):
 
     first_superuser_email: str = "admin@greenroom.example"
     log_json: bool | None = None
+
+    metrics_token: SecretStr | None = Field(None, min_length=MIN_TOKEN_LENGTH)
+    worker_metrics_port: int = Field(0, ge=0, le=65535)
+    prometheus_multiproc_dir: Path | None = None
 
     @field_validator(
         "allowed_hosts",

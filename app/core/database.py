@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, Pool
 
 from app.core.batching import Batch
 from app.core.config import Settings
@@ -58,10 +59,28 @@ def process_name() -> str:
     return f"greenroom {platform.node()[:40]}:{os.getpid()}"
 
 
+class WatchedPool(AsyncAdaptedQueuePool):
+    """Knows how often, and how long in all, somebody waited for a connection."""
+
+    waits = 0
+    waited_s = 0.0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if self.checkedin() or self.overflow() < self._max_overflow:
+            return super()._do_get()
+        started = time.monotonic()
+        try:
+            return super()._do_get()
+        finally:
+            self.waits += 1
+            self.waited_s += time.monotonic() - started
+
+
 def make_engine(url: str, settings: Settings, **overrides: Any) -> AsyncEngine:  # engine options
     options: dict[str, Any] = {
         # Parameters are users' data: they belong in no log and no error message.
         "hide_parameters": True,
+        "poolclass": WatchedPool,
         "pool_pre_ping": True,
         "pool_size": settings.database_pool_size,
         "max_overflow": 0,
@@ -283,6 +302,11 @@ class Database:
 
     def _note_connection(self, connection: Any, _: object) -> None:  # as SQLAlchemy hands it on
         self._connections.add(connection.driver_connection)
+
+    def pools(self) -> dict[str, Pool]:
+        """By what they are for."""
+        engines = {"work": self.engine, "reads": self._reader, "claims": self._claimer}
+        return {name: engine.pool for name, engine in engines.items()}
 
     async def dispose(self) -> None:
         await self.engine.dispose()

@@ -16,6 +16,7 @@ from app.core.redaction import REDACTED, Redaction, is_secret
 NOISY_LOGGERS = (
     "sqlalchemy.engine.Engine",
     "alembic",
+    "app.core.database.WatchedPool",
     "asyncio",
     "multipart",
     "httpx2",

@@ -171,6 +171,13 @@ class Rooms:
         """How many sockets of this process are in the room."""
         return len(self._members_in.get(room, ()))
 
+    def sizes_by_kind(self) -> Counter[str]:
+        """How many places in rooms are taken, by what the rooms are about (``agent:7``: agent)."""
+        sizes: Counter[str] = Counter()
+        for room, members in self._members_in.items():
+            sizes[room.partition(":")[0]] += len(members)
+        return sizes
+
     def open_of(self, owner: str) -> int:
         """How many sockets of this process are one owner's."""
         return self._owners.get(owner, 0)

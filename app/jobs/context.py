@@ -14,6 +14,7 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.database_errors import as_app_error
+from app.core.meters import SILENT, Meters
 from app.core.process_pool import ProcessPool
 from app.core.providers import ModelProvider
 from app.core.templating import Templates
@@ -74,6 +75,7 @@ class Resources:
     # Of the web server that the worker is part of: its limits are those of the process.
     web_running: Running | None = None
     processes: ProcessPool = field(default_factory=ProcessPool)
+    meters: Meters = SILENT
 
     @cached_property
     def running(self) -> Running:

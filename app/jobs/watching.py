@@ -26,4 +26,6 @@ def watched(context: JobContext) -> Iterator[None]:
             yield
         finally:
             seconds = time.perf_counter() - started
-            log.info("job", outcome=context.outcome.value, duration_ms=round(seconds * 1000, 1))
+            outcome = context.outcome.value
+            log.info("job", outcome=outcome, duration_ms=round(seconds * 1000, 1))
+            context.resources.meters.job_ended(attempt.kind, outcome, seconds)

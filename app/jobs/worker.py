@@ -6,6 +6,7 @@ it. Whatever dies in between is found again by its lease and taken over under a 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -283,10 +284,14 @@ class Worker:
 
     def _doing(self, chore: Chore) -> Callable[[Schedule], Awaitable[None]]:
         async def do(_: Schedule) -> None:
+            started, is_done = time.perf_counter(), False
             try:
                 await chore.chore(self._resources)
+                is_done = True
             except Exception:  # the next time may well succeed
                 log.exception("a chore failed", chore=chore.name)
+            seconds = time.perf_counter() - started
+            self._resources.meters.chore_ended(chore.name, seconds, is_done=is_done)
 
         return do
 

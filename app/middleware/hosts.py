@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.exceptions import MisdirectedRequest
 
-ANY_HOST_PATHS = ("/health",)
+ANY_HOST_PATHS = ("/health", "/metrics")
 
 
 def host_of(scope: Scope) -> str | None:
@@ -36,5 +36,5 @@ class HostsMiddleware:
 
     def _welcome(self, scope: Scope) -> bool:
         host = host_of(scope)
-        # Probes of an orchestrator come by address; they learn nothing here.
+        # Probes of an orchestrator come by address; what they learn does not hang on the name.
         return host in self.hosts or (host is not None and scope["path"].startswith(ANY_HOST_PATHS))

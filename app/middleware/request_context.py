@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from app.core.meters import SILENT, Meters
 from app.middleware.routes import route_of
 
 ErrorResponder = Callable[[HTTPConnection, Exception], Awaitable[Response]]
@@ -42,9 +43,10 @@ def printable(text: str) -> str:
 class RequestContextMiddleware:
     """Binds the request id to every log line; turns stray exceptions into answers."""
 
-    def __init__(self, app: ASGIApp, respond: ErrorResponder) -> None:
+    def __init__(self, app: ASGIApp, respond: ErrorResponder, meters: Meters = SILENT) -> None:
         self.app = app
         self.respond = respond
+        self.meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -61,6 +63,8 @@ class RequestContextMiddleware:
         (log.debug if method in LOOKING else log.info)("request began")
         answer = Answer(send, request_id, scope["state"])
         started = time.perf_counter()
+        if scope["type"] == "http":
+            self.meters.request_began()
         try:
             await self.app(scope, receive, answer.send)
         except Exception as error:  # the last resort: nothing may leave as a traceback
@@ -69,7 +73,7 @@ class RequestContextMiddleware:
                 raise
             await self._refuse(scope, receive, answer, error)
         finally:
-            self._log_end(scope, answer.status, time.perf_counter() - started)
+            self._ended(scope, answer.status, time.perf_counter() - started)
 
     async def _refuse(
         self, scope: Scope, receive: Receive, answer: "Answer", error: Exception
@@ -83,11 +87,14 @@ class RequestContextMiddleware:
             return
         await response(scope, receive, answer.send)
 
-    @staticmethod
-    def _log_end(scope: Scope, status: int | None, seconds: float) -> None:
+    def _ended(self, scope: Scope, status: int | None, seconds: float) -> None:
+        route = route_of(scope)
+        if scope["type"] == "http":
+            self.meters.request_ended(scope["method"], route, status, seconds)
+        else:  # it lasts for as long as somebody looks at a page
+            self.meters.socket_ended(route, status)
         level = log.debug if scope["path"].startswith(QUIET_PATHS) else log.info
-        duration_ms = round(seconds * 1000, 1)
-        level("request", route=route_of(scope), status=status, duration_ms=duration_ms)
+        level("request", route=route, status=status, duration_ms=round(seconds * 1000, 1))
 
 
 class Answer:

@@ -5,6 +5,7 @@ answered only when the transaction that holds its spans is committed.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.database import Database
 from app.core.database_errors import as_app_error
+from app.core.meters import SILENT, Meters
 from app.exceptions import AppError, Unavailable
 from app.services.ingest_batches import IngestBatchService, Receipt, Sent
 from app.services.ingestion.prepared import Prepared, Trace
@@ -89,9 +91,11 @@ def only_item(prepared: Prepared) -> Trace | None:
 class IngestQueue:
     """``admit`` while a body is held in memory, ``submit`` to have it stored."""
 
+    meters: Meters = SILENT
+
     def __init__(self, database: Database, max_bytes: int) -> None:
         self._database = database
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._held = 0
         self._waiting: list[Waiting] = []
         self._errands: deque[Errand] = deque()
@@ -101,13 +105,23 @@ class IngestQueue:
     @contextmanager
     def admit(self, size: int) -> Iterator[None]:
         """Hold so many bytes. Raise ``Unavailable`` when others hold too many."""
-        if self._held and self._held + size > self._max_bytes:
+        if self._held and self._held + size > self.max_bytes:
+            self.meters.batch_refused()
             raise Unavailable(FULL)
         self._held += size
         try:
             yield
         finally:
             self._held -= size
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are not being stored yet."""
+        return len(self._waiting)
 
     async def submit(self, sent: Sent) -> Receipt:
         """The receipt, once it is committed. Raise ``AppError`` when nothing was stored."""
@@ -192,10 +206,17 @@ class IngestQueue:
             hand_over(waiting.receipt, receipt)
 
     async def _store(self, sent: Sequence[Sent]) -> list[Receipt]:
+        started = time.perf_counter()
         async with self._database.unit_of_work() as session:
             receipts = await IngestBatchService(session, sent[0].actor).store(sent)
+        self._measure(sent, receipts, time.perf_counter() - started)
         await self.fold(sent[0].actor, {key for each in sent for key in each.span_keys})
         return receipts
+
+    def _measure(self, sent: Sequence[Sent], receipts: Sequence[Receipt], seconds: float) -> None:
+        rejected = sum(receipt.rejected for receipt in receipts)
+        accepted = max(0, sum(each.prepared.size for each in sent) - rejected)
+        self.meters.batches_stored(len(sent), accepted, rejected, seconds)
 
     async def fold(self, actor: Actor, keys: Collection[SpanKey]) -> None:
         """Give spans what logs tell of them, where both are committed now.

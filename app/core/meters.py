@@ -1,0 +1,48 @@
+"""What the product can count about itself. Here nobody counts; see ``app.core.prometheus``."""
+
+import os
+
+from app.core.config import Settings
+
+MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Meters:
+    """Told by whoever does the work. Each call is short and never fails."""
+
+    def request_began(self) -> None:
+        """An HTTP request."""
+
+    def request_ended(self, method: str, route: str, status: int | None, seconds: float) -> None:
+        """``route`` has names in place of ids; ``status`` is ``None`` when none was sent."""
+
+    def socket_ended(self, route: str, status: int | None) -> None:
+        """A WebSocket, or the refusal of one."""
+
+    def job_ended(self, kind: str, outcome: str, seconds: float) -> None:
+        """One attempt at a job."""
+
+    def chore_ended(self, name: str, seconds: float, *, is_done: bool) -> None:
+        """Work by the clock."""
+
+    def batches_stored(self, batches: int, spans: int, rejected: int, seconds: float) -> None:
+        """Requests of runtimes that were stored together, in one transaction."""
+
+    def batch_refused(self) -> None:
+        """A runtime was asked to send its request again, because too much was on its way."""
+
+
+SILENT = Meters()
+
+
+def make_meters(settings: Settings) -> Meters:
+    """Those of Prometheus where METRICS_TOKEN is set; else nothing of it is even imported."""
+    if settings.metrics_token is None:
+        return SILENT
+    if settings.prometheus_multiproc_dir is not None:
+        settings.prometheus_multiproc_dir.mkdir(parents=True, exist_ok=True)
+        # The library looks at its import whether processes share, and where.
+        os.environ[MULTIPROC] = str(settings.prometheus_multiproc_dir)
+    from app.core.prometheus import PrometheusMeters
+
+    return PrometheusMeters(settings.version)

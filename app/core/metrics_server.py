@@ -1,0 +1,56 @@
+"""``/metrics`` of a process that serves nothing else: the worker's, in a thread of its own."""
+
+import threading
+from collections.abc import Callable, Iterable
+from secrets import compare_digest
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+ANSWER_WITHIN_S = 5
+
+
+class ThreadingServer(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class QuietHandler(WSGIRequestHandler):
+    timeout = ANSWER_WITHIN_S
+
+    def log_message(self, *_: object) -> None:
+        """Scrapes are not worth a line."""
+
+
+class MetricsServer:
+    """Raise ``OSError`` at its start where the port is in use."""
+
+    def __init__(self, exposition: Callable[[], bytes], token: str) -> None:
+        self._exposition = exposition
+        self._wanted = f"Bearer {token}".encode()
+        self._server: WSGIServer | None = None
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port if self._server else 0
+
+    def start(self, host: str, port: int) -> None:
+        self._server = make_server(host, port, self._answer, ThreadingServer, QuietHandler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _answer(self, asked: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        given = str(asked.get("HTTP_AUTHORIZATION", "")).encode("latin-1")
+        if asked["PATH_INFO"] != "/metrics":
+            start("404 Not Found", [])
+            return []
+        if not compare_digest(given, self._wanted):
+            start("401 Unauthorized", [("WWW-Authenticate", "Bearer")])
+            return []
+        start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+        return [self._exposition()]

@@ -1,0 +1,73 @@
+"""How a process lets itself be watched from outside; nothing of it is there unless configured."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.meters import Meters, make_meters
+
+if TYPE_CHECKING:
+    from app.core.metrics_server import MetricsServer
+    from app.core.prometheus import PrometheusMeters
+    from app.services.sampling import Sampler, Watched
+
+
+def prometheus_of(meters: Meters) -> "PrometheusMeters | None":
+    """Those that count, if any."""
+    return None if type(meters) is Meters else meters  # type: ignore[return-value]  # the only kind
+
+
+class Observers:
+    """What watches one process: told to start with its event loop, and to stop with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.meters = make_meters(settings)
+        self._sampler: Sampler | None = None
+        self._server: MetricsServer | None = None
+
+    def watch_web(self, app: FastAPI) -> None:
+        """Serve what is counted at /metrics, for who has METRICS_TOKEN."""
+        state = app.state
+        meters = prometheus_of(self.meters)
+        if meters is None:
+            return
+        from app.api import metrics
+        from app.services.sampling import Watched
+
+        state.ingest_queue.meters = meters
+        watched = Watched(state.database, state.rooms, state.ingest_queue, state.rate_limits)
+        sampler = self._sample(meters, watched)
+        state.scrapes = metrics.Scrapes(state.database, meters, sampler)
+        app.include_router(metrics.router)
+
+    def watch_worker(self, database: Database) -> None:
+        """Serve it at WORKER_METRICS_PORT, where that is set."""
+        meters, token = prometheus_of(self.meters), self.settings.metrics_token
+        if meters is None or token is None:
+            return
+        from app.core.metrics_server import MetricsServer
+        from app.services.sampling import Watched
+
+        self._sample(meters, Watched(database))
+        if self.settings.worker_metrics_port:
+            self._server = MetricsServer(meters.exposition, token.get_secret_value())
+            self._server.start(self.settings.host, self.settings.worker_metrics_port)
+
+    def _sample(self, meters: "PrometheusMeters", watched: "Watched") -> "Sampler":
+        from app.services.sampling import Sampler
+
+        self._sampler = Sampler(meters, watched)
+        return self._sampler
+
+    def start(self) -> None:
+        if self._sampler is not None:
+            self._sampler.start()
+
+    async def stop(self) -> None:
+        if self._sampler is not None:
+            await self._sampler.stop()
+        if self._server is not None:
+            self._server.stop()

@@ -1,0 +1,1 @@
+"""Greenroom watched from outside."""
