@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import make_url
 
@@ -32,7 +31,7 @@ from app.main import create_app
 from app.observing import Observers
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.live_events import EventSender
-from app.sockets_protocol import UVICORN_OPTIONS, SocketProtocol
+from app.serving.server import WebServer, web_config
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
@@ -70,22 +69,12 @@ def allow_many_files() -> None:
 
 def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool = False) -> None:
     """Serve until Ctrl-C or SIGTERM; both end the process in order."""
-    config = uvicorn.Config(
-        create_app(settings, embed_worker=embed_worker),
-        log_config=None,
-        access_log=False,  # our own middleware writes a line per request
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        ws=SocketProtocol,
-        **UVICORN_OPTIONS,
-    )
+    config = web_config(create_app(settings, embed_worker=embed_worker), settings)
     allow_many_files()
     # uvicorn raises the signal again once it is down; leave then, so that PostgreSQL is stopped.
     for caught in (signal.SIGTERM, signal.SIGINT):
         signal.signal(caught, lambda *_: sys.exit(0))
-    uvicorn.Server(config).run(sockets=[listener])
+    WebServer(config).run(sockets=[listener])
 
 
 async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:

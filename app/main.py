@@ -26,11 +26,13 @@ from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.read_replica import read_replica
 from app.core.rooms import RESTARTING, Rooms
+from app.core.stopping import Stopping
 from app.core.templating import STATIC, Templates
 from app.jobs import HANDLED, SCHEDULES
 from app.jobs.context import Resources
 from app.jobs.worker import Worker
 from app.middleware.body_limit import BodyLimitMiddleware
+from app.middleware.client_address import ClientAddressMiddleware
 from app.middleware.hosts import HostsMiddleware
 from app.middleware.languages import LanguagesMiddleware
 from app.middleware.request_context import RequestContextMiddleware
@@ -166,6 +168,9 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.rendered_configs = Recent(MAX_RENDERED)
     provider = ModelProvider(settings)
     state.live_runs = LiveRuns(Running.over(state.database, settings, provider))
+    state.stopping = Stopping()
+    # Runs that are watched end in words, on record, before their streams would be cut off.
+    state.stopping.at_last_call(state.live_runs.stop)
     state.config_pulls = PullCounter(state.database)
     state.ingest_queue = IngestQueue(state.database, settings.otlp_max_body_bytes)
 
@@ -187,6 +192,7 @@ def middleware(
 ) -> list[Middleware]:
     """Outermost first."""
     return [
+        Middleware(ClientAddressMiddleware, trusted=settings.trusted_proxies),
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
         # Outside of what answers stray errors, which are pages too.
         Middleware(LanguagesMiddleware, english=(f"{settings.api_v1_prefix}/", "/v1/")),

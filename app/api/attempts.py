@@ -7,6 +7,7 @@ from fastapi import Request
 
 from app.api.deps import client_ip
 from app.core.actor import Actor
+from app.core.addresses import counted_as
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.security import DEVICE_SALT, Signer
@@ -42,7 +43,7 @@ def subjects_of(request: Request, settings: Settings, email: str) -> Mapping[str
 
 def factor_subjects(request: Request, email: str) -> Mapping[str, str]:
     """Whom a try of a code counts against; knowing the device helps nobody here."""
-    return {"account": email.lower(), "address": client_ip(request) or NO_ADDRESS}
+    return {"account": email.lower(), "address": counted_as(client_ip(request) or NO_ADDRESS)}
 
 
 def own_subjects(actor: Actor) -> Mapping[str, str]:

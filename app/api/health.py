@@ -12,6 +12,7 @@ from app.core.database import Database
 from app.core.database_errors import as_app_error
 from app.core.migrations import is_at_head
 from app.core.rate_limits import RateLimits
+from app.core.stopping import Stopping
 from app.services.jobs import JobService
 
 router = APIRouter(tags=["health"])
@@ -66,6 +67,9 @@ async def ready(request: Request) -> JSONResponse:
         if known is None:
             log.exception("readiness cannot be checked")
     healthy = {checks["database"], checks.get("migrations", "ok")} == {"ok"}
+    stopping: Stopping = request.app.state.stopping
+    if stopping.has_begun:
+        healthy, checks["process"] = False, "is stopping: ask another one"
     limits: RateLimits = request.app.state.rate_limits
     if limits.is_degraded:
         # Still ready: every process counts by itself until Redis is back.

@@ -7,6 +7,7 @@ from hashlib import sha256
 from starlette.requests import HTTPConnection
 
 from app.core.actor import Actor
+from app.core.addresses import counted_as
 from app.core.rate_limits import RateLimits, RouteClass, Standing
 from app.exceptions import TooManyRequests, Unauthorized
 
@@ -43,7 +44,7 @@ async def count_address(request: HTTPConnection) -> None:
 
 
 def address_of(request: HTTPConnection) -> str:
-    return f"address:{request.client.host if request.client else 'unknown'}"
+    return f"address:{counted_as(request.client.host) if request.client else 'unknown'}"
 
 
 def keep(request: HTTPConnection, standing: Standing) -> None:

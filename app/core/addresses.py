@@ -73,3 +73,17 @@ def literal(host: str) -> str | None:
         return str(IPv4Address(socket.inet_aton(host)))  # 127.1, 0x7f000001, 2130706433
     except (OSError, UnicodeError):
         return None
+
+
+SITE_PREFIX = 64
+
+
+def counted_as(text: str) -> str:
+    """By what limits know an address: of IPv6 its network, of which one customer has all."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, IPv4Address):
+        return text
+    return str(ip_network((address, SITE_PREFIX), strict=False))

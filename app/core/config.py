@@ -17,6 +17,7 @@ PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MIN_SECRET_LENGTH = 32
 MIN_TOKEN_LENGTH = 16
+PRODUCTION_DRAIN_S = 5.0
 TLS_MODES = ("ssl=require", "ssl=verify-full", "ssl=verify-ca", "sslmode=require", "sslmode=verify")
 
 
@@ -46,7 +47,8 @@ def split_commas(value: object) -> object:
 class Settings(BaseSettings):
     """Everything that can be configured. Raises ``ValidationError`` naming each problem."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+    # What is wrong is said without the values, which may be secrets.
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     environment: Environment = Environment.DEVELOPMENT
     debug: bool = False
@@ -75,7 +77,16 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
     allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
     insecure_http: bool = False
-    trusted_proxies: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = Field(default_factory=list)
+
+    web_concurrency: int = Field(2, ge=1, le=64)
+    web_max_requests: int = Field(100_000, ge=0)
+    max_connections: int = Field(10_000, ge=10)
+    request_head_timeout_s: float = Field(10, gt=0)
+    request_body_timeout_s: float = Field(30, gt=0)
+    keep_alive_s: int = Field(75, ge=1)
+    shutdown_drain_s: float | None = Field(None, ge=0)
+    shutdown_wait_s: int = Field(15, ge=1)
 
     max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024)
     otlp_max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024)
@@ -186,6 +197,10 @@ class Settings(BaseSettings):
                     ("DATABASE_READ_URL", self.database_read_url),
                 )
             ),
+            (
+                any(not network.prefixlen for network in self.trusted_proxies),
+                "TRUSTED_PROXIES must name the proxies, or everyone could claim any address",
+            ),
             (self.public_origin is None, "PUBLIC_ORIGIN must name the address staff use"),
             (
                 bool(self.public_origin) and not self.secure_cookies and not self.insecure_http,
@@ -216,6 +231,13 @@ class Settings(BaseSettings):
         if not self.is_production:
             named |= LOOPBACK_HOSTS
         return frozenset(named)
+
+    @property
+    def drain_s(self) -> float:
+        """How long a process that is told to stop goes on answering while it says it is leaving."""
+        if self.shutdown_drain_s is not None:
+            return self.shutdown_drain_s
+        return PRODUCTION_DRAIN_S if self.is_production else 0.0
 
     @property
     def json_logs(self) -> bool:

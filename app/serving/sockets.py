@@ -5,18 +5,11 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from app.api.sockets import MAX_MESSAGE_BYTES
 from app.core.rooms import CLOSE_WITHIN_S
+from app.serving.refusals import Refusal
 
+UNREADABLE = Refusal(431, "A header of a handshake may have 8190 bytes.")
 REFUSED = "websocket.http.response.body"
-PING_EVERY_S, PONG_WITHIN_S = 20.0, 20.0
-# Messages are short, and compressing would cost every socket tens of kilobytes.
-UVICORN_OPTIONS: dict[str, Any] = {
-    "ws_max_size": MAX_MESSAGE_BYTES,
-    "ws_ping_interval": PING_EVERY_S,
-    "ws_ping_timeout": PONG_WITHIN_S,
-    "ws_per_message_deflate": False,
-}
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -28,6 +21,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.logger = logging.getLogger("greenroom.uvicorn.sockets")
         self.logger.setLevel(logging.WARNING)
         self.conn.logger = self.logger
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated:
+            # It comes in one piece; what the library cannot read, uvicorn would leave unanswered.
+            self.transport.write(UNREADABLE.as_bytes())
+            self.transport.close()
 
     async def send(self, message: Any) -> None:  # an ASGI message
         if message["type"] == "websocket.close" and self.handshake_complete:

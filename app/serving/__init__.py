@@ -1,0 +1,1 @@
+"""How the product is put on the network: connections, their limits, and their end."""

@@ -1,0 +1,33 @@
+"""``gunicorn -c gunicorn_conf.py``: several web processes over one PostgreSQL of your own.
+
+Everything is set by the product's settings (see .env.example); the background work is done by
+``python -m app worker``, migrations by ``python -m app migrate``.
+"""
+
+from pathlib import Path
+
+from app.core.config import get_settings
+from app.core.logging import configure_logging
+from app.serving.gunicorn import OurLogger, WebWorker, longest_stop_s
+
+get_settings.cache_clear()  # told to reload (HUP), gunicorn reads this file again
+settings = get_settings()
+if settings.database_url is None:
+    raise SystemExit("Set DATABASE_URL: the embedded PostgreSQL is for python -m app run.")
+configure_logging(settings)
+
+wsgi_app = "app.main:app()"
+host = f"[{settings.host}]" if ":" in settings.host else settings.host
+bind = f"{host}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = WebWorker
+max_requests = settings.web_max_requests
+max_requests_jitter = settings.web_max_requests // 10
+graceful_timeout = longest_stop_s(settings)
+# A worker gives a sign of life twice in this time, and none any more while it stops.
+timeout = 2 * (graceful_timeout + 10)
+logger_class = OurLogger
+accesslog = None  # our own middleware writes a line per request
+control_socket_disable = True
+proc_name = "greenroom"
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (signs of life)

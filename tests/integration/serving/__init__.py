@@ -1,0 +1,1 @@
+"""The product on the network: its connections, and its end."""
