@@ -22,6 +22,7 @@ from app.core.migrations import is_at_head, migrate
 from app.core.templating import Templates
 from app.data_commands import backup, restore
 from app.demo.command import make_demo, refuse_in_production, remove_demo
+from app.doctor.command import doctor
 from app.exceptions import AppError
 from app.importers.command import importers
 from app.jobs import HANDLED, SCHEDULES
@@ -39,6 +40,7 @@ cli = typer.Typer(
 cli.add_typer(importers, name="import")
 cli.command()(backup)
 cli.command()(restore)
+cli.command()(doctor)
 MANY_FILES = 65_536
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
 

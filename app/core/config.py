@@ -171,12 +171,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:
-        problems = list(self._production_problems()) if self.is_production else []
+        problems = list(self.production_problems()) if self.is_production else []
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def _production_problems(self) -> list[str]:
+    def production_problems(self) -> list[str]:
         checks = [
             (
                 len(self.secret_key.get_secret_value()) < MIN_SECRET_LENGTH,

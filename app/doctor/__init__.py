@@ -1,0 +1,1 @@
+"""``python -m app doctor``: what is wrong, and what to do about it; nothing is changed."""

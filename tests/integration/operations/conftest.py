@@ -1,0 +1,5 @@
+"""The model provider that the doctor asks."""
+
+from tests.stage import provider
+
+__all__ = ["provider"]
