@@ -1,5 +1,6 @@
 """The page of a run: its steps as a tree, what was said, and the step that is looked at."""
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.core.permissions import Permission
-from app.models import Execution, Span
+from app.models import Execution
 from app.models.executions import OPEN_STATUSES
 from app.models.spans import SpanStatus
 from app.pages import listing
@@ -16,15 +17,16 @@ from app.pages.cost_view import cost_view, count_unpriced
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.execution_feedback import feedback_context
 from app.pages.render import render, wants_fragment
+from app.pages.run_conversation import conversation_in
 from app.pages.step_view import step_view
 from app.pages.trace_view import Trace, trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS
 from app.services.call_checks import check_calls, offered_in
-from app.services.conversation import conversation_of, untold
+from app.services.conversation import untold
 from app.services.executions import ExecutionService
 from app.services.pricing import current_book
-from app.services.spans import FullSpan, SpanService
+from app.services.spans import SpanService
 
 router = APIRouter(prefix="/executions")
 ExecutionId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
@@ -54,33 +56,20 @@ async def show_execution(
     execution = await runs.get(execution_id)
     context = {"run": execution, "asked": asked, **links_of(request, asked)}
     part = PARTS.get(request.headers.get("hx-target", "")) if wants_fragment(request) else None
-    steps = await steps_of(runs, execution, asked, wants_words=part != "_trace.html")
-    context |= await trace_context(runs, execution, asked, [step.span for step in steps])
+    steps = await SpanService(runs.session, runs.actor).outline(execution)
+    context |= await trace_context(runs, execution, asked, steps)
     if part != "_trace.html":
         context |= await side_context(runs, execution, context["trace"], asked, steps)
         context |= await about(runs, execution)
     name = part or ("_run.html" if wants_fragment(request) else "detail.html")
-    return render(request, f"pages/executions/{name}", context)
-
-
-async def steps_of(
-    runs: ExecutionService, execution: Execution, asked: Asked, *, wants_words: bool
-) -> list[FullSpan]:
-    """With what was said in them only where the conversation is drawn."""
-    steps = SpanService(runs.session, runs.actor)
-    if asked.span is None or asked.view == "conversation" or not wants_words:
-        read = steps.with_bodies if wants_words else steps.bare
-        return await read(execution)
-    found = await steps.bare(execution)
-    is_there = any(step.span_id.hex() == asked.span for step in found)
-    return found if is_there else await steps.with_bodies(execution)
+    return await to_thread(render, request, f"pages/executions/{name}", context)
 
 
 async def trace_context(
-    runs: ExecutionService, execution: Execution, asked: Asked, spans: Sequence[Span]
+    runs: ExecutionService, execution: Execution, asked: Asked, spans: Sequence[Any]
 ) -> dict[str, Any]:
     hits = await hits_of(SpanService(runs.session, runs.actor), execution, spans, asked)
-    trace = trace_of(spans, asked.span, asked.steps, hits)
+    trace = await to_thread(trace_of, spans, asked.span, asked.steps, hits)
     return {
         "trace": trace,
         "view": asked.view if trace.selected else "conversation",
@@ -91,7 +80,7 @@ async def trace_context(
 
 
 async def hits_of(
-    steps: SpanService, execution: Execution, spans: Sequence[Span], asked: Asked
+    steps: SpanService, execution: Execution, spans: Sequence[Any], asked: Asked
 ) -> set[bytes] | None:
     """The steps that were asked for; ``None`` for all of them."""
     words = asked.find.strip()
@@ -128,9 +117,9 @@ async def side_context(
     execution: Execution,
     trace: Trace,
     asked: Asked,
-    steps: Sequence[FullSpan],
+    steps: Sequence[Any],
 ) -> dict[str, Any]:
-    """The conversation, which every step is read for, or the one step that is looked at."""
+    """The conversation, or the one step that is looked at."""
     body = await runs.find_body(execution)
     offered = offered_in(await runs.offered_tools(execution))
     context: dict[str, Any] = {
@@ -142,16 +131,19 @@ async def side_context(
         reader = SpanService(runs.session, runs.actor)
         full = await reader.with_body(execution, trace.selected.span)
         cost = cost_view(full, await current_book(runs.session))
-        return context | {"step": step_view(full, offered), "cost": cost}
-    turns = conversation_of(steps)
-    check_calls(turns[: asked.turns], offered)
+        return context | {"step": await to_thread(step_view, full, offered), "cost": cost}
+    said = await conversation_in(
+        SpanService(runs.session, runs.actor), execution, steps, asked.turns
+    )
+    turns = said.turns
+    await to_thread(check_calls, turns[: asked.turns], offered)
     ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
     left = [
         (label, rest)
         for label, value, role in ends
         if value is not None and (rest := untold(value, role, turns))
     ]
-    return context | {"turns": turns, "ends": left}
+    return context | {"turns": turns, "is_whole": said.is_whole, "ends": left}
 
 
 async def about(runs: ExecutionService, execution: Execution) -> dict[str, Any]:

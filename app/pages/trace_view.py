@@ -6,7 +6,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.models import Span
 from app.models.spans import SpanKind, SpanStatus
 from app.services.traces import in_tree_order
 
@@ -21,6 +20,8 @@ ICONS = {
 }
 NS_PER_MS = 1_000_000
 TICKS = 4
+# Spans or their rows, in the order of the tree, with their depths.
+Ordered = Sequence[tuple[Any, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class TraceRow:
     ``is_hit`` is one that was looked for; a row that is none leads to one below it.
     """
 
-    span: Span
+    span: Any  # a span, or its row
     span_id: str
     depth: int
     icon: str
@@ -82,7 +83,7 @@ def css_of(span: Any) -> str:  # a span
 
 
 def trace_of(
-    spans: Sequence[Span],
+    spans: Sequence[Any],  # spans, or their rows
     selected: str | None,
     shown: int,
     hits: AbstractSet[bytes] | None = None,
@@ -94,62 +95,81 @@ def trace_of(
     if not spans:
         return NO_STEPS
     start, whole = reach_of(spans)
-    rows = [row_of(span, depth, start, whole) for span, depth in in_tree_order(spans)]
-    chosen = next((row for row in rows if row.span_id == selected), None)
-    drawn = with_parents(rows if hits is None else led_to(rows, hits))
-    place = next((n for n, row in enumerate(drawn) if row.span_id == selected), -1)
-    until = max(shown, place + 1)
-    late = [row for row in drawn[until:] if row.failed]
+    ordered = in_tree_order(spans)
+    kept = range(len(ordered)) if hits is None else led_to(ordered, hits)
+    ids = [ordered[n][0].span_id for n in kept]
+    chosen = bytes.fromhex(selected or "")
+    until = max(shown, ids.index(chosen) + 1 if chosen in ids else 0)
+    rows = [row_of(*ordered[n], start, whole) for n in kept[:until]]
+    late = [ordered[n][0] for n in kept[until:] if has_failed(ordered[n][0])]
+    failed = [span.span_id for span, _ in ordered if has_failed(span)]
     return Trace(
-        rows=drawn[:until],
-        rest=len(drawn[until:]),
+        rows=with_marks(rows, depth_after(ordered, kept, until), hits),
+        rest=len(kept[until:]),
         rest_errors=len(late),
-        rest_error=late[0].span_id if late else None,
-        selected=chosen,
+        rest_error=late[0].span_id.hex() if late else None,
+        selected=selected_in(ordered, chosen, start, whole),
         duration_ms=whole / NS_PER_MS,
-        errors=sum(row.failed for row in rows),
-        next_error=error_after(rows, chosen),
-        by_kind=dict(Counter(row.span.kind.value for row in rows)),
-        hits=None if hits is None else sum(row.is_hit for row in drawn),
+        errors=len(failed),
+        next_error=error_after(ordered, chosen),
+        by_kind=dict(Counter(span.kind.value for span in spans)),
+        hits=None if hits is None else sum(span_id in hits for span_id in ids),
     )
 
 
-def reach_of(spans: Sequence[Span]) -> tuple[int, int]:
+def reach_of(spans: Sequence[Any]) -> tuple[int, int]:
     """When the first step began, and how long it took from there to the last end, in ns."""
     start = min(span.start_ns for span in spans)
     end = max(span.end_ns or span.start_ns for span in spans)
     return start, max(1, end - start)
 
 
-def led_to(rows: Sequence[TraceRow], hits: AbstractSet[bytes]) -> list[TraceRow]:
-    """The hits, each below the steps that lead to it."""
+def led_to(ordered: Ordered, hits: AbstractSet[bytes]) -> list[int]:
+    """The places of the hits, each below the steps that lead to it."""
     path: list[int] = []
     kept: set[int] = set()
-    for place, row in enumerate(rows):
-        path = [*path[: row.depth], place]
-        if row.span.span_id in hits:
+    for place, (span, depth) in enumerate(ordered):
+        path[depth:] = [place]
+        if span.span_id in hits:
             kept.update(path)
-    return [replace(rows[n], is_hit=rows[n].span.span_id in hits) for n in sorted(kept)]
+    return sorted(kept)
 
 
-def with_parents(rows: list[TraceRow]) -> list[TraceRow]:
-    """Which rows have some below them that can be folded away."""
-    depths = [*(row.depth for row in rows[1:]), 0]
+def with_marks(
+    rows: list[TraceRow], depth_below: int, hits: AbstractSet[bytes] | None
+) -> list[TraceRow]:
+    """Which rows were looked for, and which have some below them that can be folded away."""
+    depths = [*(row.depth for row in rows[1:]), depth_below]
     return [
-        replace(row, is_parent=True) if depth > row.depth else row
+        replace(row, is_parent=depth > row.depth, is_hit=row.span.span_id in (hits or ()))
         for row, depth in zip(rows, depths, strict=False)
     ]
 
 
-def error_after(rows: Sequence[TraceRow], chosen: TraceRow | None) -> str | None:
+def depth_after(ordered: Ordered, kept: Sequence[int], until: int) -> int:
+    """Of the first row that is not drawn: it may be below the last one that is."""
+    return ordered[kept[until]][1] if until < len(kept) else 0
+
+
+def selected_in(ordered: Ordered, chosen: bytes, start_ns: int, whole_ns: int) -> TraceRow | None:
+    found = next((each for each in ordered if each[0].span_id == chosen), None)
+    return row_of(*found, start_ns, whole_ns) if found else None
+
+
+def has_failed(span: Any) -> bool:  # a span
+    return bool(span.status is SpanStatus.ERROR)
+
+
+def error_after(ordered: Ordered, chosen: bytes) -> str | None:
     """The next failed step; after the last one, the first."""
-    failed = [(n, row.span_id) for n, row in enumerate(rows) if row.failed]
-    place = next((n for n, row in enumerate(rows) if row is chosen), -1)
+    failed = [(n, span.span_id) for n, (span, _) in enumerate(ordered) if has_failed(span)]
+    place = next((n for n, (span, _) in enumerate(ordered) if span.span_id == chosen), -1)
     later = [span_id for n, span_id in failed if n > place]
-    return next(iter(later or [span_id for _, span_id in failed]), None)
+    found = next(iter(later or [span_id for _, span_id in failed]), None)
+    return found.hex() if found else None
 
 
-def row_of(span: Span, depth: int, start_ns: int, whole_ns: int) -> TraceRow:
+def row_of(span: Any, depth: int, start_ns: int, whole_ns: int) -> TraceRow:
     length = None if span.end_ns is None else span.end_ns - span.start_ns
     known = [n for n in (span.input_tokens, span.output_tokens) if n is not None]
     return TraceRow(
@@ -158,7 +178,7 @@ def row_of(span: Span, depth: int, start_ns: int, whole_ns: int) -> TraceRow:
         depth=depth,
         icon=ICONS[span.kind],
         css=css_of(span),
-        failed=span.status is SpanStatus.ERROR,
+        failed=has_failed(span),
         offset_ms=(span.start_ns - start_ns) / NS_PER_MS,
         duration_ms=None if length is None else length / NS_PER_MS,
         bar_start=round((span.start_ns - start_ns) / whole_ns * 1000, 2),

@@ -2,15 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.models.spans import SpanKind, SpanStatus
+from app.services.histories import Histories
 from app.services.message_media import Media, in_one_shape, media_in
+from app.services.open_calls import OpenCalls
 
 Message = dict[str, Any]  # OpenAI's shape, or near it
 NS_PER_MS = 1_000_000
+# What LangSmith's exporter leaves of the messages of Claude's agents.
+LOST = {"content": "role"}
+MCP_KEYS = frozenset(["content", "isError"])
 CALL_IDS = ("gen_ai.tool.call.id", "ai.toolCall.id", "tool_call.id", "tool.id")
 
 
@@ -55,6 +60,8 @@ class Turn:
 
 def messages_of(value: Any, role: str) -> list[Message]:  # any JSON value
     """The messages in a span's input or output; plain text is said by ``role``."""
+    if value == LOST:
+        return []
     if isinstance(value, dict) and isinstance(value.get("messages"), list):
         value = value["messages"]
     if isinstance(value, dict):
@@ -112,13 +119,41 @@ def calls_in(message: Message) -> list[ToolCall]:
     return found
 
 
-def fingerprint(message: Message) -> str:
-    """What tells messages apart. Thoughts are often left out of the history that comes back, and
-    frameworks put the agent's name to it.
+def fingerprint(message: Message) -> int:
+    """What tells messages apart, however a framework writes them when they come back: thoughts
+    are often left out then, an agent's name is put to them, and arguments are written anew.
     """
-    unsaid = ("reasoning_content", "name" if message.get("role") == "assistant" else "")
-    said = {key: value for key, value in message.items() if key not in unsaid}
-    return json.dumps(said, sort_keys=True, default=str)
+    content = message.get("content")
+    said = content.strip() if isinstance(content, str) else content and as_json(content)
+    asked = [(str(c.call_id), c.name, as_json(c.arguments)) for c in calls_in(message)]
+    answers = message.get("tool_call_id")
+    return hash((str(message.get("role")), said or "", answers and str(answers), *asked))
+
+
+def as_json(value: Any) -> str:  # any JSON value
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def is_system(message: Message) -> bool:
+    return message.get("role") in ("system", "developer")
+
+
+def plain_result(value: Any) -> Any:  # any JSON value
+    """What a tool gave, without the envelopes of MCP, of Google's ADK and of Microsoft's agents."""
+    if not isinstance(value, dict):
+        return value
+    content = value.get("content")
+    if isinstance(content, list) and value.keys() <= MCP_KEYS and not value.get("isError"):
+        return text_of(content) if all(map(is_text, content)) else value
+    if value.keys() == {"id", "name", "response"}:
+        return value["response"]
+    return (
+        value["result"] if value.get("type") == "function_result" and "result" in value else value
+    )
+
+
+def is_text(part: Any) -> bool:  # a content part
+    return isinstance(part, dict) and part.get("type") == "text" and "text" in part
 
 
 def call_id_of(attributes: dict[str, Any]) -> object:
@@ -135,20 +170,41 @@ def are_choices_of(answers: Sequence[Message], attributes: dict[str, Any]) -> bo
 
 
 class Reader:
-    """Walks the spans by start time and keeps what was said, each message once."""
+    """Walks the spans by start time and keeps what was said, each message once.
 
-    def __init__(self, start_ns: int) -> None:
+    ``within`` names, of model steps that lie alone in another one, that other one: frameworks and
+    their providers are often both instrumented, and tell of one call twice.
+    """
+
+    def __init__(self, start_ns: int, within: Mapping[bytes, bytes] | None = None) -> None:
         self.start_ns = start_ns
         self.turns: list[Turn] = []
-        self._heard: list[str] = []
-        self._open: list[ToolCall] = []
+        self._within = within or {}
+        self._told: set[bytes] = set()
+        self._histories = Histories()
+        self._open = OpenCalls()
+
+    def read(self, spans: Iterable[Any]) -> None:  # spans with bodies, by start time
+        for span in spans:
+            if span.kind is SpanKind.LLM or holds_unanswered(span):
+                self.model_step(span)
+            elif span.kind is SpanKind.TOOL:
+                self.tool_step(span)
 
     def model_step(self, span: Any) -> None:  # a span with its body
         """Inputs may be the whole history or only what is new; both are told once."""
+        if self._within.get(span.span_id) in self._told:
+            self._told.add(span.span_id)
+            return
         given = in_one_shape(messages_of(span.input, "user"), "user")
-        for message in self._new_among(given):
-            self._say(message, span, spoken_by_model=False)
-        self._answers(span)
+        prints = [fingerprint(message) for message in given]
+        system = {m for m, message in zip(prints, given, strict=True) if is_system(message)}
+        for place in self._histories.new_among(prints, system):
+            self._say(given[place], span, spoken_by_model=False)
+        answers = self._answers(span)
+        self._histories.keep([*prints, *map(fingerprint, answers)])
+        if given or answers:
+            self._told.add(span.span_id)
 
     def whole_step(self, span: Any) -> int:  # a span with its body
         """All that one step was given, then what it gave; how many turns it was given."""
@@ -158,30 +214,16 @@ class Reader:
         self._answers(span)
         return given
 
-    def _answers(self, span: Any) -> None:  # a span with its body
+    def _answers(self, span: Any) -> list[Message]:  # a span with its body
         answers = in_one_shape(messages_of(span.output, "assistant"), "assistant")
         are_choices = are_choices_of(answers, span.attributes or {})
         for number, message in enumerate(answers, 1):
             turn = self._say(message, span, spoken_by_model=True)
             if turn is not None and are_choices:
                 turn.choice = f"choice {number} of {len(answers)}"
-
-    def _new_among(self, given: Sequence[Message]) -> list[Message]:
-        """What was not heard, where all that was heard comes back, in any order; else all."""
-        if len(given) < len(self._heard):
-            return list(given)
-        heard = Counter(self._heard)
-        new = []
-        for message in given:
-            print_of_it = fingerprint(message)
-            if heard[print_of_it] > 0:
-                heard[print_of_it] -= 1
-            else:
-                new.append(message)
-        return list(given) if any(heard.values()) else new
+        return answers
 
     def _say(self, message: Message, span: Any, *, spoken_by_model: bool) -> Turn | None:
-        self._heard.append(fingerprint(message))
         if message.get("role") in ("tool", "function"):
             self._answer(message)
             return None
@@ -199,44 +241,32 @@ class Reader:
             turn.model_name, turn.cost = span.model_name, span.cost
             known = [n for n in (span.input_tokens, span.output_tokens) if n is not None]
             turn.tokens = sum(known) if known else None
-        self._open.extend(turn.calls)
+        for call in turn.calls:
+            self._open.add(call)
         self.turns.append(turn)
         return turn
 
     def _answer(self, message: Message) -> None:
-        call = self._find(message.get("tool_call_id"), message.get("name"), stepped=True)
-        result = parsed(message.get("content"))
+        call = self._open.told_by_message(message.get("tool_call_id"), message.get("name"))
+        result = plain_result(parsed(message.get("content")))
         if call is None:
             name = str(message.get("name") or "tool")
             self.turns.append(Turn("tool", "", calls=[ToolCall(None, name, None, result)]))
             return
         call.result = result if call.result is None else call.result
-        call.answered = True
+        self._open.mark_answered(call)
 
     def tool_step(self, span: Any) -> None:  # a span with its body
-        call = self._find(call_id_of(span.attributes or {}), span.tool_name or span.name)
-        if call is None or call.span_id is not None:
-            call = ToolCall(None, span.tool_name or span.name, parsed(span.input))
+        name = span.tool_name or span.name
+        call = self._open.told_by_step(call_id_of(span.attributes or {}), name)
+        if call is None:
+            call = ToolCall(None, name, parsed(span.input))
             self.turns.append(Turn("tool", "", calls=[call]))
         call.span_id = span.span_id.hex()
-        call.result = span.output
+        call.result = plain_result(span.output)
         call.failed = span.status is SpanStatus.ERROR
         if span.end_ns is not None:
             call.duration_ms = (span.end_ns - span.start_ns) / NS_PER_MS
-
-    def _find(self, call_id: object, name: object, *, stepped: bool = False) -> ToolCall | None:
-        """By id; where no ids are told by name, among calls that have no step of theirs yet.
-
-        A message (``stepped``) may also tell what a step has told.
-        """
-        waiting = [call for call in self._open if not call.answered]
-        for call in waiting:
-            if call_id is not None and call.call_id == call_id:
-                return call
-        if call_id is not None and any(call.call_id for call in waiting):
-            return None
-        named = (call for call in waiting if call.name == name)
-        return next((call for call in named if stepped or not call.span_id), None)
 
 
 def holds_unanswered(span: Any) -> bool:  # a span with its body
@@ -248,17 +278,36 @@ def holds_unanswered(span: Any) -> bool:  # a span with its body
     )
 
 
+def lone_within(steps: Iterable[Any]) -> dict[bytes, bytes]:  # all spans of a run
+    """Model steps that have just one model step below them, by the id of that one."""
+    known = {step.span_id: step for step in steps}
+    above = {
+        span_id: found
+        for span_id, step in known.items()
+        if step.kind is SpanKind.LLM and (found := model_step_above(step, known))
+    }
+    below = Counter(above.values())
+    return {span_id: found for span_id, found in above.items() if below[found] == 1}
+
+
+def model_step_above(step: Any, known: Mapping[bytes, Any]) -> bytes | None:  # a span; spans
+    seen = {step.span_id}
+    above = known.get(step.parent_span_id)
+    while above is not None and above.span_id not in seen:
+        if above.kind is SpanKind.LLM:
+            return bytes(above.span_id)
+        seen.add(above.span_id)
+        above = known.get(above.parent_span_id)
+    return None
+
+
 def conversation_of(spans: Iterable[Any]) -> list[Turn]:  # spans with bodies, by start time
     """What was said and called, in order; empty where no span holds messages."""
     ordered = list(spans)
     if not ordered:
         return []
-    reader = Reader(ordered[0].start_ns)
-    for span in ordered:
-        if span.kind is SpanKind.LLM or holds_unanswered(span):
-            reader.model_step(span)
-        elif span.kind is SpanKind.TOOL:
-            reader.tool_step(span)
+    reader = Reader(ordered[0].start_ns, lone_within(ordered))
+    reader.read(ordered)
     return reader.turns
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, and_, func, or_, select
+from sqlalchemy import Text, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -32,6 +32,19 @@ Row = dict[str, Any]  # column values
 FEW = 50
 
 
+# Steps of other kinds tell something only where an import kept messages in them.
+CAN_TELL = or_(
+    Span.kind.in_((SpanKind.LLM, SpanKind.TOOL)),
+    and_(Span.kind == SpanKind.OTHER, SpanBody.input.has_key("messages")),
+)
+OUTLINE = (
+    select(*table_of(Span).c)
+    .where(Span.execution_id == bindparam("run"))
+    .order_by(Span.start_ns, Span.span_id)
+    .limit(bindparam("limit"))
+)
+
+
 def upsert_of(model: type[Base]) -> Insert:
     """A statement for one row, which the driver sends many of at once; compiled a single time."""
     statement = insert(table_of(model))
@@ -46,7 +59,7 @@ STORE_SPAN, STORE_BODY = upsert_of(Span), upsert_of(SpanBody)
 class FullSpan:
     """A span and its body, with what the step was given and what it gave (any JSON values)."""
 
-    span: Span
+    span: Any  # a Span, or its row
     body: SpanBody | None
     input: Any = None
     output: Any = None
@@ -57,7 +70,7 @@ class FullSpan:
         return getattr(self.span, name)
 
 
-def full_span(span: Span, body: SpanBody | None) -> FullSpan:
+def full_span(span: Any, body: SpanBody | None) -> FullSpan:
     if body is None:
         return FullSpan(span, body)
     if body.origin_id is None or body.input is not None or body.output is not None:
@@ -168,10 +181,29 @@ class SpanService:
         )
         return list(await self.session.scalars(statement))
 
-    async def bare(self, execution: Execution, limit: int = MAX_SPANS) -> list[FullSpan]:
-        """As ``with_bodies``, without them."""
+    async def outline(self, execution: Execution, limit: int = MAX_SPANS) -> Sequence[Any]:
+        """The narrow rows by start time, as plain rows: a tree of thousands is drawn from them."""
         self.actor.require(Permission.EXECUTIONS_READ)
-        return [FullSpan(span, None) for span in await self.of(execution, limit)]
+        rows = await self.session.execute(OUTLINE, {"run": execution.id, "limit": limit})
+        return rows.all()
+
+    async def spoken(
+        self, execution: Execution, after: Any | None, limit: int
+    ) -> Sequence[Any]:  # rows of a span and its body
+        """The next steps with bodies that can tell of what was said; ``after`` is the last row."""
+        self.actor.require(Permission.EXECUTIONS_READ)
+        statement = (
+            select(Span, SpanBody)
+            .outerjoin(SpanBody, SAME_STEP)
+            .where(Span.execution_id == execution.id, CAN_TELL)
+            .order_by(Span.start_ns, Span.span_id)
+            .limit(limit)
+        )
+        if after is not None:
+            last = after[0]
+            place = tuple_(Span.start_ns, Span.span_id) > (last.start_ns, last.span_id)
+            statement = statement.where(Span.start_ns >= last.start_ns, place)
+        return (await self.session.execute(statement)).all()
 
     async def with_bodies(self, execution: Execution, limit: int = MAX_SPANS) -> list[FullSpan]:
         """Spans with what they were given and gave, by start time: one query."""
@@ -188,7 +220,7 @@ class SpanService:
             return full_spans(rows)
         return await asyncio.to_thread(full_spans, rows)
 
-    async def with_body(self, execution: Execution, span: Span) -> FullSpan:
+    async def with_body(self, execution: Execution, span: Any) -> FullSpan:  # or its row
         """One step of the run, as it was read, with what it was given and gave."""
         self.actor.require(Permission.EXECUTIONS_READ)
         key = (execution.stored_trace_id, span.span_id, span.started_at)

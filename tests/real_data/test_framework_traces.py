@@ -162,17 +162,18 @@ def turns_of(name: str) -> list[Turn]:
     for span in spans(name):
         facts = read_span(span)
         usage = {"input_tokens": facts.usage.input, "output_tokens": facts.usage.output}
-        own = {
-            key: getattr(span, key) for key in ("name", "status", "start_ns", "end_ns", "span_id")
-        }
+        kept = ("name", "status", "start_ns", "end_ns", "span_id", "parent_span_id")
+        own = {key: getattr(span, key) for key in kept}
         read = ("kind", "input", "output", "tool_name", "model_name", "attributes")
         known = {key: getattr(facts, key) for key in read}
         steps.append(SimpleNamespace(**own, **known, **usage, cost=None))
     return conversation_of(steps)
 
 
-# Agno is left out, which is instrumented twice, and the agent of Claude, whose inputs were lost.
+# Agno is instrumented twice, and most of what the agent of Claude was given was lost.
 TOLD = {
+    "agno-2025-06-11": ("system user assistant assistant", 1),
+    "claude-agent-2025-12-22": ("user assistant assistant assistant assistant", 2),
     "google-adk-2025-08-28": ("system user assistant assistant", 1),
     "koog-2025-08-26": ("system user assistant assistant assistant", 2),
     "langgraph-python-2025-08-22": ("user user assistant assistant", 1),

@@ -34,6 +34,7 @@ class Step:
     start_ns: int = 0
     end_ns: int | None = 2_000_000
     span_id: bytes = b"12345678"
+    parent_span_id: bytes | None = None
     model_name: str | None = "gpt-4o"
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -245,3 +246,92 @@ def test_text_that_is_nested_too_deeply_to_be_read_stays_text() -> None:
     deep = "[" * 100_000
     (turn,) = turns_of({"role": "user", "content": deep}, "user")
     assert (turn.text, turn.structured) == (deep, None)
+
+
+def agents_model(of: str, *given: Any, out: Any, **values: Any) -> Step:
+    return model(SYSTEM, {"role": "user", "content": f"Task of {of}"}, *given, out=out, **values)
+
+
+def test_agents_below_an_agent_tell_their_own_histories_once() -> None:
+    done = {"role": "assistant", "content": "Done."}
+    first, second = calling(("c1", "find")), calling(("c2", "find"))
+    found = [{"role": "tool", "tool_call_id": f"c{n}", "content": f"r{n}"} for n in (1, 2)]
+    turns = conversation_of(
+        [
+            agents_model("a", out=first),
+            agents_model("b", out=second),
+            agents_model("a", first, found[0], out=done),
+            agents_model("b", second, found[1], out=done),
+        ]
+    )
+    assert [text for _, text in said(turns)] == [
+        *("Be kind.", "Task of a", "", "Task of b", "", "Done.", "Done.")
+    ]
+    assert [call.result for turn in turns for call in turn.calls] == ["r1", "r2"]
+
+
+def test_history_that_is_cut_at_its_front_is_told_once() -> None:
+    talk = [{"role": "user", "content": f"Question {n}"} for n in range(5)]
+    turns = conversation_of(
+        [model(SYSTEM, *talk[:4], out=ANSWER), model(SYSTEM, *talk[2:4], ANSWER, talk[4], out=None)]
+    )
+    assert [text for _, text in said(turns)] == [
+        *("Be kind.", "Question 0", "Question 1", "Question 2", "Question 3"),
+        *("In Rome.", "Question 4"),
+    ]
+
+
+def test_call_that_is_written_anew_in_the_history_is_told_once() -> None:
+    call = calling(("c1", "find"))
+    spaced = {"id": "c1", "type": "function", "function": {"name": "find"}}
+    spaced["function"] = {"name": "find", "arguments": '{ "tag":7 }'}
+    again = {"role": "assistant", "content": "", "name": "bot", "tool_calls": [spaced]}
+    turns = conversation_of([model(USER, out=call), model(USER, again, out=ANSWER)])
+    assert [turn.role for turn in turns] == ["user", "assistant", "assistant"]
+
+
+def test_model_step_that_is_told_by_the_framework_and_the_provider_is_told_once() -> None:
+    outer = model(SYSTEM, USER, out=ANSWER, span_id=b"outer000")
+    flat = {"role": "user", "content": "system: Be kind. user: Where is my bag?"}
+    inner = model(flat, out="In Rome.", span_id=b"inner000", parent_span_id=b"outer000")
+    silent = Step(SpanKind.LLM, span_id=b"silent00")
+    alone = model(USER, out=ANSWER, span_id=b"alone000", parent_span_id=b"silent00")
+    assert [turn.role for turn in conversation_of([outer, inner])] == [
+        "system",
+        "user",
+        "assistant",
+    ]
+    assert [turn.role for turn in conversation_of([silent, alone])] == ["user", "assistant"]
+
+
+def test_answer_of_a_tool_without_an_id_or_a_name_is_that_of_the_call_that_waits() -> None:
+    steps = [model(USER, out=calling(("c1", "find"))), tool("find", "here")]
+    turns = conversation_of([*steps, model({"role": "tool", "content": "here"}, out=ANSWER)])
+    assert [turn.role for turn in turns] == ["user", "assistant", "assistant"]
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"content": [{"type": "text", "text": "Rome"}], "isError": False},
+        {"id": "1", "name": "find", "response": "Rome"},
+        {"type": "function_result", "call_id": "c1", "result": "Rome"},
+    ],
+)
+def test_results_are_shown_without_their_envelopes(envelope: dict[str, Any]) -> None:
+    (turn,) = conversation_of([tool("find", envelope)])
+    assert turn.calls[0].result == "Rome"
+    failed = {"content": [{"type": "text", "text": "No."}], "isError": True}
+    assert conversation_of([tool("find", failed)])[0].calls[0].result == failed
+
+
+def test_calls_of_a_long_run_find_their_answers() -> None:
+    steps = []
+    for n in range(400):
+        call = calling((f"c{n}", "find"))
+        asked = {"role": "user", "content": f"Task {n}"}
+        found = {"role": "tool", "tool_call_id": f"c{n}", "content": "here"}
+        steps += [model(asked, out=call), tool("find", "here"), model(asked, call, found, out="ok")]
+    turns = conversation_of(steps)
+    assert len(turns) == 3 * 400
+    assert all(call.answered for turn in turns for call in turn.calls)

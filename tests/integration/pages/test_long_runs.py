@@ -75,3 +75,19 @@ async def test_page_of_a_long_run_leads_to_the_rest(
     later = (await web.get(f"{url}?steps=3&span={7:016x}")).text
     assert later.count("data-span-row") == 7
     assert "Answer 7." in later
+
+
+async def test_conversation_that_is_read_in_part_says_so_and_goes_on_where_it_was_left(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor)
+    spans = [step(number) for number in range(1, 121)]
+    run = await make_execution(session, actor, agent, output="All is told.", spans=spans)
+    url = f"/executions/{run.id}"
+    page = (await web.get(url)).text
+    assert "more than 100 turns" in page
+    assert ("Answer 50." in page, "Answer 51." in page) == (True, False)
+    assert "All is told." in page
+    whole = (await web.get(link(page, "turns"))).text
+    assert [whole.count(f"Answer {n}.") for n in (1, 32, 33, 96, 97, 120)] == [1] * 6
+    assert "240 turns" in whole

@@ -45,6 +45,7 @@ def as_stored(span: WireSpan, facts: SpanFacts) -> SimpleNamespace:
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
         model_name=facts.model_name,
         input_tokens=facts.usage.input,
         output_tokens=facts.usage.output,
