@@ -91,7 +91,7 @@ async def redis(settings: Settings) -> Outcome:
         return unknown("not set", "Each process counts rate limits by itself; fine for one.")
     client = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=WITHIN_S)
     try:
-        await client.execute_command("PING")
+        await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis leaves it untyped
     except (RedisError, OSError) as error:
         advice = "See REDIS_URL. Until then each process counts rate limits by itself."
         return judged(State.WARN, reason_of(error), advice)
