@@ -55,6 +55,14 @@ sbom: $(VENV)/.dev-stamp ## Write the software bill of materials to build/sbom.c
 	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} \
 		$(BIN)/python -m tests.supply_chain.bom build/sbom.cdx.json
 
+texts: $(VENV)/.dev-stamp ## Find the texts to be translated; update and compile what locale/ has
+	$(BIN)/pybabel -q extract -F pyproject.toml -k "_ lazy mark lazy_count:1,2" --add-location=file \
+		--sort-output --no-wrap --omit-header -o locale/greenroom.pot .
+	@for po in locale/*/LC_MESSAGES/greenroom.po; do [ -f "$$po" ] || continue; \
+		tag=$$(basename $$(dirname $$(dirname $$po))); \
+		$(BIN)/pybabel -q update -D greenroom -i locale/greenroom.pot -d locale -l $$tag --no-wrap --no-fuzzy-matching --ignore-obsolete && \
+		$(BIN)/pybabel -q compile -D greenroom -d locale -l $$tag --statistics; done
+
 screenshots: browser ## Photograph every page, on an installation of its own, into build/screenshots
 	$(BIN)/python -m tests.browser.gallery
 

@@ -7,9 +7,13 @@ as German or Finnish ones do.
 import re
 from gettext import NullTranslations
 
-from app.core.texts import Catalogue
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from app.core.texts import DOMAIN, LOCALE, Catalogue
 
 TAG = "en-XA"
+BEGIN, END = "⟦", "⟧"
 # Placeholders, markup and entities stay as they are.
 KEPT = re.compile(r"%\(\w+\)s|%%|<[^>]*>|&\w+;|\{\{?\w*\}?\}")
 ACCENTED = str.maketrans(
@@ -19,19 +23,38 @@ ACCENTED = str.maketrans(
 
 
 def accented(text: str) -> str:
+    """``Save`` as ``⟦Šávé··⟧``; the brackets tell it from values and from what others wrote."""
     parts = KEPT.split(text)
     kept = [*KEPT.findall(text), ""]
     shown = "".join(part.translate(ACCENTED) + k for part, k in zip(parts, kept, strict=True))
     words = sum(len(part) for part in parts)
-    return f"{shown}{'·' * round(words * 0.4)}"
+    return f"{BEGIN}{shown}{'·' * round(words * 0.4)}{END}"
 
 
 class Pseudo(NullTranslations):
+    """Knows what the template of all catalogues has, and nothing else."""
+
+    def __init__(self, known: frozenset[str]) -> None:
+        super().__init__()
+        self.known = known
+
     def gettext(self, message: str) -> str:
-        return accented(message)
+        return accented(message) if message in self.known else message
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return accented(msgid1 if n == 1 else msgid2)
+        return self.gettext(msgid1 if n == 1 else msgid2)
 
 
-PSEUDO = Catalogue(TAG, "Pseudo", "ltr", Pseudo())
+def messages() -> Catalog:
+    """``locale/greenroom.pot`` as it is stored."""
+    with (LOCALE / f"{DOMAIN}.pot").open("rb") as file:
+        return read_po(file)
+
+
+def pseudo() -> Catalogue:
+    known = {form for message in messages() for form in forms_of(message.id)}
+    return Catalogue(TAG, "Pseudo", "ltr", Pseudo(frozenset(known)))
+
+
+def forms_of(message: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [message] if isinstance(message, str) else list(message)

@@ -9,13 +9,14 @@ from app.admin.base import Names, ServiceView
 from app.admin.filters import Filter
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Agent, AgentRevision, User
 from app.services.agents import AgentService
 
 
 class AgentRevisionView(ServiceView, model=AgentRevision):
-    name, name_plural, icon = "Agent revision", "Agent revisions", "git-commit"
-    about = "Immutable snapshots of all that decides how an agent behaves."
+    name, name_plural, icon = lazy("Agent revision"), lazy("Agent revisions"), "git-commit"
+    about = lazy("Immutable snapshots of all that decides how an agent behaves.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.AGENTS_READ,
         "details": Permission.AGENTS_READ,
@@ -23,12 +24,12 @@ class AgentRevisionView(ServiceView, model=AgentRevision):
     }
     columns = ("id", "agent_id", "number", "note", "created_by", "created_at")
     more_columns = ("snapshot", "content_sha256")
-    labels: ClassVar[dict[str, str]] = {"created_by": "By"}
+    labels: ClassVar[dict[str, str]] = {"created_by": lazy("By")}
     names: ClassVar[dict[str, Names]] = {
         "agent_id": Names(Agent.name, Permission.AGENTS_READ),
         "created_by": Names(User.email, Permission.USERS_READ),
     }
-    list_filters = (Filter("agent_id", "Agent id"),)
+    list_filters = (Filter("agent_id", lazy("Agent id")),)
     sorts = ("id",)
     default_sort = "-id"
 

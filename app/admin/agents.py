@@ -13,6 +13,7 @@ from app.admin.filters import YES_NO, Filter
 from app.admin.forms import RowForm
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Agent, AgentRevision, User
 from app.schemas.agents import DEFAULT_MAX_TOKENS, AgentStaffCreate, AgentStaffUpdate
 from app.services.agents import AgentService
@@ -20,21 +21,25 @@ from app.services.search import matches
 
 
 class AgentForm(RowForm):
-    name = StringField("Name", description="Lower case, digits, - and _; unique per owner.")
-    description = TextAreaField("Description")
-    model_name = StringField("Model")
-    system_prompt = TextAreaField("System prompt")
-    max_tokens = IntegerField("Max tokens", default=DEFAULT_MAX_TOKENS)
-    config = JsonField("Config", default={}, description="A JSON object.")
-    tool_ids = IdsField("Tools")
-    is_active = BooleanField("Active", default=True, description="Runtimes stop while it is off.")
-    internal_notes = TextAreaField("Internal notes", description="Seen by staff only.")
-    note = StringField("Why", description="Kept with the revision.")
+    name = StringField(
+        lazy("Name"), description=lazy("Lower case, digits, - and _; unique per owner.")
+    )
+    description = TextAreaField(lazy("Description"))
+    model_name = StringField(lazy("Model"))
+    system_prompt = TextAreaField(lazy("System prompt"))
+    max_tokens = IntegerField(lazy("Max tokens"), default=DEFAULT_MAX_TOKENS)
+    config = JsonField(lazy("Config"), default={}, description="A JSON object.")
+    tool_ids = IdsField(lazy("Tools"))
+    is_active = BooleanField(
+        lazy("Active"), default=True, description=lazy("Runtimes stop while it is off.")
+    )
+    internal_notes = TextAreaField(lazy("Internal notes"), description=lazy("Seen by staff only."))
+    note = StringField(lazy("Why"), description=lazy("Kept with the revision."))
 
 
 class AgentView(TrashView, model=Agent):
-    name, name_plural, icon = "Agent", "Agents", "robot"
-    about = "Models with their prompts, limits, config and tools."
+    name, name_plural, icon = lazy("Agent"), lazy("Agents"), "robot"
+    about = lazy("Models with their prompts, limits, config and tools.")
     service = AgentService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.AGENTS_READ,
@@ -57,17 +62,17 @@ class AgentView(TrashView, model=Agent):
         "created_at",
         "row_version",
     )
-    labels: ClassVar[dict[str, str]] = {"model_name": "Model", "user_id": "Owner"}
+    labels: ClassVar[dict[str, str]] = {"model_name": lazy("Model"), "user_id": lazy("Owner")}
     names: ClassVar[dict[str, Names]] = {
         "user_id": Names(User.email, Permission.USERS_READ),
         "live_revision_id": Names(AgentRevision.number, Permission.AGENTS_READ, "r"),
     }
     list_filters = (
-        Filter("model_name", "Model"),
-        Filter("is_active", "Active", YES_NO),
-        Filter("user_id", "Owner id"),
+        Filter("model_name", lazy("Model")),
+        Filter("is_active", lazy("Active"), YES_NO),
+        Filter("user_id", lazy("Owner id")),
     )
-    search_hint = "Words in the name or description"
+    search_hint = lazy("Words in the name or description")
     sorts = ("name", "created_at", "updated_at")
     default_sort = "name"
     page_path = "/agents"

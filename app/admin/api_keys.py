@@ -11,13 +11,14 @@ from app.admin.actions import back_to_list, change_selected
 from app.admin.base import Names, ServiceView
 from app.admin.filters import Filter
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Agent, ApiKey, User
 from app.services.api_keys import ApiKeyService
 
 
 class ApiKeyView(ServiceView, model=ApiKey):
-    name, name_plural, icon = "API key", "API keys", "key"
-    about = "Keys of machine clients: your own, or everyone's for who manages them."
+    name, name_plural, icon = lazy("API key"), lazy("API keys"), "key"
+    about = lazy("Keys of machine clients: your own, or everyone's for who manages them.")
     service = ApiKeyService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.KEYS_READ,
@@ -45,10 +46,10 @@ class ApiKeyView(ServiceView, model=ApiKey):
         "row_version",
     )
     labels: ClassVar[dict[str, str]] = {
-        "user_id": "Owner",
-        "last_used_ip": "Last used from",
-        "allowed_cidrs": "Only from",
-        "replaced_by_id": "Replaced by",
+        "user_id": lazy("Owner"),
+        "last_used_ip": lazy("Last used from"),
+        "allowed_cidrs": lazy("Only from"),
+        "replaced_by_id": lazy("Replaced by"),
     }
     names: ClassVar[dict[str, Names]] = {
         "user_id": Names(User.email, Permission.USERS_READ),
@@ -56,8 +57,8 @@ class ApiKeyView(ServiceView, model=ApiKey):
         "replaced_by_id": Names(ApiKey.name, Permission.KEYS_READ),
     }
     page_path = "/keys"
-    list_filters = (Filter("user_id", "Owner id"),)
-    search_hint = "The first characters of a key, gr_…"
+    list_filters = (Filter("user_id", lazy("Owner id")),)
+    search_hint = lazy("The first characters of a key, gr_…")
 
     def search_rule(self, term: str) -> ColumnElement[bool]:
         return ApiKey.prefix == term

@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.admin.base import ServiceView
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import AuditSeal
 
 
 class AuditSealView(ServiceView, model=AuditSeal):
-    name, name_plural, icon = "Audit seal", "Audit seals", "lock"
-    about = (
+    name, name_plural, icon = lazy("Audit seal"), lazy("Audit seals"), "lock"
+    about = lazy(
         "Each seal holds the ids of its events, and a signed digest of them and the seal before."
     )
     permissions: ClassVar[dict[str, Permission]] = {

@@ -12,6 +12,7 @@ from app.api.deps import find_staff
 from app.api.frame import ENROLMENT_PATH, frame_for
 from app.core.actor import Actor, Via
 from app.core.database import Database
+from app.core.texts import lazy
 from app.exceptions import ReauthenticationRequired
 
 
@@ -75,4 +76,4 @@ class RoleAuthorization(AuthorizationBackend):
 def require_recent(view: object, request: Request) -> None:
     """Raise ``ReauthenticationRequired`` for a sensitive view long after the last password."""
     if getattr(view, "sensitive", False) and not actor_of(request).recently_authenticated:
-        raise ReauthenticationRequired("Enter your password to go on.")
+        raise ReauthenticationRequired(lazy("Enter your password to go on."))

@@ -20,6 +20,7 @@ from app.admin.forms import RowForm, changed, given, version_of
 from app.admin.paging import Order
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import BadRequest, NotFound
 from app.schemas.base import MAX_BIGINT
 from app.services.base import BaseService
@@ -116,13 +117,15 @@ class ServiceView(ModelView):
 
     def search_rule(self, term: str) -> ColumnElement[bool]:
         """Subclasses with a ``search_hint`` say which index answers."""
-        raise BadRequest(f"{self.name_plural} cannot be searched.")
+        raise BadRequest(lazy("%(rows)s cannot be searched.", rows=self.name_plural))
 
     def order(self, sort: str) -> Order:
         """Allow-listed columns only, the key last. Raise ``BadRequest`` for any other."""
         name = sort.removeprefix("-")
         if name not in self.sorts:
-            raise BadRequest(f"Cannot sort by that. Allowed: {', '.join(self.sorts)}.")
+            raise BadRequest(
+                lazy("Cannot sort by that. Allowed: %(sorts)s.", sorts=", ".join(self.sorts))
+            )
         columns = (getattr(self.model, name), *self.key_columns())
         return Order(columns, descending=sort.startswith("-"))
 
@@ -136,7 +139,7 @@ class ServiceView(ModelView):
     def key_rule(self, text: str) -> ColumnElement[bool]:
         """Raise ``NotFound`` for text that no key can be."""
         if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_BIGINT):
-            raise NotFound(f"There is no such {self.name.lower()}.")
+            raise NotFound(lazy("There is no such %(noun)s.", noun=self.noun))
         [key] = self.key_columns()
         return key == int(text)
 
@@ -147,7 +150,7 @@ class ServiceView(ModelView):
         statement = self.visible(session, actor, trashed=trashed).where(self.key_rule(key))
         row = await session.scalar(statement)
         if row is None:
-            raise NotFound(f"There is no such {self.name.lower()}.")
+            raise NotFound(lazy("There is no such %(noun)s.", noun=self.noun))
         return row
 
     async def cells(
@@ -203,7 +206,7 @@ class ServiceView(ModelView):
         """The form of a new row or of this one, filled with what was posted if anything was."""
         kind = self.create_form if row is None else self.edit_form
         if kind is None:
-            raise BadRequest(f"{self.name_plural} are not changed here.")
+            raise BadRequest(lazy("%(rows)s are not changed here.", rows=self.name_plural))
         stored = {} if row is None else self.form_values(row, kind)
         form = kind(data, data=stored)
         await self.fill_choices(session, actor, form, row)
@@ -251,7 +254,7 @@ class ServiceView(ModelView):
         for key in keys:
             self.key_rule(key)
         if not 0 < len(keys) <= MAX_BULK:
-            raise BadRequest(f"Select between 1 and {MAX_BULK} rows.")
+            raise BadRequest(lazy("Select between 1 and %(max_bulk)s rows.", max_bulk=MAX_BULK))
         return sorted({int(key) for key in keys})
 
 
@@ -260,5 +263,5 @@ def keys_in(params: QueryParams | FormData) -> list[str]:
     texts = [value for value in params.getlist("pks") if isinstance(value, str)]
     keys = [key.strip() for text in texts for key in text.split(",") if key.strip()]
     if not keys:
-        raise BadRequest("Select at least one row.")
+        raise BadRequest(lazy("Select at least one row."))
     return keys

@@ -5,13 +5,14 @@ from typing import ClassVar
 from app.admin.base import Names, ServiceView
 from app.admin.filters import Filter, choices_of
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import BulkAction, BulkChange, BulkResource, User
 from app.services.bulk_changes import BulkChangeService
 
 
 class BulkChangeView(ServiceView, model=BulkChange):
-    name, name_plural, icon = "Bulk change", "Bulk changes", "list-check"
-    about = "Changes of many rows at once, tried dry or started."
+    name, name_plural, icon = lazy("Bulk change"), lazy("Bulk changes"), "list-check"
+    about = lazy("Changes of many rows at once, tried dry or started.")
     service = BulkChangeService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.JOBS_READ,
@@ -29,11 +30,11 @@ class BulkChangeView(ServiceView, model=BulkChange):
         "expires_at",
         "updated_at",
     )
-    labels: ClassVar[dict[str, str]] = {"user_id": "Asked for by", "job_id": "Job id"}
+    labels: ClassVar[dict[str, str]] = {"user_id": lazy("Asked for by"), "job_id": lazy("Job id")}
     names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
     list_filters = (
-        Filter("resource", "Resource", choices_of(BulkResource)),
-        Filter("action", "Action", choices_of(BulkAction)),
+        Filter("resource", lazy("Resource"), choices_of(BulkResource)),
+        Filter("action", lazy("Action"), choices_of(BulkAction)),
     )
     sorts = ("id",)
     default_sort = "-id"

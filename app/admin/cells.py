@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from app.core.templating import absolute, iso, pretty_json
+from app.core.texts import _
 
 EMPTY = "–"
 MAX_LIST_CHARACTERS = 80
@@ -28,7 +29,7 @@ def cell_of(value: Any, href: str | None = None) -> Cell:  # noqa: C901  (it is 
         case None | "":
             return Cell(EMPTY, "empty")
         case bool():
-            return Cell("Yes" if value else "No", "yes" if value else "no")
+            return Cell(_("Yes") if value else _("No"), "yes" if value else "no")
         case Enum():
             return Cell(str(value.value), "badge")
         case int() | Decimal():

@@ -8,6 +8,7 @@ from app.admin.actions import TrashView
 from app.admin.base import Names
 from app.admin.filters import Filter, choices_of
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Agent, AgentRevision, ApiKey, Execution, User
 from app.models.executions import ExecutionSource, ExecutionStatus
 from app.services.executions import ExecutionService
@@ -15,8 +16,8 @@ from app.services.ingestion.words import found_by
 
 
 class ExecutionView(TrashView, model=Execution):
-    name, name_plural, icon = "Execution", "Executions", "activity"
-    about = "Runs of agents, as they were reported."
+    name, name_plural, icon = lazy("Execution"), lazy("Executions"), "activity"
+    about = lazy("Runs of agents, as they were reported.")
     service = ExecutionService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.EXECUTIONS_READ,
@@ -61,14 +62,14 @@ class ExecutionView(TrashView, model=Execution):
         "row_version",
     )
     labels: ClassVar[dict[str, str]] = {
-        "model_name": "Model",
-        "stored_trace_id": "Trace id",
-        "sent_trace_id": "Trace id as it was sent, where another's run had it first",
-        "external_id": "External id",
-        "session_id": "Session id",
-        "latency_ms": "Latency, ms",
-        "cost": "Cost, USD",
-        "error_count": "Errors",
+        "model_name": lazy("Model"),
+        "stored_trace_id": lazy("Trace id"),
+        "sent_trace_id": lazy("Trace id as it was sent, where another's run had it first"),
+        "external_id": lazy("External id"),
+        "session_id": lazy("Session id"),
+        "latency_ms": lazy("Latency, ms"),
+        "cost": lazy("Cost, USD"),
+        "error_count": lazy("Errors"),
     }
     names: ClassVar[dict[str, Names]] = {
         "agent_id": Names(Agent.name, Permission.AGENTS_READ),
@@ -77,13 +78,13 @@ class ExecutionView(TrashView, model=Execution):
         "reported_by_key_id": Names(ApiKey.name, Permission.KEYS_READ),
     }
     list_filters = (
-        Filter("agent_id", "Agent id"),
-        Filter("status", "Status", choices_of(ExecutionStatus)),
-        Filter("source", "Source", choices_of(ExecutionSource)),
-        Filter("model_name", "Model"),
-        Filter("session_id", "Session"),
+        Filter("agent_id", lazy("Agent id")),
+        Filter("status", lazy("Status"), choices_of(ExecutionStatus)),
+        Filter("source", lazy("Source"), choices_of(ExecutionSource)),
+        Filter("model_name", lazy("Model")),
+        Filter("session_id", lazy("Session")),
     )
-    search_hint = "Words of the run, or an external or trace id"
+    search_hint = lazy("Words of the run, or an external or trace id")
     sorts = ("started_at",)
     default_sort = "-started_at"
     page_path = "/executions"

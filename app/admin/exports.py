@@ -15,10 +15,15 @@ from app.admin.listing import ListQuery, matching
 from app.core.actor import Actor
 from app.core.csv import csv_line, formula_safe
 from app.core.database import Database
+from app.core.texts import lazy
+from app.core.wording import number
 from app.services.audit_events import AuditEventService
 
 MAX_ROWS, FETCHED_AT_ONCE = 10_000, 500
-CUT_OFF = f"Only the first {MAX_ROWS:,} rows are here. Narrow the filter for the others."
+CUT_OFF = lazy(
+    "Only the first %(max_rows)s rows are here. Narrow the filter for the others.",
+    max_rows=number(MAX_ROWS),
+)
 
 
 def guarded(value: Any) -> str:  # a value of any column

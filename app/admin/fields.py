@@ -7,8 +7,10 @@ from typing import Any
 from wtforms import SelectField, SelectMultipleField, TextAreaField
 from wtforms.widgets import CheckboxInput, ListWidget
 
-NOT_JSON = "This is not valid JSON: {reason} (line {line}, column {column})."
-UNREADABLE = "This is not JSON that can be read."
+from app.core.texts import lazy
+
+NOT_JSON = lazy("This is not valid JSON: {reason} (line {line}, column {column}).")
+UNREADABLE = lazy("This is not JSON that can be read.")
 
 
 def refuse_constant(name: str) -> None:

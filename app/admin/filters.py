@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.core.texts import lazy
 from app.exceptions import BadRequest
 
 Choices = tuple[tuple[str, str], ...]
-YES_NO: Choices = (("true", "Yes"), ("false", "No"))
+YES_NO: Choices = (("true", lazy("Yes")), ("false", lazy("No")))
 
 
 def choices_of(enum: type[StrEnum]) -> Choices:
@@ -25,11 +26,11 @@ class Filter:
     def parse(self, text: str, kind: type[Any]) -> Any:  # as the column
         """Raise ``BadRequest`` for what cannot be a value of the column."""
         if self.choices and text not in dict(self.choices):
-            raise BadRequest(f"{self.label} cannot be filtered by that.")
+            raise BadRequest(lazy("%(label)s cannot be filtered by that.", label=self.label))
         if kind is bool:
             return text == "true"
         if kind is int:
             if not (text.isascii() and text.isdigit() and int(text[:20]) < 2**63):
-                raise BadRequest(f"{self.label} must be a whole number.")
+                raise BadRequest(lazy("%(label)s must be a whole number.", label=self.label))
             return int(text)
         return text.replace("\x00", "")

@@ -10,10 +10,11 @@ from wtforms import BooleanField, Form, HiddenField
 
 from app.admin.fields import IdsField
 from app.api.errors import to_app_error
+from app.core.texts import lazy
 from app.exceptions import AppError, BadRequest, Invalid
 
 VERSION = "row_version"
-CHECK_FIELDS = "Some of the input is not valid; see the fields below."
+CHECK_FIELDS = lazy("Some of the input is not valid; see the fields below.")
 
 
 class RowForm(Form):
@@ -27,9 +28,9 @@ async def posted(request: Request) -> FormData:
     try:
         data = await request.form()
     except ClientDisconnect as error:
-        raise BadRequest("The form did not arrive whole.") from error
+        raise BadRequest(lazy("The form did not arrive whole.")) from error
     if any(isinstance(value, UploadFile) for _, value in data.multi_items()):
-        raise BadRequest("This form takes no files.")
+        raise BadRequest(lazy("This form takes no files."))
     return data
 
 
@@ -37,7 +38,7 @@ def version_of(data: dict[str, Any]) -> int:
     """Take the row version out of ``data``. Raise ``BadRequest`` when it is not there."""
     text = str(data.pop(VERSION, None) or "")
     if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise BadRequest("The form lacks the version of the row. Open it again and retry.")
+        raise BadRequest(lazy("The form lacks the version of the row. Open it again and retry."))
     return int(text)
 
 

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.admin.base import ServiceView
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import IdempotencyKey
 
 
 class IdempotencyKeyView(ServiceView, model=IdempotencyKey):
-    name, name_plural, icon = "Idempotency key", "Idempotency keys", "repeat"
-    about = "Requests that may be repeated without being done twice."
+    name, name_plural, icon = lazy("Idempotency key"), lazy("Idempotency keys"), "repeat"
+    about = lazy("Requests that may be repeated without being done twice.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.AUDIT_READ,
         "details": Permission.AUDIT_READ,

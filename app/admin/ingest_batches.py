@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.admin.base import ServiceView
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import IngestBatch
 from app.services.ingest_batches import IngestBatchService
 
 
 class IngestBatchView(ServiceView, model=IngestBatch):
-    name, name_plural, icon = "Ingest batch", "Ingest batches", "package-import"
-    about = "Requests with spans, and what became of them."
+    name, name_plural, icon = lazy("Ingest batch"), lazy("Ingest batches"), "package-import"
+    about = lazy("Requests with spans, and what became of them.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.EXECUTIONS_READ,
         "details": Permission.EXECUTIONS_READ,

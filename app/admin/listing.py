@@ -13,7 +13,8 @@ from app.admin.base import BASE_URL, ServiceView
 from app.admin.cells import Cell, short
 from app.admin.paging import Rows, read
 from app.core.actor import Actor
-from app.core.wording import plural
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import number
 from app.exceptions import BadRequest
 
 PAGE_SIZE, MAX_PAGE_SIZE, COUNT_LIMIT = 25, 100, 1000
@@ -64,7 +65,9 @@ def sort_of(view: ServiceView, params: QueryParams) -> str:
         sort = f"-{by}" if sort == "desc" else by
     wanted = sort or view.default_sort
     if wanted.removeprefix("-") not in {*view.sorts, view.default_sort.removeprefix("-")}:
-        raise BadRequest(f"Cannot sort by that. Allowed: {', '.join(view.sorts)}.")
+        raise BadRequest(
+            lazy("Cannot sort by that. Allowed: %(sorts)s.", sorts=", ".join(view.sorts))
+        )
     return wanted
 
 
@@ -72,7 +75,7 @@ def size_of(text: str | None) -> int:
     if not text:
         return PAGE_SIZE
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise BadRequest("pageSize must be a number of rows.")
+        raise BadRequest(lazy("pageSize must be a number of rows."))
     return min(int(text), MAX_PAGE_SIZE)
 
 
@@ -98,11 +101,10 @@ async def count(view: ServiceView, session: AsyncSession, statement: Select[Any]
     return await session.scalar(select(func.count()).select_from(bounded)) or 0
 
 
-def count_text(view: ServiceView, total: int) -> str:
-    nouns = view.name_plural.lower()
+def count_text(total: int) -> str:
     if total > COUNT_LIMIT:
-        return f"{COUNT_LIMIT:,}+ {nouns}"
-    return plural(total, view.name.lower(), nouns)
+        return _("%(num)s+ rows", num=number(COUNT_LIMIT))
+    return ngettext("%(num)s row", "%(num)s rows", total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ async def list_context(
         "query": query,
         "headings": headings(view, query),
         "lines": await lines(view, session, actor, rows, query),
-        "count_text": count_text(view, await count(view, session, statement)),
+        "count_text": count_text(await count(view, session, statement)),
         "next_href": rows.next_cursor and query.url(view, cursor=rows.next_cursor),
         "previous_href": rows.previous_cursor and query.url(view, cursor=rows.previous_cursor),
         "export_href": query.url(view, "export/csv") if "export" in may else None,

@@ -10,31 +10,40 @@ from app.admin.fields import JsonField
 from app.admin.filters import Filter
 from app.admin.forms import RowForm
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import ModelPrice
 from app.schemas.model_prices import ModelPriceCreate, ModelPriceUpdate, plain
 from app.services.model_prices import PRICES, ModelPriceService
 from app.services.search import matches
 
-AS_INPUT = "USD per million tokens; empty: as other input."
+AS_INPUT = lazy("USD per million tokens; empty: as other input.")
 
 
 class ModelPriceForm(RowForm):
-    model_pattern = StringField("Model", description="Its name; * stands for any characters.")
-    provider_name = StringField("Provider", description="As senders name it; empty is any.")
-    description = TextAreaField("Note")
-    valid_from = StringField("First day", description="YYYY-MM-DD, UTC; empty is always.")
-    valid_to = StringField("Last day", description="YYYY-MM-DD, UTC; empty is open.")
-    input_price = StringField("Input", description="USD per million tokens.")
-    output_price = StringField("Output", description="USD per million tokens.")
-    cache_read_price = StringField("Read from cache", description=AS_INPUT)
-    cache_write_price = StringField("Written to cache", description=AS_INPUT)
-    tiers = JsonField("Tiers", default=[], description="Other prices above so many input tokens.")
-    is_free = BooleanField("Free", description="Confirms that prices of 0 are meant.")
+    model_pattern = StringField(
+        lazy("Model"), description=lazy("Its name; * stands for any characters.")
+    )
+    provider_name = StringField(
+        lazy("Provider"), description=lazy("As senders name it; empty is any.")
+    )
+    description = TextAreaField(lazy("Note"))
+    valid_from = StringField(
+        lazy("First day"), description=lazy("YYYY-MM-DD, UTC; empty is always.")
+    )
+    valid_to = StringField(lazy("Last day"), description=lazy("YYYY-MM-DD, UTC; empty is open."))
+    input_price = StringField(lazy("Input"), description=lazy("USD per million tokens."))
+    output_price = StringField(lazy("Output"), description=lazy("USD per million tokens."))
+    cache_read_price = StringField(lazy("Read from cache"), description=AS_INPUT)
+    cache_write_price = StringField(lazy("Written to cache"), description=AS_INPUT)
+    tiers = JsonField(
+        lazy("Tiers"), default=[], description=lazy("Other prices above so many input tokens.")
+    )
+    is_free = BooleanField(lazy("Free"), description=lazy("Confirms that prices of 0 are meant."))
 
 
 class ModelPriceView(TrashView, model=ModelPrice):
-    name, name_plural, icon = "Model price", "Model prices", "coin"
-    about = "What models cost, in USD per million tokens; before the price lists."
+    name, name_plural, icon = lazy("Model price"), lazy("Model prices"), "coin"
+    about = lazy("What models cost, in USD per million tokens; before the price lists.")
     service = ModelPriceService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.PRICES_READ,
@@ -66,12 +75,12 @@ class ModelPriceView(TrashView, model=ModelPrice):
         "row_version",
     )
     labels: ClassVar[dict[str, str]] = {
-        "model_pattern": "Model",
-        "provider_name": "Provider",
-        "description": "Note",
+        "model_pattern": lazy("Model"),
+        "provider_name": lazy("Provider"),
+        "description": lazy("Note"),
     }
-    list_filters = (Filter("provider_name", "Provider"),)
-    search_hint = "Words in the model, provider or note"
+    list_filters = (Filter("provider_name", lazy("Provider")),)
+    search_hint = lazy("Words in the model, provider or note")
     sorts = ("model_pattern", "created_at", "updated_at")
     default_sort = "model_pattern"
     page_path = "/model-prices"

@@ -11,11 +11,12 @@ from sqlalchemy import Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.texts import lazy
 from app.exceptions import BadRequest
 
 Column = InstrumentedAttribute[Any]  # columns of any type
 MAX_CURSOR_LENGTH = 1000
-BAD_CURSOR = "This link to a page of the list is not valid. Start again from the first page."
+BAD_CURSOR = lazy("This link to a page of the list is not valid. Start again from the first page.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from app.admin.filters import Filter
 from app.admin.forms import posted
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import RefreshToken, User
 from app.services.refresh_tokens import RefreshTokenService
 
 
 class RefreshTokenView(ServiceView, model=RefreshToken):
-    name, name_plural, icon = "API login", "API logins", "refresh"
-    about = "Refresh tokens of people at the JSON API. Those of one login share a family."
+    name, name_plural, icon = lazy("API login"), lazy("API logins"), "refresh"
+    about = lazy("Refresh tokens of people at the JSON API. Those of one login share a family.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.SESSIONS_MANAGE,
         "details": Permission.SESSIONS_MANAGE,
@@ -30,9 +31,9 @@ class RefreshTokenView(ServiceView, model=RefreshToken):
     }
     columns = ("id", "user_id", "family_id", "created_at", "used_at", "expires_at", "revoked_at")
     more_columns = ("authenticated_at", "ip", "user_agent", "updated_at")
-    labels: ClassVar[dict[str, str]] = {"revoked_at": "Ended at", "ip": "From"}
+    labels: ClassVar[dict[str, str]] = {"revoked_at": lazy("Ended at"), "ip": lazy("From")}
     names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
-    list_filters = (Filter("user_id", "User id"),)
+    list_filters = (Filter("user_id", lazy("User id")),)
     sorts = ("id",)
     default_sort = "-id"
 

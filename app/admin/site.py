@@ -30,6 +30,7 @@ from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_erro
 from app.admin.listing import ListQuery, list_context
 from app.api.frame import with_notice
 from app.core.templating import TEMPLATES, Templates
+from app.core.texts import _, lazy
 from app.exceptions import AppError, Forbidden, NotFound
 
 CHANGES = frozenset({Action.CREATE, Action.EDIT, Action.DELETE})
@@ -184,7 +185,9 @@ class DataAdmin(Admin):
             "problems": [(f"f-{name}", text) for name, [text, *_] in form.errors.items()],
             "required": {n for n, f in view.create_schema.model_fields.items() if f.is_required()},
             "stale": status == 412,
-            "title": f"New {view.name.lower()}" if row is None else f"Edit {row}",
+            "title": _("New %(name)s", name=view.noun)
+            if row is None
+            else _("Edit %(name)s", name=row),
             "action": f"{BASE_URL}/{view.identity}/create"
             if row is None
             else f"{BASE_URL}/{view.identity}/edit/{view.key_of(row)}",
@@ -206,7 +209,7 @@ class DataAdmin(Admin):
     async def export(self, request: Request) -> Response:
         view = self.allowed(request, Action.EXPORT)
         if request.path_params["export_type"] not in view.export_types:
-            raise NotFound("There is no export of that type.")
+            raise NotFound(lazy("There is no export of that type."))
         return await export_csv(view, request)
 
     async def login(self, request: Request) -> Response:
@@ -222,7 +225,9 @@ class DataAdmin(Admin):
         """The view of the URL. Raise ``NotFound`` without one, ``Forbidden`` without permission."""
         view = cast("ServiceView", self._find_model_view(request.path_params["identity"]))
         if not view.has_permission(request, action):
-            raise Forbidden(f"You may not do this with {view.name_plural.lower()}.")
+            raise Forbidden(
+                lazy("You may not do this with %(rows)s.", rows=view.name_plural.lower())
+            )
         if action in CHANGES:
             require_recent(view, request)
         return view

@@ -13,6 +13,7 @@ from app.admin.filters import Filter
 from app.admin.paging import Order
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import Execution, Span
 from app.services.executions import ExecutionService
@@ -22,8 +23,8 @@ KEY = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})-([0-9]{1,17})", re.ASCII)
 
 
 class SpanView(ServiceView, model=Span):
-    name, name_plural, icon = "Span", "Spans", "timeline"
-    about = "Steps of runs, newest run first; choose a run to see only its steps."
+    name, name_plural, icon = lazy("Span"), lazy("Spans"), "timeline"
+    about = lazy("Steps of runs, newest run first; choose a run to see only its steps.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.EXECUTIONS_READ,
         "details": Permission.EXECUTIONS_READ,
@@ -57,13 +58,13 @@ class SpanView(ServiceView, model=Span):
         "execution_id": Names(Execution.id, Permission.EXECUTIONS_READ, "run "),
     }
     labels: ClassVar[dict[str, str]] = {
-        "span_id": "Span",
-        "trace_id": "Trace",
-        "model_name": "Model",
-        "provider_name": "Provider",
-        "cost": "Cost, USD",
+        "span_id": lazy("Span"),
+        "trace_id": lazy("Trace"),
+        "model_name": lazy("Model"),
+        "provider_name": lazy("Provider"),
+        "cost": lazy("Cost, USD"),
     }
-    list_filters = (Filter("execution_id", "Execution id"),)
+    list_filters = (Filter("execution_id", lazy("Execution id")),)
     sorts = ("execution_id",)
     default_sort = "-execution_id"
 
@@ -89,12 +90,12 @@ class SpanView(ServiceView, model=Span):
     def key_rule(self, text: str) -> ColumnElement[bool]:
         parts = KEY.fullmatch(text)
         if parts is None:
-            raise NotFound("There is no such span.")
+            raise NotFound(lazy("There is no such span."))
         trace, span, microseconds = parts.groups()
         try:
             started_at = EPOCH + timedelta(microseconds=int(microseconds))
         except OverflowError as error:
-            raise NotFound("There is no such span.") from error
+            raise NotFound(lazy("There is no such span.")) from error
         return and_(
             Span.trace_id == bytes.fromhex(trace),
             Span.span_id == bytes.fromhex(span),

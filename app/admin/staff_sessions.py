@@ -15,13 +15,14 @@ from app.admin.filters import Filter
 from app.admin.forms import posted
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import StaffSession, User
 from app.services.staff_sessions import StaffSessionService
 
 
 class StaffSessionView(ServiceView, model=StaffSession):
-    name, name_plural, icon = "Staff session", "Staff sessions", "login-2"
-    about = "Who is logged in since when, and from where."
+    name, name_plural, icon = lazy("Staff session"), lazy("Staff sessions"), "login-2"
+    about = lazy("Who is logged in since when, and from where.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.SESSIONS_MANAGE,
         "details": Permission.SESSIONS_MANAGE,
@@ -30,9 +31,9 @@ class StaffSessionView(ServiceView, model=StaffSession):
     }
     columns = ("id", "user_id", "created_at", "last_seen_at", "expires_at", "revoked_at", "ip")
     more_columns = ("user_agent", "reauthenticated_at", "updated_at")
-    labels: ClassVar[dict[str, str]] = {"revoked_at": "Ended at", "ip": "From"}
+    labels: ClassVar[dict[str, str]] = {"revoked_at": lazy("Ended at"), "ip": lazy("From")}
     names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
-    list_filters = (Filter("user_id", "User id"),)
+    list_filters = (Filter("user_id", lazy("User id")),)
     # New sessions come with growing ids, and only the key is indexed for this.
     sorts = ("id",)
     default_sort = "-id"

@@ -11,6 +11,7 @@ from app.admin.fields import EnumField, JsonField
 from app.admin.filters import YES_NO, Filter, choices_of
 from app.admin.forms import RowForm
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import Tool, User
 from app.models.tools import ToolKind
 from app.schemas.tools import EMPTY_SCHEMA, ToolCreate, ToolUpdate
@@ -19,16 +20,22 @@ from app.services.tools import ToolService
 
 
 class ToolForm(RowForm):
-    name = StringField("Name", description="Lower case, digits, - and _; unique per owner.")
-    description = TextAreaField("Description", description="What the model reads to choose it.")
-    kind = EnumField("Kind", ToolKind, default=ToolKind.FUNCTION)
-    parameters = JsonField("Parameters", default=EMPTY_SCHEMA, description="A JSON Schema 2020-12.")
-    is_active = BooleanField("Active", default=True)
+    name = StringField(
+        lazy("Name"), description=lazy("Lower case, digits, - and _; unique per owner.")
+    )
+    description = TextAreaField(
+        lazy("Description"), description=lazy("What the model reads to choose it.")
+    )
+    kind = EnumField(lazy("Kind"), ToolKind, default=ToolKind.FUNCTION)
+    parameters = JsonField(
+        lazy("Parameters"), default=EMPTY_SCHEMA, description="A JSON Schema 2020-12."
+    )
+    is_active = BooleanField(lazy("Active"), default=True)
 
 
 class ToolView(TrashView, model=Tool):
-    name, name_plural, icon = "Tool", "Tools", "tool"
-    about = "What agents can call, with the JSON Schema of the arguments."
+    name, name_plural, icon = lazy("Tool"), lazy("Tools"), "tool"
+    about = lazy("What agents can call, with the JSON Schema of the arguments.")
     service = ToolService
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.TOOLS_READ,
@@ -42,14 +49,14 @@ class ToolView(TrashView, model=Tool):
     }
     columns = ("id", "name", "kind", "user_id", "is_active", "updated_at")
     more_columns = ("description", "parameters", "created_at", "row_version")
-    labels: ClassVar[dict[str, str]] = {"user_id": "Owner"}
+    labels: ClassVar[dict[str, str]] = {"user_id": lazy("Owner")}
     names: ClassVar[dict[str, Names]] = {"user_id": Names(User.email, Permission.USERS_READ)}
     list_filters = (
-        Filter("kind", "Kind", choices_of(ToolKind)),
-        Filter("is_active", "Active", YES_NO),
-        Filter("user_id", "Owner id"),
+        Filter("kind", lazy("Kind"), choices_of(ToolKind)),
+        Filter("is_active", lazy("Active"), YES_NO),
+        Filter("user_id", lazy("Owner id")),
     )
-    search_hint = "Words in the name or description"
+    search_hint = lazy("Words in the name or description")
     sorts = ("name", "created_at", "updated_at")
     default_sort = "name"
     page_path = "/tools"

@@ -10,6 +10,7 @@ from app.admin.fields import EnumField
 from app.admin.filters import YES_NO, Filter, choices_of
 from app.admin.forms import RowForm
 from app.core.permissions import Permission, Role
+from app.core.texts import lazy
 from app.models import User
 from app.schemas.users import UserCreate, UserUpdate
 from app.services.search import matches
@@ -18,22 +19,22 @@ from app.services.users import UserService
 
 class NewUserForm(RowForm):
     email = EmailField("E-mail")
-    full_name = StringField("Full name")
-    role = EnumField("Role", Role, default=Role.MEMBER)
-    password = PasswordField("Password", description="Empty: the account has none yet.")
-    confirm_password = PasswordField("The password again")
+    full_name = StringField(lazy("Full name"))
+    role = EnumField(lazy("Role"), Role, default=Role.MEMBER)
+    password = PasswordField(lazy("Password"), description=lazy("Empty: the account has none yet."))
+    confirm_password = PasswordField(lazy("The password again"))
 
 
 class UserForm(RowForm):
     email = EmailField("E-mail")
-    full_name = StringField("Full name")
-    role = EnumField("Role", Role)
-    is_active = BooleanField("Active", description="Who is not active cannot come in.")
+    full_name = StringField(lazy("Full name"))
+    role = EnumField(lazy("Role"), Role)
+    is_active = BooleanField(lazy("Active"), description=lazy("Who is not active cannot come in."))
 
 
 class UserView(TrashView, model=User):
-    name, name_plural, icon = "User", "Users", "users"
-    about = "People: staff who log in here, and members who use the API."
+    name, name_plural, icon = lazy("User"), lazy("Users"), "users"
+    about = lazy("People: staff who log in here, and members who use the API.")
     service = UserService
     sensitive = True
     permissions: ClassVar[dict[str, Permission]] = {
@@ -56,13 +57,13 @@ class UserView(TrashView, model=User):
     )
     labels: ClassVar[dict[str, str]] = {
         "email": "E-mail",
-        "totp_confirmed_at": "Second factor since",
+        "totp_confirmed_at": lazy("Second factor since"),
     }
     list_filters = (
-        Filter("role", "Role", choices_of(Role)),
-        Filter("is_active", "Active", YES_NO),
+        Filter("role", lazy("Role"), choices_of(Role)),
+        Filter("is_active", lazy("Active"), YES_NO),
     )
-    search_hint = "Name or e-mail"
+    search_hint = lazy("Name or e-mail")
     create_form, edit_form = NewUserForm, UserForm
     create_schema, update_schema = UserCreate, UserUpdate
 

@@ -9,13 +9,14 @@ from app.admin.base import Names, ServiceView
 from app.admin.filters import Filter, choices_of
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 from app.services.webhook_deliveries import WebhookDeliveryService
 
 
 class WebhookDeliveryView(ServiceView, model=WebhookDelivery):
-    name, name_plural, icon = "Webhook delivery", "Webhook deliveries", "send"
-    about = "Messages to webhook endpoints, and what came of them."
+    name, name_plural, icon = lazy("Webhook delivery"), lazy("Webhook deliveries"), "send"
+    about = lazy("Messages to webhook endpoints, and what came of them.")
     permissions: ClassVar[dict[str, Permission]] = {
         "list": Permission.WEBHOOKS_READ,
         "details": Permission.WEBHOOKS_READ,
@@ -35,8 +36,8 @@ class WebhookDeliveryView(ServiceView, model=WebhookDelivery):
         "endpoint_id": Names(WebhookEndpoint.url, Permission.WEBHOOKS_READ)
     }
     list_filters = (
-        Filter("endpoint_id", "Endpoint id"),
-        Filter("status", "Status", choices_of(DeliveryStatus)),
+        Filter("endpoint_id", lazy("Endpoint id")),
+        Filter("status", lazy("Status"), choices_of(DeliveryStatus)),
     )
 
     def visible(self, session: AsyncSession, actor: Actor, *, trashed: bool = False) -> Select[Any]:

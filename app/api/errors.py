@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.api import otlp_answers
 from app.core.database_errors import as_app_error
+from app.core.texts import lazy
 from app.exceptions import (
     AppError,
     BadRequest,
@@ -83,15 +84,19 @@ def to_app_error(error: Exception) -> AppError:
     if isinstance(error, AppError):
         return error
     if isinstance(error, RequestValidationError | ValidationError):
-        return Invalid("Some of the input is not valid.", details=field_problems(error.errors()))
+        return Invalid(
+            lazy("Some of the input is not valid."), details=field_problems(error.errors())
+        )
     if isinstance(error, HTTPException):
         return BY_STATUS.get(error.status_code, BadRequest)(str(error.detail))
     if isinstance(error, RecursionError):
-        return Invalid("The input is nested too deeply.")
+        return Invalid(lazy("The input is nested too deeply."))
     known = as_app_error(error)
     if known is None:
         log.error("unexpected error", exc_info=error)
-        return AppError("Something went wrong on our side. The request id helps to find out what.")
+        return AppError(
+            lazy("Something went wrong on our side. The request id helps to find out what.")
+        )
     log.warning("database error", error=type(error).__name__, code=known.code)
     return known
 

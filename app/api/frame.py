@@ -9,6 +9,7 @@ from starlette.requests import Request
 from app.api.help_topics import help_href
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import User
 
 P = Permission
@@ -48,32 +49,34 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
     (
         "",
         (
-            NavItem("dashboard", "Dashboard", "/", "layout-dashboard", P.BACK_OFFICE),
-            NavItem("agents", "Agents", "/agents", "robot", P.AGENTS_READ),
-            NavItem("tools", "Tools", "/tools", "tool", P.TOOLS_READ),
-            NavItem("executions", "Executions", "/executions", "activity", P.EXECUTIONS_READ),
-            NavItem("ingest", "Ingest", "/ingest", "inbox", P.EXECUTIONS_READ),
-            NavItem("connect", "Connect", "/connect", "plug-connected", P.EXECUTIONS_READ),
-            NavItem("jobs", "Jobs", "/jobs", "list-check", P.JOBS_READ),
-            NavItem("prices", "Model prices", "/model-prices", "coin", P.PRICES_READ),
+            NavItem("dashboard", lazy("Dashboard"), "/", "layout-dashboard", P.BACK_OFFICE),
+            NavItem("agents", lazy("Agents"), "/agents", "robot", P.AGENTS_READ),
+            NavItem("tools", lazy("Tools"), "/tools", "tool", P.TOOLS_READ),
+            NavItem("executions", lazy("Executions"), "/executions", "activity", P.EXECUTIONS_READ),
+            NavItem("ingest", lazy("Ingest"), "/ingest", "inbox", P.EXECUTIONS_READ),
+            NavItem("connect", lazy("Connect"), "/connect", "plug-connected", P.EXECUTIONS_READ),
+            NavItem("jobs", lazy("Jobs"), "/jobs", "list-check", P.JOBS_READ),
+            NavItem("prices", lazy("Model prices"), "/model-prices", "coin", P.PRICES_READ),
         ),
     ),
     (
-        "People & access",
+        lazy("People & access"),
         (
-            NavItem("users", "Users", "/users", "users", P.USERS_READ),
-            NavItem("keys", "API keys", "/keys", "key", P.KEYS_READ),
-            NavItem("audit", "Audit", "/audit", "history", P.AUDIT_READ),
-            NavItem("webhooks", "Webhooks", "/webhooks", "webhook", P.WEBHOOKS_READ),
+            NavItem("users", lazy("Users"), "/users", "users", P.USERS_READ),
+            NavItem("keys", lazy("API keys"), "/keys", "key", P.KEYS_READ),
+            NavItem("audit", lazy("Audit"), "/audit", "history", P.AUDIT_READ),
+            NavItem("webhooks", lazy("Webhooks"), "/webhooks", "webhook", P.WEBHOOKS_READ),
         ),
     ),
     (
-        "System",
+        lazy("System"),
         (
-            NavItem("admin", "Data admin", "/admin/", "database", P.BACK_OFFICE),
-            NavItem("operations", "Operations", "/operations", "heartbeat", P.OPERATIONS_READ),
-            NavItem("trash", "Trash", "/trash", "trash", P.BACK_OFFICE),
-            NavItem("help", "Help", "/help", "help-circle", P.BACK_OFFICE),
+            NavItem("admin", lazy("Data admin"), "/admin/", "database", P.BACK_OFFICE),
+            NavItem(
+                "operations", lazy("Operations"), "/operations", "heartbeat", P.OPERATIONS_READ
+            ),
+            NavItem("trash", lazy("Trash"), "/trash", "trash", P.BACK_OFFICE),
+            NavItem("help", lazy("Help"), "/help", "help-circle", P.BACK_OFFICE),
         ),
     ),
 )
@@ -96,7 +99,7 @@ class Toast:
     level: str
     text: str
     undo_href: str | None = None
-    undo_label: str = "Undo"
+    undo_label: str = lazy("Undo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +114,31 @@ class Frame:
 
 # Messages after a redirect travel as a code, so that no link can put words on a page.
 NOTICES: Mapping[str, str] = {
-    "created": "Created.",
-    "saved": "Saved.",
-    "unchanged": "Nothing had changed, so nothing was saved.",
-    "cancelled": "The run is stopped.",
-    "trashed": "Moved to the trash.",
-    "restored": "Restored.",
-    "revoked": "The key is revoked.",
-    "paused": "Paused.",
-    "resumed": "Resumed.",
-    "cancelling": "The job is being stopped.",
-    "bulk_started": "The change is under way. You can leave this page; it goes on.",
-    "columns_kept": "This list opens with these columns from now on.",
-    "columns_usual": "This list opens with its usual columns again.",
-    "opens_by_view": "This list opens by this view from now on.",
-    "opens_whole": "This list opens as a whole again.",
-    "queued": "The job will be tried again.",
-    "on_its_way": "The message is on its way.",
-    "replayed": "Sent again: it is stored now.",
-    "refused_again": "Sent again; some is still refused, for the reason shown.",
-    "time_zone": "Moments are shown in your time zone now.",
-    "password": "Your password is changed; your other sessions are ended.",
-    "ended": "The session is ended.",
-    "sessions_ended": "Every session and token of this person is ended.",
-    "factor_reset": "The second factor of this person is removed; their sessions are ended.",
-    "factor_removed": "Your second factor is removed; your other sessions are ended.",
+    "created": lazy("Created."),
+    "saved": lazy("Saved."),
+    "unchanged": lazy("Nothing had changed, so nothing was saved."),
+    "cancelled": lazy("The run is stopped."),
+    "trashed": lazy("Moved to the trash."),
+    "restored": lazy("Restored."),
+    "revoked": lazy("The key is revoked."),
+    "paused": lazy("Paused."),
+    "resumed": lazy("Resumed."),
+    "cancelling": lazy("The job is being stopped."),
+    "bulk_started": lazy("The change is under way. You can leave this page; it goes on."),
+    "columns_kept": lazy("This list opens with these columns from now on."),
+    "columns_usual": lazy("This list opens with its usual columns again."),
+    "opens_by_view": lazy("This list opens by this view from now on."),
+    "opens_whole": lazy("This list opens as a whole again."),
+    "queued": lazy("The job will be tried again."),
+    "on_its_way": lazy("The message is on its way."),
+    "replayed": lazy("Sent again: it is stored now."),
+    "refused_again": lazy("Sent again; some is still refused, for the reason shown."),
+    "time_zone": lazy("Moments are shown in your time zone now."),
+    "password": lazy("Your password is changed; your other sessions are ended."),
+    "ended": lazy("The session is ended."),
+    "sessions_ended": lazy("Every session and token of this person is ended."),
+    "factor_reset": lazy("The second factor of this person is removed; their sessions are ended."),
+    "factor_removed": lazy("Your second factor is removed; your other sessions are ended."),
 }
 UNDO_PATHS = (
     "agents",

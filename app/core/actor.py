@@ -5,9 +5,13 @@ from enum import StrEnum
 from typing import Self
 
 from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, SEES_ALL_ROWS, Permission, Role
+from app.core.texts import lazy, mark
 from app.exceptions import Forbidden
 
-LOG_IN = " No API key can have it: log in as a person."
+NEEDED = mark("This needs the permission %(permission)s.")
+LOG_IN = mark(
+    "This needs the permission %(permission)s. No API key can have it: log in as a person."
+)
 
 
 class Via(StrEnum):
@@ -55,5 +59,5 @@ class Actor:
     def require(self, permission: Permission) -> None:
         """Raise ``Forbidden`` unless this actor holds the permission."""
         if permission not in self.permissions:
-            ask = "" if permission in KEY_SCOPES or self.api_key_id is None else LOG_IN
-            raise Forbidden(f"This needs the permission {permission}.{ask}")
+            is_for_people = permission not in KEY_SCOPES and self.api_key_id is not None
+            raise Forbidden(lazy(LOG_IN if is_for_people else NEEDED, permission=permission))

@@ -11,6 +11,7 @@ import structlog
 
 from app.core.background import Background
 from app.core.database import Database
+from app.core.texts import lazy
 from app.exceptions import Unavailable
 
 log = structlog.get_logger("greenroom.database")
@@ -52,9 +53,9 @@ class DatabaseWatch(Background):
             await asyncio.wait([asking], timeout=GRACE_S)
         if not asking.done():
             asking.cancel()
-            raise Unavailable("The database is silent.")
+            raise Unavailable(lazy("The database is silent."))
         if asking.exception() is not None:
-            raise Unavailable("The database has closed the connection.")
+            raise Unavailable(lazy("The database has closed the connection."))
 
     def _found(self) -> None:
         if self._database.is_down:

@@ -2,6 +2,8 @@
 
 import zlib
 
+from app.core.texts import lazy
+from app.core.wording import number
 from app.exceptions import BadRequest, PayloadTooLarge
 
 GZIP = 31  # zlib's window bits for a gzip header and trailer
@@ -20,21 +22,30 @@ def gunzip(data: bytes, max_bytes: int) -> bytes:
     while data:
         members += 1
         if members > MAX_MEMBERS:
-            raise BadRequest(f"The body has more than {MAX_MEMBERS} gzip members.")
+            raise BadRequest(
+                lazy(
+                    "The body has more than %(max_members)s gzip members.", max_members=MAX_MEMBERS
+                )
+            )
         member = zlib.decompressobj(GZIP)
         while not member.eof:
             try:
                 part = member.decompress(data, CHUNK)
             except zlib.error as error:
                 raise BadRequest(
-                    "The body is not compressed by gzip, as its header says."
+                    lazy("The body is not compressed by gzip, as its header says.")
                 ) from error
             if not part and not member.eof and not member.unconsumed_tail:
-                raise BadRequest("The compressed body ends too early.")
+                raise BadRequest(lazy("The compressed body ends too early."))
             parts.append(part)
             size += len(part)
             if size > max_bytes:
-                raise PayloadTooLarge(f"Decompressed, the body has more than {max_bytes:,} bytes.")
+                raise PayloadTooLarge(
+                    lazy(
+                        "Decompressed, the body has more than %(max_bytes)s bytes.",
+                        max_bytes=number(max_bytes),
+                    )
+                )
             data = member.unconsumed_tail
         data = member.unused_data
     return b"".join(parts)

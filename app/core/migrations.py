@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import PROJECT_ROOT
 from app.core.partitions import ensure_partitions
+from app.core.texts import lazy
 from app.exceptions import Unavailable
 
 # Any number; it only has to be the same for every process that migrates.
@@ -73,7 +74,11 @@ async def grant(connection: AsyncConnection, role: str) -> None:
     if role == await connection.scalar(text("SELECT current_user")):
         return
     if not await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role}):
-        raise Unavailable(f"DATABASE_URL names the role {role}, which the database does not have.")
+        raise Unavailable(
+            lazy(
+                "DATABASE_URL names the role %(role)s, which the database does not have.", role=role
+            )
+        )
     database = await connection.scalar(select(func.quote_ident(func.current_database())))
     for statement in GRANTS:
         await connection.execute(text(statement.format(role=name, database=database)))

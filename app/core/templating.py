@@ -11,13 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from babel import UnknownLocaleError
+from babel.dates import format_skeleton
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
 from app.core.config import PROJECT_ROOT
 from app.core.text_templates import TextEnvironment, translate
-from app.core.texts import ENGLISH, spoken
-from app.core.wording import plural, size, span
+from app.core.texts import ENGLISH, _, mark, ngettext, spoken
+from app.core.wording import number, plural, size, span
 from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
@@ -30,7 +32,11 @@ HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069"
     "\ufeff\U000e0000-\U000e007f]"
 )
-STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"))
+STEPS = (
+    (60, 1, mark("%(num)s s ago"), mark("in %(num)s s")),
+    (3600, 60, mark("%(num)s min ago"), mark("in %(num)s min")),
+    (86_400, 3600, mark("%(num)s h ago"), mark("in %(num)s h")),
+)
 
 
 @lru_cache(maxsize=512)
@@ -57,7 +63,8 @@ def absolute(moment: datetime) -> str:
 
 def short_moment(moment: datetime) -> str:
     """``24 Nov, 13:05``, for where the whole is told beside it."""
-    return f"{local(moment):%d %b, %H:%M}".lstrip("0")
+    there = local(moment)
+    return f"{day_and_month(there)}, {there:%H:%M}"
 
 
 def clock(moment: datetime) -> str:
@@ -69,31 +76,37 @@ def day(moment: datetime) -> str:
     return f"{local(moment):%Y-%m-%d}"
 
 
+def day_and_month(there: datetime, year: str = "") -> str:
+    """``24 Nov``, ``24 Nov 2026``, as the reader's language has it."""
+    if spoken().tag == ENGLISH:
+        return f"{there.day} {there:%b}{year and there.strftime(' %Y')}"
+    try:
+        return format_skeleton(f"d{year}MMM", there, locale=spoken().tag.replace("-", "_"))
+    except (UnknownLocaleError, ValueError, KeyError):
+        return f"{there:%Y-%m-%d}" if year else f"{there:%m-%d}"
+
+
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """``3 min ago``, ``in 5 days``, ``just now``."""
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     size = abs(seconds)
     if size < 10:
-        return "just now"
+        return _("just now")
     if size >= DATE_AFTER_S:
-        return f"{local(moment):%d %b %Y}".lstrip("0")
+        return day_and_month(local(moment), year="y")
     if size >= 86_400:
         days = int(size // 86_400)
-        text = plural(days, "day")
-    else:
-        divisor, unit = next((d, u) for limit, d, u in STEPS if size < limit)
-        text = f"{int(size // divisor)} {unit}"
-    return f"{text} ago" if seconds > 0 else f"in {text}"
-
-
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,}"
+        if seconds > 0:
+            return ngettext("%(num)s day ago", "%(num)s days ago", days)
+        return ngettext("in %(num)s day", "in %(num)s days", days)
+    divisor, before, after = next(step[1:] for step in STEPS if size < step[0])
+    return _(before if seconds > 0 else after, num=int(size // divisor))
 
 
 def money(value: Decimal | None) -> str:
     """Dollars with as many digits as a small amount needs; unknown is said, never 0."""
     if value is None:
-        return "unpriced"
+        return _("unpriced")
     if 0 < value < SMALLEST_SHOWN:
         return f"< ${SMALLEST_SHOWN}"
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:,.4f}"

@@ -1,10 +1,11 @@
 """Texts in the language of whoever reads them: English in the code, others in ``locale/``.
 
-``_`` and ``ngettext`` translate at once, for the request at hand; ``lazy`` marks a constant, which
-is translated where it is shown. Every text is a format string, also one without values, so a
+``_`` and ``ngettext`` translate at once, for the request at hand; what ``lazy`` makes is translated
+where it is shown. Every text is a format string, also one without values, so a
 percent sign is written twice. Outside of pages (the API, jobs, what is stored) all is English.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,18 +112,19 @@ def ngettext(one: str, many: str, num: int, /, **values: Any) -> str:  # as abov
 
 
 class Lazy(str):
-    """A constant that is shown translated, and is English wherever it is compared or stored."""
+    """A text that is shown translated, and is English wherever it is compared, stored or sent."""
 
-    __slots__ = ()
+    message: str
+    values: Mapping[str, Any]  # as of ``_``
 
     def __str__(self) -> str:
-        return _(str.__str__(self))
-
-    def __html__(self) -> str:
-        return str(self)
+        return _(self.message, **self.values)
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+    def format(self, *values: object, **named: object) -> str:
+        return str(self).format(*values, **named)
 
     def lower(self) -> str:
         return str(self).lower()
@@ -131,6 +133,40 @@ class Lazy(str):
         return str(self).capitalize()
 
 
-def lazy(message: str) -> str:
-    """For constants of modules, which are made before anyone reads them."""
-    return Lazy(message)
+class LazyCount(Lazy):
+    """As ``Lazy``, of something counted."""
+
+    forms: tuple[str, str]
+    num: int
+
+    def __str__(self) -> str:
+        return ngettext(*self.forms, self.num, **self.values)
+
+
+def lazy(message: str, /, **values: Any) -> str:  # as of ``_``
+    """For what is made before it is known who reads it: constants of modules, errors of services.
+
+    ``json``, ``+`` and the database read it in English; templates, ``str`` and f-strings in the
+    language of the request.
+    """
+    english = {name: in_english(value) for name, value in values.items()}
+    text = Lazy(message % english)
+    text.message, text.values = message, values
+    return text
+
+
+def mark(message: str) -> str:
+    """The text itself, for translators to find; ``_`` or ``lazy`` takes it where it is used."""
+    return message
+
+
+def lazy_count(one: str, many: str, num: int, /, **values: Any) -> str:  # as of ``_``
+    """As ``ngettext``, for errors of services; languages with more forms have them here too."""
+    message = one if num == 1 else many
+    text = LazyCount(message % {"num": f"{num:,}", **values})
+    text.forms, text.num, text.values = (one, many), num, values
+    return text
+
+
+def in_english(value: Any) -> Any:  # whatever it is, unless it is a text of ours
+    return str.__str__(value) if isinstance(value, Lazy) else value

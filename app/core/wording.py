@@ -31,3 +31,8 @@ def span(length: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
     return f"{minutes} min"
+
+
+def number(value: float | None) -> str:
+    """With its thousands set apart; a dash for what is not known."""
+    return "–" if value is None else f"{value:,}"

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.models import Agent
 from app.pages.audit_view import actor_label
 from app.pages.deps import AgentServiceDep, requires
@@ -36,7 +37,7 @@ async def show_notice(
 
 async def last_editor(agents: AgentService, agent: Agent) -> str:
     event = await agents.audit.last_change(agent)
-    return actor_label(event, await agents.audit.actor_names([event])) if event else "Someone"
+    return actor_label(event, await agents.audit.actor_names([event])) if event else _("Someone")
 
 
 @router.get("/presence", dependencies=READ)

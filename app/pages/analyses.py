@@ -6,6 +6,8 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _, lazy
+from app.core.wording import number
 from app.exceptions import AppError
 from app.models import Agent
 from app.pages import forms
@@ -22,7 +24,7 @@ AgentId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 READ = [requires(Permission.JOBS_READ)]
 WRITE = [requires(Permission.JOBS_WRITE)]
-LIMITS = [(n, f"{n:,} runs") for n in (100, 500, 1_000, 2_000, 5_000, 10_000)]
+LIMITS = [(n, lazy("%(n)s runs", n=number(n))) for n in (100, 500, 1_000, 2_000, 5_000, 10_000)]
 OFFERED_REVISIONS = 100
 EMPTY = {
     "since": "",
@@ -79,7 +81,10 @@ def frame_of(analyses: AnalysisService, agent: Agent) -> dict[str, Any]:
 async def revision_choices(analyses: AnalysisService, agent: Agent) -> list[tuple[str, str]]:
     revisions = AgentRevisionService(analyses.session, analyses.actor)
     newest = await revisions.list_newest(agent, OFFERED_REVISIONS)
-    return [("", "All revisions"), *((str(r.number), f"Revision {r.number}") for r in newest)]
+    return [
+        ("", _("All revisions")),
+        *((str(r.number), _("Revision %(number)s", number=r.number)) for r in newest),
+    ]
 
 
 @router.post("", dependencies=WRITE)

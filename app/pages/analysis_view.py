@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.core.templating import day, duration, money, number
-from app.core.wording import plural
+from app.core.templating import day, duration, money
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import number
 from app.pages.charts import nice_top, path_of, points
 from app.pages.listing import href
 from app.schemas.analyses import (
@@ -16,6 +17,7 @@ from app.schemas.analyses import (
     AnalysisSummary,
     Bar,
     ContextGrowth,
+    ContextUnit,
     Distribution,
     Finding,
     FindingKind,
@@ -26,21 +28,21 @@ from app.schemas.analyses import (
 from app.services.analysis.summaries import parts_of
 
 LABELS: Mapping[FindingKind, str] = {
-    FindingKind.FAILURES: "Failed runs",
-    FindingKind.UNFINISHED_RUNS: "Unfinished runs",
-    FindingKind.REPEATED_CALLS: "Repeated calls",
-    FindingKind.IGNORED_TOOL_ERRORS: "Ignored tool errors",
-    FindingKind.UNRESOLVED_TOOL_ERRORS: "Unresolved tool errors",
-    FindingKind.FAILING_TOOL: "Failing tool",
-    FindingKind.BROKEN_ARGUMENTS: "Broken arguments",
-    FindingKind.UNKNOWN_TOOL: "Unknown tool",
-    FindingKind.TRUNCATED_OUTPUTS: "Truncated answers",
-    FindingKind.BREAKING_OFF: "Answers that break off",
-    FindingKind.GROWING_CONTEXT: "Growing context",
-    FindingKind.REVISION_DIFFERENCE: "Revisions compared",
-    FindingKind.SLOW_RUNS: "Slow runs",
-    FindingKind.COSTLY_RUNS: "Costly runs",
-    FindingKind.UNUSED_TOOLS: "Unused tools",
+    FindingKind.FAILURES: lazy("Failed runs"),
+    FindingKind.UNFINISHED_RUNS: lazy("Unfinished runs"),
+    FindingKind.REPEATED_CALLS: lazy("Repeated calls"),
+    FindingKind.IGNORED_TOOL_ERRORS: lazy("Ignored tool errors"),
+    FindingKind.UNRESOLVED_TOOL_ERRORS: lazy("Unresolved tool errors"),
+    FindingKind.FAILING_TOOL: lazy("Failing tool"),
+    FindingKind.BROKEN_ARGUMENTS: lazy("Broken arguments"),
+    FindingKind.UNKNOWN_TOOL: lazy("Unknown tool"),
+    FindingKind.TRUNCATED_OUTPUTS: lazy("Truncated answers"),
+    FindingKind.BREAKING_OFF: lazy("Answers that break off"),
+    FindingKind.GROWING_CONTEXT: lazy("Growing context"),
+    FindingKind.REVISION_DIFFERENCE: lazy("Revisions compared"),
+    FindingKind.SLOW_RUNS: lazy("Slow runs"),
+    FindingKind.COSTLY_RUNS: lazy("Costly runs"),
+    FindingKind.UNUSED_TOOLS: lazy("Unused tools"),
 }
 
 
@@ -60,8 +62,8 @@ class ShownFinding:
         """``See 20 of 35 cases``."""
         shown, total = len(self.finding.evidence), self.finding.total
         if shown < total:
-            return f"See {shown:,} of {total:,} cases"
-        return "See the case" if total == 1 else f"See {total:,} cases"
+            return _("See %(shown)s of %(total)s cases", shown=number(shown), total=number(total))
+        return _("See the case") if total == 1 else _("See %(total)s cases", total=number(total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +143,19 @@ def facts_of(report: AnalysisReport, summary: AnalysisSummary) -> str:
     """What the summary rests on and what it cost."""
     facts = []
     if 0 < summary.findings < len(report.findings):
-        facts.append(f"of the first {summary.findings:,} findings")
+        facts.append(_("of the first %(findings)s findings", findings=number(summary.findings)))
     if summary.input_tokens is not None or summary.output_tokens is not None:
         tokens = f"{number(summary.input_tokens)} / {number(summary.output_tokens)}"
-        facts += [f"{tokens} tokens in / out", money(summary.cost)]
+        facts += [_("%(tokens)s tokens in / out", tokens=tokens), money(summary.cost)]
     return " · ".join(facts)
 
 
 def writer_choices(writers: Mapping[SummaryModel, str]) -> list[tuple[str, str]]:
     """Whose model writes, the agent's own first; none where no model can."""
-    words = {SummaryModel.AGENT: "the agent's own", SummaryModel.INSTANCE: "this server's choice"}
+    words = {
+        SummaryModel.AGENT: _("the agent's own"),
+        SummaryModel.INSTANCE: _("this server's choice"),
+    }
     return [(whose.value, f"{model}, {words[whose]}") for whose, model in writers.items()]
 
 
@@ -180,8 +185,13 @@ def histogram(found: Distribution, written: Callable[[float], str]) -> Histogram
         series=[bar_of(bar, top, written) for bar in found.bars],
         y_labels=[f"{top:g}", f"{top / 2:g}", "0"],
         rows=[(range_words(bar, written), number(bar.count)) for bar in found.bars],
-        summary=f"{plural(found.known, 'run')}, half of them up to {written(found.p50)}, "
-        f"95 % up to {written(found.p95)}",
+        summary=ngettext(
+            "%(num)s run, half of them up to %(half)s, 95 %% up to %(most)s",
+            "%(num)s runs, half of them up to %(half)s, 95 %% up to %(most)s",
+            found.known,
+            half=written(found.p50),
+            most=written(found.p95),
+        ),
     )
 
 
@@ -190,7 +200,12 @@ def bar_of(bar: Bar, top: float, written: Callable[[float], str]) -> dict[str, A
         "label": written(bar.low),
         "height_percent": round(bar.count / top * 100, 2),
         "bad_percent": 0,
-        "title": f"{range_words(bar, written)}: {plural(bar.count, 'run')}",
+        "title": ngettext(
+            "%(range)s: %(num)s run",
+            "%(range)s: %(num)s runs",
+            bar.count,
+            range=range_words(bar, written),
+        ),
     }
 
 
@@ -201,8 +216,8 @@ def range_words(bar: Bar, written: Callable[[float], str]) -> str:
 def growth_chart(growth: ContextGrowth) -> GrowthChart:
     top = nice_top(max(point.highest for point in growth.points))
     series = {
-        "Largest": ("b", [point.highest for point in growth.points]),
-        "Median": ("", [point.p50 for point in growth.points]),
+        _("Largest"): ("b", [point.highest for point in growth.points]),
+        _("Median"): ("", [point.p50 for point in growth.points]),
     }
     last = growth.points[-1]
     return GrowthChart(
@@ -216,21 +231,34 @@ def growth_chart(growth: ContextGrowth) -> GrowthChart:
         else [],
         y_labels=[number(round(top * step / 4)) for step in range(4, -1, -1)],
         # Of two calls, the one in the middle is the first.
-        x_labels=[f"call {at}" for at in sorted({1, (last.call + 1) // 2, last.call})],
+        x_labels=[_("call %(at)s", at=at) for at in sorted({1, (last.call + 1) // 2, last.call})],
         rows=[
             (str(p.call), number(p.runs), number(round(p.p50)), number(round(p.highest)))
             for p in growth.points
         ],
-        summary=f"{growth.unit.value.capitalize()} of input by model call, over "
-        f"{plural(growth.runs, 'run')}",
+        summary=growth_words(growth),
+    )
+
+
+def growth_words(growth: ContextGrowth) -> str:
+    if growth.unit is ContextUnit.TOKENS:
+        return ngettext(
+            "Tokens of input by model call, over %(num)s run",
+            "Tokens of input by model call, over %(num)s runs",
+            growth.runs,
+        )
+    return ngettext(
+        "Characters of input by model call, over %(num)s run",
+        "Characters of input by model call, over %(num)s runs",
+        growth.runs,
     )
 
 
 def rate_words(row: RevisionFigures) -> str:
     """With the range that the true rate is likely in; of a few runs, the count alone."""
-    counts = f"{row.failed:,} of {row.ended:,}"
+    counts = _("%(failed)s of %(ended)s", failed=number(row.failed), ended=number(row.ended))
     if row.failure_rate is None or row.failure_low is None or row.failure_high is None:
-        return "none ended"
+        return _("none ended")
     if row.few_runs:
         return counts
     rate, low, high = (
@@ -243,25 +271,42 @@ def notes_on(report: AnalysisReport) -> list[str]:
     """What a reader must know about the figures."""
     scope, found = report.scope, []
     if scope.more_runs:
-        found.append(f"Older runs match too: only the newest {scope.limit:,} were looked at.")
+        found.append(
+            _(
+                "Older runs match too: only the newest %(limit)s were looked at.",
+                limit=number(scope.limit),
+            )
+        )
     if scope.made_up_times:
         found.append(
-            f"{all_or_some(scope.made_up_times, scope.runs)} come from a source without times: "
-            "latencies and slow steps leave them out."
+            _(
+                "%(runs)s come from a source without times: latencies and slow "
+                "steps leave them out.",
+                runs=all_or_some(scope.made_up_times, scope.runs),
+            )
         )
     if scope.without_steps:
         found.append(
-            f"{all_or_some(scope.without_steps, scope.runs)} were reported without steps: what the "
-            "agent did in them cannot be seen."
+            _(
+                "%(runs)s were reported without steps: what the agent did in them cannot be seen.",
+                runs=all_or_some(scope.without_steps, scope.runs),
+            )
         )
     if scope.read_in_part:
-        found.append(f"{scope.read_in_part:,} very large runs were read in part.")
+        found.append(
+            ngettext(
+                "%(num)s very large run was read in part.",
+                "%(num)s very large runs were read in part.",
+                scope.read_in_part,
+            )
+        )
     return found
 
 
 def all_or_some(part: int, whole: int) -> str:
-    runs = plural(whole, "run")
-    return runs if part == whole == 1 else f"All {runs}" if part == whole else f"{part:,} of {runs}"
+    if part == whole:
+        return ngettext("The %(num)s run", "All %(num)s runs", whole)
+    return ngettext("%(part)s of %(num)s run", "%(part)s of %(num)s runs", whole, part=number(part))
 
 
 def period_words(report: AnalysisReport) -> str:
@@ -270,20 +315,30 @@ def period_words(report: AnalysisReport) -> str:
     if first is None or last is None:
         return ""
     days = day(first), day(last)
-    return days[0] if days[0] == days[1] else f"{days[0]} to {days[1]}"
+    return (
+        days[0] if days[0] == days[1] else _("%(first)s to %(last)s", first=days[0], last=days[1])
+    )
 
 
 def scope_words(request: AnalysisRequest) -> str:
     """What was asked for, such as ``newest 500 runs of revision 3, from 2026-11-01``."""
-    words = "newest run" if request.limit == 1 else f"newest {request.limit:,} runs"
-    if request.revision is not None:
-        words += f" of revision {request.revision}"
+    words = [
+        ngettext("newest run", "newest %(num)s runs", request.limit)
+        if request.revision is None
+        else ngettext(
+            "newest run of revision %(revision)s",
+            "newest %(num)s runs of revision %(revision)s",
+            request.limit,
+            revision=request.revision,
+        )
+    ]
     if request.since is not None:
-        words += f", from {request.since:%Y-%m-%d}"
+        words.append(_("from %(day)s", day=request.since.date().isoformat()))
     if request.until is not None:
         # Days are written as people mean them: the last one is part of it.
-        words += f", to {request.until - timedelta(microseconds=1):%Y-%m-%d}"
-    return words
+        last = request.until - timedelta(microseconds=1)
+        words.append(_("to %(day)s", day=last.date().isoformat()))
+    return ", ".join(words)
 
 
 def request_values(values: Mapping[str, str]) -> dict[str, str]:

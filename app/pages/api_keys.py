@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import KEY_SCOPES, Permission
+from app.core.texts import _, lazy
 from app.exceptions import AppError
 from app.models import ApiKey
 from app.pages import exports, forms, listing
@@ -36,14 +37,14 @@ LIFETIMES = [
     ("30", "30 days"),
     (DEFAULT_DAYS, "90 days"),
     ("365", "1 year"),
-    (FOR_EVER, "Never"),
+    (FOR_EVER, lazy("Never")),
 ]
 DAYS = frozenset(value for value, _ in LIFETIMES if value)
 UNUSED_DAYS = 30
 KEPT_FILTERS = frozenset({"everyone", "user_id"})
 EVENTS_SHOWN = 20
 OVERLAPS = [
-    ("0", "No time: it stops at once"),
+    ("0", lazy("No time: it stops at once")),
     ("1", "1 hour"),
     ("24", "1 day"),
     ("72", "3 days"),
@@ -51,19 +52,19 @@ OVERLAPS = [
 ]
 RANGE_BREAKS = re.compile(r"[\s,;]+")
 SCOPE_HINTS = {
-    Permission.AGENTS_READ: "List agents and pull their configuration.",
-    Permission.AGENTS_WRITE: "Make agents, and change what they are told to do.",
-    Permission.AGENTS_DELETE: "Move agents to the trash and bring them back.",
-    Permission.TOOLS_READ: "List tools.",
-    Permission.TOOLS_WRITE: "Make and change tools.",
-    Permission.TOOLS_DELETE: "Move tools to the trash and bring them back.",
-    Permission.AGENTS_RUN: "Run agents through the model provider, and cancel runs.",
-    Permission.EXECUTIONS_READ: "Read runs, with what was said in them.",
-    Permission.EXECUTIONS_WRITE: "Report runs and their feedback.",
-    Permission.EXECUTIONS_DELETE: "Move runs to the trash and bring them back.",
-    Permission.JOBS_READ: "See background jobs and what came of them.",
-    Permission.JOBS_WRITE: "Cancel background jobs and try them again.",
-    Permission.PRICES_READ: "See what models cost.",
+    Permission.AGENTS_READ: lazy("List agents and pull their configuration."),
+    Permission.AGENTS_WRITE: lazy("Make agents, and change what they are told to do."),
+    Permission.AGENTS_DELETE: lazy("Move agents to the trash and bring them back."),
+    Permission.TOOLS_READ: lazy("List tools."),
+    Permission.TOOLS_WRITE: lazy("Make and change tools."),
+    Permission.TOOLS_DELETE: lazy("Move tools to the trash and bring them back."),
+    Permission.AGENTS_RUN: lazy("Run agents through the model provider, and cancel runs."),
+    Permission.EXECUTIONS_READ: lazy("Read runs, with what was said in them."),
+    Permission.EXECUTIONS_WRITE: lazy("Report runs and their feedback."),
+    Permission.EXECUTIONS_DELETE: lazy("Move runs to the trash and bring them back."),
+    Permission.JOBS_READ: lazy("See background jobs and what came of them."),
+    Permission.JOBS_WRITE: lazy("Cancel background jobs and try them again."),
+    Permission.PRICES_READ: lazy("See what models cost."),
 }
 # What a runtime needs to pull its configuration and report what it did.
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]
@@ -135,7 +136,7 @@ async def form_page(
         "scope_options": [
             (s.value, s.value, SCOPE_HINTS[s]) for s in KEY_SCOPES if keys.actor.may(s)
         ],
-        "agents": [("", "All agents"), *((str(row_id), name) for row_id, name in agents)],
+        "agents": [("", _("All agents")), *((str(row_id), name) for row_id, name in agents)],
         "lifetimes": LIFETIMES,
     }
     return render(request, "pages/keys/form.html", context, status)
@@ -167,7 +168,7 @@ def parse_key(values: dict[str, Any]) -> tuple[ApiKeyCreate | None, forms.Form]:
     form.values |= values
     # A lifetime that is not on offer must not come to mean for ever.
     if values.get("days", DEFAULT_DAYS) not in {*DAYS, FOR_EVER}:
-        form.errors["days"] = "choose one of these"
+        form.errors["days"] = _("choose one of these")
     return (None if form.errors else data), form
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from app.api.deps import SettingsDep
 from app.core.actor import Via
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.pages import listing
 from app.pages.audit_export import FORMATS, MAX_EVENTS, lines
 from app.pages.audit_view import NOUNS, VERBS, describe
@@ -24,11 +25,11 @@ EXPORT = [*READ, recently_authenticated]
 ACTIONS = sorted(VERBS)
 # Filters that come from links in the rows, and how a chip names them.
 CHIPS = {
-    "resource_id": "Row",
-    "actor_user_id": "Person",
-    "actor_api_key_id": "Key",
-    "request_id": "Request",
-    "ip": "Address",
+    "resource_id": lazy("Row"),
+    "actor_user_id": lazy("Person"),
+    "actor_api_key_id": lazy("Key"),
+    "request_id": lazy("Request"),
+    "ip": lazy("Address"),
 }
 
 

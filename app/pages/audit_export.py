@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from app.core.actor import Actor
 from app.core.csv import csv_line, formula_safe
 from app.core.database import Database
+from app.core.texts import lazy
+from app.core.wording import number
 from app.models import AuditEvent
 from app.schemas.audit_events import AuditEventRead, AuditFilters
 from app.services.audit_events import AuditEventService
 
 MAX_EVENTS, READ_AT_ONCE = 100_000, 500
-CUT_OFF = f"Only the newest {MAX_EVENTS:,} events are here. Narrow the filter for the others."
+CUT_OFF = lazy(
+    "Only the newest %(max_events)s events are here. Narrow the filter for the others.",
+    max_events=number(MAX_EVENTS),
+)
 FIELDS = list(AuditEventRead.model_fields)
 
 

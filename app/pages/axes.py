@@ -6,6 +6,8 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from math import ceil, floor, log10
 
+from app.core.templating import day_and_month
+from app.core.texts import _
 from app.services.time_windows import DAY, LADDER, Step, Window, boundaries
 
 MOST_STEPS, MOST_TICKS = 5, 8
@@ -121,14 +123,19 @@ def tick_label(there: datetime, step: Step) -> str:
 
 
 def day_label(there: datetime) -> str:
-    return f"{there.day} {there:%b}"
+    return day_and_month(there)
 
 
 def range_label(window: Window, zone: tzinfo) -> str:
     """``24 Nov, 13:00 to 14:00``; whole days and months by their names."""
     first, last = window.since.astimezone(zone), window.until.astimezone(zone)
     if first.date() == last.date():
-        return f"{day_label(first)}, {first:%H:%M} to {last:%H:%M}"
+        return _(
+            "%(day)s, %(first)s to %(last)s",
+            day=day_label(first),
+            first=first.strftime("%H:%M"),
+            last=last.strftime("%H:%M"),
+        )
     return span_label(first, last)
 
 
@@ -138,5 +145,16 @@ def span_label(first: datetime, last: datetime) -> str:
         day_before = last.fromordinal(last.toordinal() - 1)
         if day_before.date() == first.date():
             return f"{day_label(first)} {first.year}"
-        return f"{day_label(first)} to {day_label(day_before)} {day_before.year}"
-    return f"{day_label(first)}, {first:%H:%M} to {day_label(last)}, {last:%H:%M}"
+        return _(
+            "%(first)s to %(last)s %(year)s",
+            first=day_label(first),
+            last=day_label(day_before),
+            year=day_before.year,
+        )
+    return _(
+        "%(first_day)s, %(first)s to %(last_day)s, %(last)s",
+        first_day=day_label(first),
+        first=first.strftime("%H:%M"),
+        last_day=day_label(last),
+        last=last.strftime("%H:%M"),
+    )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import BadRequest, Invalid
 from app.models import BulkAction, BulkChange, BulkResource
 from app.pages import forms, listing
@@ -43,9 +44,9 @@ def filter_in(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadRequest("The filter cannot be read. Load the list again.") from error
+        raise BadRequest(lazy("The filter cannot be read. Load the list again.")) from error
     if not isinstance(found, dict):
-        raise BadRequest("The filter cannot be read. Load the list again.")
+        raise BadRequest(lazy("The filter cannot be read. Load the list again."))
     return found
 
 
@@ -76,7 +77,7 @@ def selection_of(values: dict[str, Any]) -> dict[str, Any]:
     if values.get("rows") == EVERYTHING:
         return asked | {"filter": filter_in(str(values.get("filter") or "{}"))}
     if not values.get("ids"):
-        raise Invalid("Tick the rows that are to be changed first.")
+        raise Invalid(lazy("Tick the rows that are to be changed first."))
     return asked | {"ids": values["ids"]}
 
 
@@ -134,7 +135,7 @@ async def start_bulk_change(
     values = forms.typed(await request.form())
     data, form = forms.parse(BulkChangeStart, {"note": values.get("note", "")})
     if data is None:
-        raise Invalid(f"Why {form.errors.get('note', 'cannot be read')}.")
+        raise Invalid(lazy("Why %(problem)s.", problem=form.errors.get("note", "cannot be read")))
     await changes.start(change_id, data.note)
     return redirect(request, f"/bulk-changes/{change_id}", "bulk_started")
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.wording import plural
-from app.models import BulkAction, BulkChange, BulkChangeRow
+from app.core.texts import _, lazy, mark, ngettext
+from app.models import BulkAction, BulkChange, BulkChangeRow, BulkResource
 from app.pages.audit_view import as_text
 
 A = BulkAction
@@ -13,48 +13,65 @@ A = BulkAction
 
 @dataclass(frozen=True, slots=True)
 class ActionWords:
-    """``verb`` as on a button, ``past`` as of a result, ``label`` of the value it takes."""
+    """``ask`` as on a button, ``done`` as of a result, ``label`` of the value it takes."""
 
-    verb: str
-    past: str
+    ask: str
+    done: str
     icon: str
     label: str = ""
     hint: str = ""
 
 
 ACTIONS: Mapping[BulkAction, ActionWords] = {
-    A.PAUSE: ActionWords("Pause", "Paused", "player-pause"),
-    A.RESUME: ActionWords("Resume", "Resumed", "player-play"),
-    A.ADD_TAG: ActionWords("Tag", "Tagged", "tag", "Tag to add", "Up to 64 characters."),
-    A.REMOVE_TAG: ActionWords("Take the tag from", "Took the tag from", "tag-off", "Tag to remove"),
+    A.PAUSE: ActionWords(mark("Pause %(things)s"), mark("Paused %(things)s"), "player-pause"),
+    A.RESUME: ActionWords(mark("Resume %(things)s"), mark("Resumed %(things)s"), "player-play"),
+    A.ADD_TAG: ActionWords(
+        mark("Tag %(things)s"),
+        mark("Tagged %(things)s"),
+        "tag",
+        lazy("Tag to add"),
+        lazy("Up to 64 characters."),
+    ),
+    A.REMOVE_TAG: ActionWords(
+        mark("Take the tag from %(things)s"),
+        mark("Took the tag from %(things)s"),
+        "tag-off",
+        lazy("Tag to remove"),
+    ),
     A.SET_MODEL: ActionWords(
-        "Change the model of",
-        "Changed the model of",
+        mark("Change the model of %(things)s"),
+        mark("Changed the model of %(things)s"),
         "cpu",
-        "Model",
-        "As your provider calls it, such as gpt-4o. Each agent gets a new revision.",
+        lazy("Model"),
+        lazy("As your provider calls it, such as gpt-4o. Each agent gets a new revision."),
     ),
     A.SET_MAX_TOKENS: ActionWords(
-        "Change the limit of",
-        "Changed the limit of",
+        mark("Change the limit of %(things)s"),
+        mark("Changed the limit of %(things)s"),
         "ruler-measure",
-        "Max tokens",
-        "100 to 100,000. Each agent gets a new revision.",
+        lazy("Max tokens"),
+        lazy("100 to 100,000. Each agent gets a new revision."),
     ),
-    A.TRASH: ActionWords("Trash", "Moved to the trash:", "trash"),
-    A.RESTORE: ActionWords("Restore", "Restored", "restore"),
-    A.UNDO: ActionWords("Undo the change of", "Took back the change of", "arrow-back-up"),
+    A.TRASH: ActionWords(mark("Trash %(things)s"), mark("Moved to the trash: %(things)s"), "trash"),
+    A.RESTORE: ActionWords(mark("Restore %(things)s"), mark("Restored %(things)s"), "restore"),
+    A.UNDO: ActionWords(
+        mark("Undo the change of %(things)s"),
+        mark("Took back the change of %(things)s"),
+        "arrow-back-up",
+    ),
 }
-NOUNS = {"agents": "agent", "tools": "tool", "executions": "run"}
-FLAGS = {"is_active": ("paused", "active"), "is_draft": ("described", "draft")}
+FLAGS = {
+    "is_active": (lazy("paused"), lazy("active")),
+    "is_draft": (lazy("described"), lazy("draft")),
+}
 FIELDS = {
-    "is_active": "State",
-    "is_draft": "State",
-    "deleted_at": "In the trash",
-    "model_name": "Model",
-    "max_tokens": "Max tokens",
-    "live_revision": "Live revision",
-    "tags": "Tags",
+    "is_active": lazy("State"),
+    "is_draft": lazy("State"),
+    "deleted_at": lazy("In the trash"),
+    "model_name": lazy("Model"),
+    "max_tokens": lazy("Max tokens"),
+    "live_revision": lazy("Live revision"),
+    "tags": lazy("Tags"),
 }
 
 
@@ -77,18 +94,25 @@ class RowLine:
     changes: list[tuple[str, str, str]]
 
 
+def things_of(resource: BulkResource, count: int) -> str:
+    match resource:
+        case BulkResource.AGENTS:
+            return ngettext("%(num)s agent", "%(num)s agents", count)
+        case BulkResource.TOOLS:
+            return ngettext("%(num)s tool", "%(num)s tools", count)
+    return ngettext("%(num)s run", "%(num)s runs", count)
+
+
 def wording_of(change: BulkChange, changed: int) -> Wording:
     """``changed`` is how many rows it has changed, of which it tells once it is over."""
-    words, noun = ACTIONS[change.action], NOUNS[change.resource.value]
+    words = ACTIONS[change.action]
     asked = change.would_change or change.total
-    things = plural(changed if change.is_over else asked, noun)
+    things = things_of(change.resource, changed if change.is_over else asked)
     value = f": {change.value}" if change.value else ""
-    verb = words.past if change.is_over else words.verb
     end = "?" if change.job_id is None else ""
+    said = _(words.done if change.is_over else words.ask, things=things)
     path = f"/{change.resource.value}"
-    return Wording(
-        f"{verb} {things}{value}{end}", f"{words.verb} {things}", things, words.icon, path
-    )
+    return Wording(f"{said}{value}{end}", _(words.ask, things=things), things, words.icon, path)
 
 
 def line_of(row: BulkChangeRow) -> RowLine:
@@ -106,7 +130,7 @@ def value_text(field: str, value: Any) -> str:  # a JSON value
     if field in FLAGS:
         return FLAGS[field][bool(value)]
     if field == "deleted_at":
-        return "no" if value is None else "yes"
+        return _("no") if value is None else _("yes")
     if field == "live_revision" and value is not None:
         return f"r{value}"
     return as_text(value)

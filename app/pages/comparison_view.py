@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.templating import duration, money, number, pretty_json
+from app.core.templating import duration, money, pretty_json
+from app.core.texts import _
+from app.core.wording import number
 from app.models import Execution
 from app.pages.trace_view import ICONS, css_of
 from app.pages.word_diffs import Differ, Piece, is_cut, word_diff
@@ -75,14 +77,14 @@ def figures_of(left: Execution, right: Execution) -> list[Figure]:
         return Figure(name, write(a), write(b), told, verdict if is_cost else "")
 
     return [
-        Figure("Status", left.status.value.capitalize(), right.status.value.capitalize()),
-        both("Latency", "latency_ms", duration),
-        both("Input tokens", "input_tokens", number),
-        both("Output tokens", "output_tokens", number),
-        both("Cost", "cost", money),
-        both("Steps", "span_count", number, is_cost=False),
-        both("Errors", "error_count", number),
-        Figure("Model", left.model_name or "–", right.model_name or "–"),
+        Figure(_("Status"), left.status.value.capitalize(), right.status.value.capitalize()),
+        both(_("Latency"), "latency_ms", duration),
+        both(_("Input tokens"), "input_tokens", number),
+        both(_("Output tokens"), "output_tokens", number),
+        both(_("Cost"), "cost", money),
+        both(_("Steps"), "span_count", number, is_cost=False),
+        both(_("Errors"), "error_count", number),
+        Figure(_("Model"), left.model_name or "–", right.model_name or "–"),
     ]
 
 
@@ -113,7 +115,7 @@ def pair_of(number: int, left: ComparedStep | None, right: ComparedStep | None) 
         left.span.status.value,
         right.span.status.value,
     ):
-        what.append("fails now" if right.span.status.value == "error" else "no longer fails")
+        what.append(_("fails now") if right.span.status.value == "error" else _("no longer fails"))
     return StepPair(number, left, right, "changed" if what else "same", ", ".join(what))
 
 

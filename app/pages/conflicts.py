@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.core.templating import pretty_json
+from app.core.texts import _, lazy
 from app.models import Agent, AuditEvent
 from app.pages.audit_view import actor_label
 from app.pages.diffs import DiffRow, diff_lines
@@ -14,16 +15,16 @@ from app.services.agents import AgentService
 from app.services.tools import ToolService
 
 LABELS: Mapping[str, str] = {
-    "name": "Name",
-    "description": "Description",
-    "model_name": "Model",
-    "max_tokens": "Max tokens",
-    "system_prompt": "System prompt",
-    "config": "Config",
-    "internal_notes": "Internal notes",
-    "tags": "Tags",
-    "is_active": "Active",
-    "tools": "Tools",
+    "name": lazy("Name"),
+    "description": lazy("Description"),
+    "model_name": lazy("Model"),
+    "max_tokens": lazy("Max tokens"),
+    "system_prompt": lazy("System prompt"),
+    "config": lazy("Config"),
+    "internal_notes": lazy("Internal notes"),
+    "tags": lazy("Tags"),
+    "is_active": lazy("Active"),
+    "tools": lazy("Tools"),
 }
 LONG_FIELDS = frozenset({"system_prompt", "internal_notes", "config"})
 
@@ -101,7 +102,7 @@ async def conflict_context(
 
 
 def who(event: AuditEvent | None, names: Mapping[str, str]) -> str:
-    return actor_label(event, names) if event else "Someone"
+    return actor_label(event, names) if event else _("Someone")
 
 
 def merged_values(posted: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.exceptions import AppError
 from app.models import ApiKey
 from app.pages import forms
@@ -47,7 +48,7 @@ async def page(
         "key": key,
         "token": token,
         "variables": variables(origin_of(request), token or PLACEHOLDER),
-        "agents": [("", "Found by name, or made"), *((str(i), name) for i, name in agents)],
+        "agents": [("", _("Found by name, or made")), *((str(i), name) for i, name in agents)],
         "may_make": keys.actor.may(Permission.KEYS_WRITE)
         and keys.actor.may(Permission.EXECUTIONS_WRITE),
         **await arrival(keys, key),

@@ -6,6 +6,8 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 from app.core.templating import price
+from app.core.texts import _, lazy
+from app.core.wording import number
 from app.models import Span
 from app.models.executions import CostSource
 from app.models.spans import MODEL_KINDS
@@ -16,16 +18,16 @@ from app.services.spans import FullSpan
 from app.services.traces import has_usage
 
 WORDS = {
-    LineKind.INPUT: "Input",
-    LineKind.CACHE_READ: "Read from a cache",
-    LineKind.CACHE_WRITE: "Written to a cache",
-    LineKind.OUTPUT: "Output",
-    LineKind.REQUEST: "The call itself",
+    LineKind.INPUT: lazy("Input"),
+    LineKind.CACHE_READ: lazy("Read from a cache"),
+    LineKind.CACHE_WRITE: lazy("Written to a cache"),
+    LineKind.OUTPUT: lazy("Output"),
+    LineKind.REQUEST: lazy("The call itself"),
 }
-APART = "The sender counted cached tokens beside the input; they are added to it."
-NO_TOKENS = "The sender did not say how many tokens went in and out."
-PRICED_NOW = "It had no price when it arrived; one is known now."
-CHANGED = "Prices have changed since: this step was stored with {stored}."
+APART = lazy("The sender counted cached tokens beside the input; they are added to it.")
+NO_TOKENS = lazy("The sender did not say how many tokens went in and out.")
+PRICED_NOW = lazy("It had no price when it arrived; one is known now.")
+CHANGED = lazy("Prices have changed since: this step was stored with {stored}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def unpriced_view(full: FullSpan) -> CostView:
         return CostView(source, [], notes=(CHANGED.format(stored=price(span.cost)),), is_old=True)
     if span.input_tokens is None and span.output_tokens is None:
         return CostView(source, [], notes=(NO_TOKENS,))
-    model = next(iter(names_in(span.model_name, full.attributes)), "this model")
+    model = next(iter(names_in(span.model_name, full.attributes)), _("this model"))
     asked = {"model": span.model_name or model, "provider": span.provider_name or ""}
     href = f"/model-prices/new?{urlencode({k: v for k, v in asked.items() if v})}"
     return CostView(source, [], unknown_model=model, add_href=href)
@@ -105,16 +107,30 @@ def lines_of(quote: Quote) -> list[CostLine]:
 
 def rule_words(quote: Quote) -> str:
     rule = quote.rule
-    whose = f" of {rule.provider}" if rule.provider else ""
-    words = [f"{rule.source}: {rule.model}{whose}"]
+    words = [
+        _(
+            "%(list)s: %(model)s of %(provider)s",
+            list=rule.source,
+            model=rule.model,
+            provider=rule.provider,
+        )
+        if rule.provider
+        else f"{rule.source}: {rule.model}"
+    ]
     if rule.since is not None:
-        words.append(f"since {rule.since}")
+        words.append(_("since %(since)s", since=rule.since))
     if rule.until is not None:
-        words.append(f"until {rule.until}")
+        words.append(_("until %(until)s", until=rule.until))
     if rule.hours is not None:
-        words.append(f"{rule.hours.start_time:%H:%M} to {rule.hours.end_time:%H:%M} UTC")
+        words.append(
+            _(
+                "%(start_time)s to %(end_time)s UTC",
+                start_time=rule.hours.start_time.strftime("%H:%M"),
+                end_time=rule.hours.end_time.strftime("%H:%M"),
+            )
+        )
     if quote.tier.above:
-        words.append(f"above {quote.tier.above:,} input tokens")
+        words.append(_("above %(above)s input tokens", above=number(quote.tier.above)))
     return ", ".join(words)
 
 

@@ -21,6 +21,7 @@ from app.api.streams import live_runs_of
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Unauthorized
 from app.pages.cookies import current_token
 from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
@@ -61,9 +62,9 @@ async def get_staff(request: Request, session: SessionDep, settings: SettingsDep
     """Raises ``LoginRequired`` without a live session; sets the frame of the page."""
     found = await find_staff(request, session, settings, Via.PAGE)
     if found is None:
-        raise LoginRequired("Please log in.")
+        raise LoginRequired(lazy("Please log in."))
     if found.must_enrol and not request.url.path.startswith(OPEN_BEFORE_ENROLMENT):
-        raise EnrolmentRequired("Set up a second factor first.")
+        raise EnrolmentRequired(lazy("Set up a second factor first."))
     request.state.frame = frame_for(request, found.user, found.actor)
     request.state.actor = found.actor  # refusals are on record under it
     return found
@@ -118,7 +119,7 @@ async def require_recent(request: Request, staff: StaffDep, confirm: Reauthentic
     fields = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != PASSWORD_FIELD]
     password = form.get(PASSWORD_FIELD)
     if not isinstance(password, str):
-        raise ConfirmIdentity("Enter your password to go on.", fields)
+        raise ConfirmIdentity(lazy("Enter your password to go on."), fields)
     try:
         await confirm(password[:1024])
     except Unauthorized as error:

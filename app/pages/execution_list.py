@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.core.texts import _, lazy
 from app.models import Execution
 from app.models.executions import ExecutionSource, ExecutionStatus
 from app.pages.filter_bar import Choices, Filter, Kind
@@ -13,39 +14,39 @@ from app.services.executions import ExecutionService
 
 MAX_AGENTS = 100
 COLUMNS = (
-    Column("started", "Started", sort="-started_at", is_fixed=True),
-    Column("agent", "Agent"),
-    Column("owner", "Owner", is_default=False),
-    Column("status", "Status"),
-    Column("input", "Input"),
-    Column("model", "Model", is_wide=True),
-    Column("tags", "Tags", is_default=False),
-    Column("session", "Session", is_default=False),
-    Column("source", "Source", is_default=False),
-    Column("external_id", "External id", is_default=False),
-    Column("trace_id", "Trace id", is_default=False),
-    Column("error_type", "Error", is_default=False),
-    Column("ended", "Ended", is_default=False),
-    Column("steps", "Steps", is_number=True),
-    Column("input_tokens", "Tokens in", is_number=True, is_default=False),
-    Column("cached_tokens", "Cached", is_number=True, is_default=False),
-    Column("output_tokens", "Tokens out", is_number=True, is_default=False),
-    Column("tokens", "Tokens", is_number=True, is_wide=True),
-    Column("cost", "Cost", is_number=True, is_wide=True),
-    Column("latency", "Latency", is_number=True),
+    Column("started", lazy("Started"), sort="-started_at", is_fixed=True),
+    Column("agent", lazy("Agent")),
+    Column("owner", lazy("Owner"), is_default=False),
+    Column("status", lazy("Status")),
+    Column("input", lazy("Input")),
+    Column("model", lazy("Model"), is_wide=True),
+    Column("tags", lazy("Tags"), is_default=False),
+    Column("session", lazy("Session"), is_default=False),
+    Column("source", lazy("Source"), is_default=False),
+    Column("external_id", lazy("External id"), is_default=False),
+    Column("trace_id", lazy("Trace id"), is_default=False),
+    Column("error_type", lazy("Error"), is_default=False),
+    Column("ended", lazy("Ended"), is_default=False),
+    Column("steps", lazy("Steps"), is_number=True),
+    Column("input_tokens", lazy("Tokens in"), is_number=True, is_default=False),
+    Column("cached_tokens", lazy("Cached"), is_number=True, is_default=False),
+    Column("output_tokens", lazy("Tokens out"), is_number=True, is_default=False),
+    Column("tokens", lazy("Tokens"), is_number=True, is_wide=True),
+    Column("cost", lazy("Cost"), is_number=True, is_wide=True),
+    Column("latency", lazy("Latency"), is_number=True),
 )
-STATUSES = [(status.value, status.value.capitalize()) for status in ExecutionStatus]
+STATUSES = [(status.value, lazy(status.value.capitalize())) for status in ExecutionStatus]
 SOURCES = [
     (ExecutionSource.API.value, "API"),
     (ExecutionSource.OTLP.value, "OTLP"),
-    (ExecutionSource.PLAYGROUND.value, "Playground"),
-    (ExecutionSource.IMPORT.value, "Import"),
+    (ExecutionSource.PLAYGROUND.value, lazy("Playground")),
+    (ExecutionSource.IMPORT.value, lazy("Import")),
 ]
 RANGES = [
-    ("1h", "Last hour"),
-    ("24h", "Last 24 hours"),
-    ("7d", "Last 7 days"),
-    ("30d", "Last 30 days"),
+    ("1h", lazy("Last hour")),
+    ("24h", lazy("Last 24 hours")),
+    ("7d", lazy("Last 7 days")),
+    ("30d", lazy("Last 30 days")),
 ]
 LATENCIES = [
     ("5000", "5 s"),
@@ -54,7 +55,7 @@ LATENCIES = [
     ("60000", "1 min"),
     ("300000", "5 min"),
 ]
-YES = [("true", "With"), ("false", "Without")]
+YES = [("true", lazy("With")), ("false", lazy("Without"))]
 
 
 def execution_table(
@@ -72,7 +73,7 @@ async def agent_filter(runs: ExecutionService, state: ListState, find: str = "")
     names = await agents.names(MAX_AGENTS, find, chosen)
     return Filter(
         "agent_id",
-        "agent",
+        _("agent"),
         Kind.MANY,
         [(str(agent_id), name) for agent_id, name in names],
         others=("agent",),
@@ -88,16 +89,18 @@ async def execution_filters(runs: ExecutionService, state: ListState) -> list[Fi
 def filters_with(agents: Filter, models: Choices) -> list[Filter]:
     return [
         agents,
-        Filter("status", "status", Kind.MANY, STATUSES),
-        Filter("model", "model", Kind.ONE, models),
-        Filter("range", "time", Kind.TIME, RANGES, others=("since", "until")),
-        Filter("tag", "tag", Kind.TEXT),
-        Filter("min_cost", "cost", Kind.NUMBER, joiner=" ≥ ", unit="$", hint="At least, in USD"),
-        Filter("min_latency_ms", "latency", Kind.ONE, LATENCIES, joiner=" ≥ ", is_minor=True),
-        Filter("has_errors", "errors", Kind.ONE, YES, is_minor=True),
-        Filter("has_feedback", "feedback", Kind.ONE, YES, is_minor=True),
-        Filter("source", "source", Kind.ONE, SOURCES, is_minor=True),
-        Filter("revision", "revision", Kind.NUMBER, joiner=" ", is_minor=True),
-        Filter("session_id", "session", Kind.TEXT, is_minor=True),
-        Filter("external_id", "external id", Kind.TEXT, is_minor=True),
+        Filter("status", _("status"), Kind.MANY, STATUSES),
+        Filter("model", _("model"), Kind.ONE, models),
+        Filter("range", _("time"), Kind.TIME, RANGES, others=("since", "until")),
+        Filter("tag", _("tag"), Kind.TEXT),
+        Filter(
+            "min_cost", _("cost"), Kind.NUMBER, joiner=" ≥ ", unit="$", hint=_("At least, in USD")
+        ),
+        Filter("min_latency_ms", _("latency"), Kind.ONE, LATENCIES, joiner=" ≥ ", is_minor=True),
+        Filter("has_errors", _("errors"), Kind.ONE, YES, is_minor=True),
+        Filter("has_feedback", _("feedback"), Kind.ONE, YES, is_minor=True),
+        Filter("source", _("source"), Kind.ONE, SOURCES, is_minor=True),
+        Filter("revision", _("revision"), Kind.NUMBER, joiner=" ", is_minor=True),
+        Filter("session_id", _("session"), Kind.TEXT, is_minor=True),
+        Filter("external_id", _("external id"), Kind.TEXT, is_minor=True),
     ]

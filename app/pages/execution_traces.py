@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.models import Execution
 from app.models.executions import OPEN_STATUSES
 from app.models.spans import SpanStatus
@@ -137,7 +138,14 @@ async def side_context(
     )
     turns = said.turns
     await to_thread(check_calls, turns[: asked.turns], offered)
-    ends = [("Input", body.input, "user"), ("Output", body.output, "assistant")] if body else []
+    ends = (
+        [
+            (_("Input of the run"), body.input, "user"),
+            (_("Output of the run"), body.output, "assistant"),
+        ]
+        if body
+        else []
+    )
     left = [
         (label, rest)
         for label, value, role in ends

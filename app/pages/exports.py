@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.api.downloads import download
 from app.core.actor import Actor
+from app.core.texts import lazy
 from app.exceptions import Invalid
 from app.models import ListName
 from app.pages import listing
@@ -22,7 +23,7 @@ FormatQuery = Annotated[ExportFormat, Query(alias="format")]
 BodiesQuery = Annotated[bool, Query()]
 SELECTED = frozenset({"ids"})
 IDS: TypeAdapter[list[int]] = TypeAdapter(Ids)
-NO_IDS = f"Choose 1 to {MAX_PAGE_SIZE} rows by their ids."
+NO_IDS = lazy("Choose 1 to %(max_page_size)s rows by their ids.", max_page_size=MAX_PAGE_SIZE)
 
 
 def exactly(request: Request, query: Q) -> Q:

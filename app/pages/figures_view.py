@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from app.core.templating import duration, money, number
-from app.core.wording import plural
+from app.core.templating import duration, money
+from app.core.texts import _, ngettext
+from app.core.wording import number
 from app.core.zones import shown_zone
 from app.pages.charts import Sparkline, sparkline
 from app.pages.estimates import estimates_note
@@ -41,11 +42,11 @@ def change_in(now: float | None, before: float | None, words: str | None) -> str
     if words is None:
         return ""
     if not before or now is None:
-        return f"nothing in the {words} before"
+        return _("nothing in the %(words)s before", words=words)
     percent = (now - before) / before * 100
     if abs(percent) < 0.5:
-        return f"as in the {words} before"
-    return f"{signed(percent)} % vs the {words} before"
+        return _("as in the %(words)s before", words=words)
+    return _("%(signed)s %% vs the %(words)s before", signed=signed(percent), words=words)
 
 
 def change_in_points(now: float | None, before: float | None, words: str | None) -> str:
@@ -53,12 +54,17 @@ def change_in_points(now: float | None, before: float | None, words: str | None)
     if words is None:
         return ""
     if before is None or now is None:
-        return f"nothing in the {words} before"
+        return _("nothing in the %(words)s before", words=words)
     points = (now - before) * 100
     if abs(points) < 0.05:
-        return f"as in the {words} before"
+        return _("as in the %(words)s before", words=words)
     sign = "+" if points > 0 else "−"
-    return f"{sign}{abs(points):.1f} points vs the {words} before"
+    return _(
+        "%(sign)s%(points).1f points vs the %(words)s before",
+        sign=sign,
+        points=abs(points),
+        words=words,
+    )
 
 
 def signed(percent: float) -> str:
@@ -87,32 +93,37 @@ def kpis(of: Compared) -> list[Kpi]:
 
 def runs_kpi(of: Compared) -> Kpi:
     change = change_in(of.figures.runs, of.before.runs, of.words)
-    spark = sparkline([float(step.runs) for step in of.steps], "Executions over time")
-    return Kpi("Executions", number(of.figures.runs), change, "", spark)
+    spark = sparkline([float(step.runs) for step in of.steps], _("Executions over time"))
+    return Kpi(_("Executions"), number(of.figures.runs), change, "", spark)
 
 
 def failed_kpi(of: Compared) -> Kpi:
     rate = of.figures.failure_rate
     return Kpi(
-        "Failed",
+        _("Failed"),
         "–" if rate is None else percent(rate),
         change_in_points(rate, of.before.failure_rate, of.words),
-        f"{number(of.figures.failed)} of {plural(of.figures.runs, 'run')}",
-        sparkline([step.failure_rate for step in of.steps], "Share of failed runs over time"),
+        ngettext(
+            "%(failed)s of %(num)s run",
+            "%(failed)s of %(num)s runs",
+            of.figures.runs,
+            failed=number(of.figures.failed),
+        ),
+        sparkline([step.failure_rate for step in of.steps], _("Share of failed runs over time")),
         is_bad=True,
     )
 
 
 def cost_kpi(of: Compared) -> Kpi:
     cost, unpriced = of.figures.cost, of.figures.unpriced
-    spark = sparkline([optional(step.cost) for step in of.steps], "Cost over time")
+    spark = sparkline([optional(step.cost) for step in of.steps], _("Cost over time"))
     return Kpi(
-        "Cost",
+        _("Cost"),
         money(cost),
         change_in(optional(cost), optional(of.before.cost), of.words),
-        f"{plural(unpriced, 'run has', 'runs have')} no known cost"
+        ngettext("%(num)s run has no known cost", "%(num)s runs have no known cost", unpriced)
         if unpriced
-        else "every run has a cost",
+        else _("every run has a cost"),
         None if cost is None else spark,
     )
 
@@ -120,11 +131,11 @@ def cost_kpi(of: Compared) -> Kpi:
 def latency_kpi(of: Compared) -> Kpi:
     figures = of.figures
     return Kpi(
-        "p95 latency, estimated" if of.is_estimated else "p95 latency",
+        _("p95 latency, estimated") if of.is_estimated else "p95 latency",
         duration(figures.p95_ms),
         change_in(figures.p95_ms, of.before.p95_ms, of.words),
         f"p50 {duration(figures.p50_ms)}, p99 {duration(figures.p99_ms)}",
-        sparkline([step.p95_ms for step in of.steps], "p95 latency over time"),
+        sparkline([step.p95_ms for step in of.steps], _("p95 latency over time")),
     )
 
 
@@ -146,8 +157,17 @@ def plots(
     return [
         plot_of(RUNS, steps, runs_summary(figures)),
         plot_of(LATENCY, steps, f"p50 {duration(figures.p50_ms)}, p95 {duration(figures.p95_ms)}"),
-        plot_of(FAILURES, steps, f"{share * 100:.1f} % of {plural(figures.runs, 'run')} failed"),
-        plot_of(COST, steps, f"{money(figures.cost)} in all"),
+        plot_of(
+            FAILURES,
+            steps,
+            ngettext(
+                "%(share).1f %% of %(num)s run failed",
+                "%(share).1f %% of %(num)s runs failed",
+                figures.runs,
+                share=share * 100,
+            ),
+        ),
+        plot_of(COST, steps, _("%(cost)s in all", cost=money(figures.cost))),
     ]
 
 
@@ -172,9 +192,11 @@ def zone_note(buckets: list[Bucket], zone: tzinfo) -> str | None:
         return None
     starts = f"{buckets[1].window.since.astimezone(zone):%H:%M}"
     what = (
-        f"days begin at {starts}" if window.length > 12 * HOUR else f"steps begin at :{minute:02}"
+        _("days begin at %(starts)s", starts=starts)
+        if window.length > 12 * HOUR
+        else _("steps begin at :%(minute)02d", minute=minute)
     )
-    return f"Sums are kept by hours of UTC, so {what} in your time zone here."
+    return _("Sums are kept by hours of UTC, so %(what)s in your time zone here.", what=what)
 
 
 async def figures_context(

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.core.templating import short_moment
+from app.core.texts import _
 from app.pages.list_state import ListState, Pairs
 
 Choices = Sequence[tuple[str, str]]
@@ -127,9 +128,9 @@ def said(offered: Filter, values: Mapping[str, list[str]]) -> str:
 def time_said(ranges: Sequence[str], values: Mapping[str, list[str]]) -> str:
     parts = [*(text.lower() for text in ranges)]
     if "since" in values:
-        parts.append(f"from {moment_said(values['since'][0])}")
+        parts.append(_("from %(moment_said)s", moment_said=moment_said(values["since"][0])))
     if "until" in values:
-        parts.append(f"to {moment_said(values['until'][0])}")
+        parts.append(_("to %(moment_said)s", moment_said=moment_said(values["until"][0])))
     return " ".join(parts)
 
 

@@ -9,20 +9,21 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.core.templating import pretty_json
+from app.core.texts import _, lazy
 from app.exceptions import AppError, BadRequest
 
 T = TypeVar("T", bound=BaseModel)
 WORDING: Mapping[str, str] = {
-    "missing": "is required",
-    "int_parsing": "must be a whole number",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_short": "choose at least {min_length}",
-    "enum": "must be one of {expected}",
+    "missing": lazy("is required"),
+    "int_parsing": lazy("must be a whole number"),
+    "greater_than_equal": lazy("must be at least {ge}"),
+    "less_than_equal": lazy("must be at most {le}"),
+    "string_too_short": lazy("must have at least {min_length} characters"),
+    "string_too_long": lazy("must have at most {max_length} characters"),
+    "too_short": lazy("choose at least {min_length}"),
+    "enum": lazy("must be one of {expected}"),
 }
-NOT_JSON = "is not valid JSON: {reason} (line {line}, column {column})"
+NOT_JSON = lazy("is not valid JSON: {reason} (line {line}, column {column})")
 
 
 class Typed(dict[str, Any]):
@@ -60,7 +61,7 @@ def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
     values: dict[str, Any] = {name: data.getlist(name) for name in lists}
     for name, value in data.multi_items():
         if isinstance(value, UploadFile):
-            raise BadRequest("This form takes no files.")
+            raise BadRequest(lazy("This form takes no files."))
         # The password of a confirmation travels with the form that it confirms.
         if name not in lists and not name.startswith("reauthentication_"):
             values[name] = value.replace("\r\n", "\n")
@@ -94,7 +95,7 @@ def parse(
             )
             given.pop(name)
         except (RecursionError, ValueError):
-            form.errors[name] = "is not JSON that can be read"
+            form.errors[name] = _("is not JSON that can be read")
             given.pop(name)
     try:
         data = schema.model_validate(given)
@@ -131,5 +132,5 @@ def version_in(values: dict[str, Any]) -> int:
     """Take the row version out of the form. Raise ``BadRequest`` when the form has none."""
     text = str(values.pop("row_version", ""))
     if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise BadRequest("The form is missing its version. Load the page again.")
+        raise BadRequest(lazy("The form is missing its version. Load the page again."))
     return int(text)

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from app.core.database import Database, hand_back
 from app.core.permissions import Permission
+from app.core.texts import _, lazy
+from app.core.wording import number
 from app.exceptions import AppError, BadRequest
 from app.models import Import
 from app.pages import listing
@@ -27,6 +29,12 @@ ImportServiceDep = Annotated[ImportService, Depends(personal(ImportService))]
 PAGE_SIZE = 100
 router = APIRouter(prefix="/imports")
 NOUNS = {"agents": "agent", "tools": "tool"}
+TABS = {
+    RowState.NEW: lazy("New"),
+    RowState.CHANGED: lazy("Changed"),
+    RowState.UNCHANGED: lazy("Unchanged"),
+    RowState.REFUSED: lazy("Refused"),
+}
 
 
 def form_page(request: Request, resource: str, error: str = "", status: int = 200) -> Response:
@@ -45,7 +53,7 @@ async def uploaded(request: Request) -> tuple[str, bytes]:
     form = await request.form(max_files=1, max_fields=5)
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
-        raise BadRequest("Choose a file.", field="file")
+        raise BadRequest(lazy("Choose a file."), field="file")
     return file.filename, await file.read(MAX_BYTES + 1)
 
 
@@ -112,10 +120,8 @@ def preview_context(
         ],
         "counts": {one.value: counts[one] for one in RowState},
         "state": state.value if state else "",
-        "tabs": [("", f"All {len(states):,}", path)]
-        + [
-            (s.value, f"{s.value.capitalize()} {counts[s]:,}", f"{path}?show={s}") for s in RowState
-        ],
+        "tabs": [("", _("All %(count)s", count=number(len(states))), path)]
+        + [(s.value, f"{TABS[s]} {counts[s]:,}", f"{path}?show={s}") for s in RowState],
         "left": len(places_left(row)),
         "failed": sum(problem is not None for problem in row.results.values()),
         "written": sum(problem is None for problem in row.results.values()),
@@ -123,7 +129,12 @@ def preview_context(
             "newer": page_href(request, page - 1) if page > 1 else None,
             "older": page_href(request, page + 1) if first + PAGE_SIZE < len(wanted) else None,
         },
-        "summary": f"{first + 1 if some else 0:,} to {first + len(some):,} of {len(wanted):,} rows",
+        "summary": _(
+            "%(first)s to %(last)s of %(count)s rows",
+            first=number(first + 1 if some else 0),
+            last=number(first + len(some)),
+            count=number(len(wanted)),
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from app.api.attempts import claim_attempt, factor_subjects, subjects_of
 from app.api.deps import SessionDep, SettingsDep, find_staff, session_token
 from app.core.actor import Via
 from app.core.security import LOGIN_STEP_SALT, Signer
+from app.core.texts import lazy
 from app.exceptions import AppError, TooManyRequests, Unauthorized
 from app.models import AttemptKind, User
 from app.pages.cookies import clear_session_cookie, set_device_cookie, set_session_cookie
@@ -25,7 +26,7 @@ from app.services.staff_sessions import StaffSessionService
 router = APIRouter()
 Typed = Annotated[str, StringConstraints(max_length=1024), Form()]
 STEP_AGE_S = 300
-START_AGAIN = "That took too long, or your password has changed. Sign in again."
+START_AGAIN = lazy("That took too long, or your password has changed. Sign in again.")
 
 
 def login_page(request: Request, values: dict[str, Any], error: AppError | None = None) -> Response:

@@ -7,6 +7,7 @@ from starlette.responses import FileResponse, Response
 
 from app.core.manual import HOME, Manual, pictures, read_manual
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.pages.deps import requires
 from app.pages.render import render
@@ -36,7 +37,7 @@ async def show_manual(
 async def show_picture(name: str) -> Response:
     found = pictures().get(name)
     if found is None:
-        raise NotFound("There is no such picture.")
+        raise NotFound(lazy("There is no such picture."))
     return FileResponse(found)
 
 
@@ -48,7 +49,7 @@ async def show_page(request: Request, manual: ManualDep, name: str) -> Response:
 def show(request: Request, manual: Manual, name: str) -> Response:
     page = manual.pages.get(name)
     if page is None:
-        raise NotFound("The manual has no such page.")
+        raise NotFound(lazy("The manual has no such page."))
     before, after = manual.beside(page)
     context = {"manual": manual, "page": page, "before": before, "after": after, "q": ""}
     return render(request, "pages/manual/detail.html", context)

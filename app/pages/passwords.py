@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.api import mails
 from app.api.attempts import claim_attempt, reset_subjects
+from app.core.texts import lazy
 from app.exceptions import AppError, TooManyRequests
 from app.models import AttemptKind, TokenPurpose
 from app.pages import forms
@@ -18,8 +19,8 @@ from app.schemas.users import NewPassword
 router = APIRouter(prefix="/password")
 Typed = Annotated[str, StringConstraints(max_length=1024)]
 TITLES = {
-    TokenPurpose.INVITATION: "Choose your password",
-    TokenPurpose.PASSWORD_RESET: "Choose a new password",
+    TokenPurpose.INVITATION: lazy("Choose your password"),
+    TokenPurpose.PASSWORD_RESET: lazy("Choose a new password"),
 }
 
 

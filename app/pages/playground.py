@@ -19,6 +19,7 @@ from app.api.streams import (
     wants_stream,
 )
 from app.core.permissions import Permission
+from app.core.texts import _, lazy
 from app.exceptions import AppError, Invalid
 from app.models import Agent, Execution
 from app.pages.deps import StaffDep, requires
@@ -131,7 +132,7 @@ async def page(
     shown = await shown_runs(request, place, agent)
     outcomes = [await outcome_of(place.executions, execution) for execution in shown]
     newest = await place.revisions.list_newest(agent, MAX_REVISIONS)
-    options = [("", f"Live (r{live_number(agent)})")] + [
+    options = [("", _("Live (r%(live_number)s)", live_number=live_number(agent)))] + [
         (str(r.number), f"r{r.number}{f': {r.note[:40]}' if r.note else ''}") for r in newest
     ]
     context = {
@@ -252,7 +253,7 @@ async def answer_calls(
     try:
         results = ToolResults.model_validate(results_of(data, calls))
     except ValidationError as error:
-        raise Invalid("This run does not wait for results, or they are too large.") from error
+        raise Invalid(lazy("This run does not wait for results, or they are too large.")) from error
     execution = await place.runs.submit(execution_id, results)
     if wants_stream(request):
         return run_stream(request, execution, f"/executions/{execution_id}")

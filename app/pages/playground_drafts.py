@@ -10,6 +10,7 @@ from starlette.datastructures import FormData
 
 from app.core.completions import count, items, mapping
 from app.core.templating import pretty_json
+from app.core.texts import _
 from app.models import ExecutionBody
 from app.models.executions import ExecutionSource
 from app.pages import forms
@@ -147,7 +148,7 @@ def overrides_of(draft: Draft, key: str, snapshot: Json) -> Overrides | None:
     try:
         params = json.loads(side["params"] or "{}")
     except (ValueError, RecursionError):
-        draft.errors[names["params"]] = "is not valid JSON"
+        draft.errors[names["params"]] = _("is not valid JSON")
         return None
     if params != snapshot["config"]:
         typed["params"] = params
@@ -163,7 +164,7 @@ def note(draft: Draft, error: ValidationError, names: Mapping[str, str], other: 
     for problem in error.errors(include_input=False, include_url=False):
         place = str(problem["loc"][0]) if problem["loc"] else ""
         if not place:
-            draft.errors.setdefault(other, "Say something for the agent to answer.")
+            draft.errors.setdefault(other, _("Say something for the agent to answer."))
         draft.errors.setdefault(names.get(place, other), forms.in_words(problem))
 
 

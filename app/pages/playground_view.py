@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.completions import count, mapping
+from app.core.texts import lazy
 from app.models import Execution, ExecutionBody
 from app.models.executions import OPEN_STATUSES
 from app.models.spans import SpanKind
@@ -11,7 +12,10 @@ from app.services.conversation import Turn, conversation_of
 from app.services.execution_reads import ExecutionReader
 from app.services.spans import FullSpan, SpanService
 
-CUT_SHORT = {"length": "cut off at max tokens", "content_filter": "cut off by the content filter"}
+CUT_SHORT = {
+    "length": lazy("cut off at max tokens"),
+    "content_filter": lazy("cut off by the content filter"),
+}
 
 
 @dataclass(frozen=True, slots=True)

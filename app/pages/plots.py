@@ -6,8 +6,9 @@ from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Any
 
-from app.core.templating import duration, money, number
-from app.core.wording import plural
+from app.core.templating import duration, money
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import number
 from app.pages.axes import Axis, Tick, Unit, axis_of, range_label, ticks_of
 from app.pages.charts import path_of
 from app.services.statistics import Bucket, Figures
@@ -100,11 +101,11 @@ def runs_series(figures: list[Figures]) -> list[Series]:
     runs = [float(f.runs) for f in figures]
     failed = [float(f.failed) for f in figures]
     whole: Callable[[float], str] = lambda value: number(int(value))  # noqa: E731  (typed)
-    return [series_of("runs", "", runs, whole), series_of("failed", "bad", failed, whole)]
+    return [series_of(_("runs"), "", runs, whole), series_of(_("failed"), "bad", failed, whole)]
 
 
 def failure_series(figures: list[Figures]) -> list[Series]:
-    return [series_of("failed", "c", [f.failure_rate for f in figures], percent)]
+    return [series_of(_("failed"), "c", [f.failure_rate for f in figures], percent)]
 
 
 def cost_series(figures: list[Figures]) -> list[Series]:
@@ -133,10 +134,10 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-RUNS = Kind("runs", "Executions", Unit.COUNT, True, runs_series)
-FAILURES = Kind("failures", "Failed runs", Unit.SHARE, False, failure_series)
-COST = Kind("cost", "Cost", Unit.USD, True, cost_series)
-LATENCY = Kind("latency", "Latency", Unit.MS, False, latency_series)
+RUNS = Kind("runs", lazy("Executions"), Unit.COUNT, True, runs_series)
+FAILURES = Kind("failures", lazy("Failed runs"), Unit.SHARE, False, failure_series)
+COST = Kind("cost", lazy("Cost"), Unit.USD, True, cost_series)
+LATENCY = Kind("latency", lazy("Latency"), Unit.MS, False, latency_series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class Steps:
 
     def words(self, bucket: Bucket) -> str:
         cut = bucket.window.since < self.shown.since or bucket.window.until > self.shown.until
-        return range_label(bucket.window, self.zone) + (", in part" if cut else "")
+        label = range_label(bucket.window, self.zone)
+        return _("%(time)s, in part", time=label) if cut else label
 
     def href(self, bucket: Bucket) -> str | None:
         if self.runs_href is None or not bucket.figures.runs:
@@ -215,7 +217,7 @@ def drawn(
     whole, *parts = [(each.css, (each.values[place] or 0.0) / axis.top) for each in series]
     top = whole[1]
     bars = [(css, top - share, top) for css, share in parts]
-    return [(whole[0], 0.0, top - sum(share for _, share in parts)), *bars]
+    return [(whole[0], 0.0, top - sum(share for css, share in parts)), *bars]
 
 
 def slot(steps: Steps, place: int, title: str, bars: list[tuple[str, float, float]]) -> Slot:
@@ -275,4 +277,9 @@ def data_of(kind: Kind, steps: Steps, series: list[Series], axis: Axis) -> dict[
 
 
 def runs_summary(figures: Figures) -> str:
-    return f"{plural(figures.runs, 'run')}, {figures.failed:,} failed"
+    return ngettext(
+        "%(num)s run, %(failed)s failed",
+        "%(num)s runs, %(failed)s failed",
+        figures.runs,
+        failed=number(figures.failed),
+    )

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.api.frame import ENROLMENT_PATH, with_notice
 from app.core.templating import Templates
+from app.core.texts import lazy
 from app.exceptions import (
     AppError,
     ReauthenticationRequired,
@@ -19,17 +20,17 @@ from app.pages.cookies import keep_renewed_session
 
 VARY = "HX-Request, HX-Request-Type"
 TITLES: Mapping[int, str] = {
-    400: "That request cannot be read",
-    401: "Please log in",
-    403: "You may not do this",
-    404: "There is nothing here",
-    405: "That does not work here",
-    409: "That is not possible right now",
-    412: "Someone saved in between",
-    413: "That is too large",
-    429: "Too many requests",
-    422: "Some of the input is not valid",
-    503: "The database is not reachable",
+    400: lazy("That request cannot be read"),
+    401: lazy("Please log in"),
+    403: lazy("You may not do this"),
+    404: lazy("There is nothing here"),
+    405: lazy("That does not work here"),
+    409: lazy("That is not possible right now"),
+    412: lazy("Someone saved in between"),
+    413: lazy("That is too large"),
+    429: lazy("Too many requests"),
+    422: lazy("Some of the input is not valid"),
+    503: lazy("The database is not reachable"),
 }
 
 

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 
 from app.core.json_places import line_of
+from app.core.texts import _
 from app.pages.forms import NOT_JSON
 
 MAX_ROWS = 100
@@ -43,7 +44,9 @@ def type_of(schema: dict[str, Any]) -> str:
         return " or ".join(map(str, kind))
     if kind == "array":
         items = schema.get("items")
-        return f"list of {type_of(items)}" if isinstance(items, dict) else "list"
+        return (
+            _("list of %(type_of)s", type_of=type_of(items)) if isinstance(items, dict) else "list"
+        )
     if kind:
         return str(kind)
     ways = [way for name in ("anyOf", "oneOf") for way in listed(schema, name)]
@@ -85,26 +88,31 @@ def problem_in(text: str, schema: dict[str, Any]) -> str | None:
     error: SchemaError | None = best_match(validator.iter_errors(schema))
     if error is None:
         return None
-    where = ".".join(map(str, error.path)) or "the top level"
+    where = ".".join(map(str, error.path)) or _("the top level")
     line = line_of(text, list(error.path))
-    return f"is not a valid JSON Schema: {error.message[:300]} (line {line}, at {where})"
+    return _(
+        "is not a valid JSON Schema: %(value)s (line %(line)s, at %(where)s)",
+        value=error.message[:300],
+        line=line,
+        where=where,
+    )
 
 
 def check_schema(text: str) -> SchemaCheck:
     """What a form says of the text while it is typed."""
     if len(text) > MAX_TEXT:
-        return SchemaCheck("is too long to be checked while you type", [])
+        return SchemaCheck(_("is too long to be checked while you type"), [])
     try:
         schema = json.loads(text or "{}")
     except json.JSONDecodeError as error:
         words = NOT_JSON.format(reason=error.msg, line=error.lineno, column=error.colno)
         return SchemaCheck(words, [])
     except (RecursionError, ValueError):
-        return SchemaCheck("is not JSON that can be read", [])
+        return SchemaCheck(_("is not JSON that can be read"), [])
     if not isinstance(schema, dict):
-        return SchemaCheck("must be an object, in braces", [])
+        return SchemaCheck(_("must be an object, in braces"), [])
     try:
         problem = problem_in(text, schema) if text.strip() else None
         return SchemaCheck(problem, [] if problem else parameters_of(schema))
     except RecursionError:
-        return SchemaCheck("is nested too deeply", [])
+        return SchemaCheck(_("is nested too deeply"), [])

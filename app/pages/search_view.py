@@ -15,6 +15,7 @@ from fastapi import Depends
 from app.api.frame import NAVIGATION
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import _, lazy
 from app.models import Agent, Execution
 from app.pages.deps import AgentServiceDep
 from app.pages.list_views import href_of
@@ -71,18 +72,37 @@ class Action:
 
 
 ACTIONS = (
-    Action("New agent", "/agents/new", "plus", P.AGENTS_WRITE, "create add"),
-    Action("New tool", "/tools/new", "plus", P.TOOLS_WRITE, "create add function"),
-    Action("New API key", "/keys/new", "plus", P.KEYS_WRITE, "create add token"),
-    Action("New webhook", "/webhooks/new", "plus", P.WEBHOOKS_MANAGE, "create add endpoint"),
-    Action("New model price", "/model-prices/new", "plus", P.PRICES_MANAGE, "create add cost"),
-    Action("Invite a person", "/users/invite", "user-plus", P.USERS_MANAGE, "new user add create"),
-    Action("Your account", "/account", "user-circle", words="password sessions time zone profile"),
-    Action("Saved views", "/views", "bookmark", P.VIEWS_READ, "lists filters"),
-    Action("API reference", "/api/docs", "code", words="openapi swagger rest"),
-    Action("Change the theme", "", "moon", words="dark light", act="theme"),
-    Action("Keyboard shortcuts", "", "keyboard", words="keys help", act="keys"),
-    Action("Sign out", "", "logout", words="log out leave", act="sign-out"),
+    Action(lazy("New agent"), "/agents/new", "plus", P.AGENTS_WRITE, lazy("create add")),
+    Action(lazy("New tool"), "/tools/new", "plus", P.TOOLS_WRITE, lazy("create add function")),
+    Action(lazy("New API key"), "/keys/new", "plus", P.KEYS_WRITE, lazy("create add token")),
+    Action(
+        lazy("New webhook"), "/webhooks/new", "plus", P.WEBHOOKS_MANAGE, lazy("create add endpoint")
+    ),
+    Action(
+        lazy("New model price"),
+        "/model-prices/new",
+        "plus",
+        P.PRICES_MANAGE,
+        lazy("create add cost"),
+    ),
+    Action(
+        lazy("Invite a person"),
+        "/users/invite",
+        "user-plus",
+        P.USERS_MANAGE,
+        lazy("new user add create"),
+    ),
+    Action(
+        lazy("Your account"),
+        "/account",
+        "user-circle",
+        words=lazy("password sessions time zone profile"),
+    ),
+    Action(lazy("Saved views"), "/views", "bookmark", P.VIEWS_READ, lazy("lists filters")),
+    Action(lazy("API reference"), "/api/docs", "code", words=lazy("openapi swagger rest")),
+    Action(lazy("Change the theme"), "", "moon", words=lazy("dark light"), act="theme"),
+    Action(lazy("Keyboard shortcuts"), "", "keyboard", words=lazy("keys help"), act="keys"),
+    Action(lazy("Sign out"), "", "logout", words=lazy("log out leave"), act="sign-out"),
 )
 
 
@@ -117,7 +137,7 @@ def about(agent: Agent) -> str:
 
 
 def run_hit(run: Execution) -> Hit:
-    label = run.preview or f"Run {run.id}"
+    label = run.preview or _("Run %(run)s", run=run.id)
     detail = " · ".join(filter(None, (run.agent.name, run.external_id)))
     href = f"/executions/{run.id}"
     return Hit(label, href, "activity", detail, run.status.value, run.started_at)
@@ -136,8 +156,8 @@ class Finder:
         """At most ``shown`` rows of each kind; without words the pages and actions alone."""
         found = [group async for group in self._rows(text, shown)] if text else []
         named = [
-            Group("Actions", actions_for(self.actor, text)),
-            Group("Pages", pages_for(self.actor, text)),
+            Group(_("Actions"), actions_for(self.actor, text)),
+            Group(_("Pages"), pages_for(self.actor, text)),
         ]
         # What is named exactly so comes before what merely holds the words.
         return [group for group in [*named, *found] if group.hits]
@@ -145,15 +165,15 @@ class Finder:
     async def _rows(self, text: str, shown: int) -> AsyncIterator[Group]:
         query = quote_plus(text)
         if self.actor.may(P.AGENTS_READ):
-            yield Group("Agents", await self.agents(text, shown), f"/agents?q={query}")
+            yield Group(_("Agents"), await self.agents(text, shown), f"/agents?q={query}")
         if self.actor.may(P.TOOLS_READ):
-            yield Group("Tools", await self.tools(text, shown), f"/tools?q={query}")
+            yield Group(_("Tools"), await self.tools(text, shown), f"/tools?q={query}")
         if self.actor.may(P.EXECUTIONS_READ):
-            yield Group("Executions", await self.runs(text, shown), f"/executions?q={query}")
+            yield Group(_("Executions"), await self.runs(text, shown), f"/executions?q={query}")
         if self.actor.may(P.USERS_READ):
-            yield Group("Users", await self.users(text, shown), f"/users?q={query}")
+            yield Group(_("Users"), await self.users(text, shown), f"/users?q={query}")
         if self.actor.may(P.VIEWS_READ):
-            yield Group("Saved views", await self.views(text, shown), "/views")
+            yield Group(_("Saved views"), await self.views(text, shown), "/views")
 
     async def agents(self, text: str, shown: int) -> list[Hit]:
         rows = (await self._agents.list_slice(AgentQuery(q=text), None, shown)).items
@@ -186,7 +206,12 @@ class Finder:
         service = SavedViewService(self.session, self.actor)
         rows = (await service.list_slice(SavedViewQuery(q=text), None, shown)).items
         return [
-            Hit(row.name, href_of(row), "bookmark", f"{row.resource.value} of {row.user.full_name}")
+            Hit(
+                row.name,
+                href_of(row),
+                "bookmark",
+                _("%(resource)s of %(user)s", resource=row.resource.value, user=row.user.full_name),
+            )
             for row in rows
         ]
 

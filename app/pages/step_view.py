@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.templating import pretty_json
+from app.core.texts import _
 from app.models.spans import SpanKind
 from app.schemas.spans import SpanRead
 from app.services.call_checks import CallCheck, Offered, check_of
@@ -66,7 +67,7 @@ def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
         earlier, late = given[:-LAST_MESSAGES], given[-LAST_MESSAGES:]
         replay = replay_of(full, offered) if full.kind is SpanKind.LLM and given else ""
         return replace(view, earlier=earlier, given=late, said=said, replay=replay)
-    both = (("Input", full.input), ("Output", full.output))
+    both = ((_("Input"), full.input), (_("Output"), full.output))
     return replace(view, values=[(n, as_text(v)) for n, v in both if v is not None])
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from starlette.requests import Request
 
+from app.core.texts import _, lazy
 from app.core.zones import shown_zone
 from app.pages import listing
 from app.pages.axes import range_label
@@ -12,12 +13,12 @@ from app.services.time_windows import DAY, Window
 
 USUAL = "24h"
 RANGES = (
-    ("1h", "1 h"),
-    ("24h", "24 h"),
-    ("7d", "7 d"),
-    ("30d", "30 d"),
-    ("90d", "90 d"),
-    ("all", "All"),
+    ("1h", lazy("1 h")),
+    ("24h", lazy("24 h")),
+    ("7d", lazy("7 d")),
+    ("30d", lazy("30 d")),
+    ("90d", lazy("90 d")),
+    ("all", lazy("All")),
 )
 LENGTHS = {
     "1h": timedelta(hours=1),
@@ -26,8 +27,14 @@ LENGTHS = {
     "30d": 30 * DAY,
     "90d": 90 * DAY,
 }
-SHORT_WORDS = dict(RANGES) | {"1h": "hour"}
-WORDS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
+SHORT_WORDS = dict(RANGES) | {"1h": lazy("hour")}
+LABELS = {
+    "1h": lazy("Last hour"),
+    "24h": lazy("Last 24 hours"),
+    "7d": lazy("Last 7 days"),
+    "30d": lazy("Last 30 days"),
+    "90d": lazy("Last 90 days"),
+}
 SHORTEST = timedelta(minutes=5)
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -50,10 +57,11 @@ class ChosenTime:
 
 
 def length_words(length: timedelta) -> str:
-    for size, unit in ((DAY, "d"), (timedelta(hours=1), "h")):
-        if length >= 2 * size:
-            return f"{length / size:.3g} {unit}"
-    return f"{length / timedelta(minutes=1):.3g} min"
+    if length >= 2 * DAY:
+        return _("%(num).3g d", num=length / DAY)
+    if length >= timedelta(hours=2):
+        return _("%(num).3g h", num=length / timedelta(hours=1))
+    return _("%(num).3g min", num=length / timedelta(minutes=1))
 
 
 def moment_of(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
@@ -87,14 +95,14 @@ def range_of(request: Request, usual: str = USUAL) -> ChosenTime:
         try:
             window = from_and_to(since, params.get("until", ""), zone, now)
         except (ValueError, OverflowError):
-            problem = "From and to are two moments, the later one last."
+            problem = _("From and to are two moments, the later one last.")
         else:
             return ChosenTime("", window, range_label(window, zone))
     key = params.get("range", usual)
     if key == "all":
-        return ChosenTime("all", None, "All runs", problem)
+        return ChosenTime("all", None, _("All runs"), problem)
     key = key if key in LENGTHS else usual
-    return ChosenTime(key, Window(now - LENGTHS[key], now), f"Last {WORDS[key]}", problem)
+    return ChosenTime(key, Window(now - LENGTHS[key], now), LABELS[key], problem)
 
 
 def range_links(request: Request) -> list[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """The list of tools: what it can be narrowed to, and what it can show."""
 
+from app.core.texts import _, lazy
 from app.models.tools import ToolKind
 from app.pages.filter_bar import Choices, Filter, Kind
 from app.pages.list_table import Column
@@ -7,23 +8,23 @@ from app.services.owners import owners_in
 from app.services.tools import ToolService
 
 COLUMNS = (
-    Column("name", "Tool", sort="name", is_fixed=True),
-    Column("kind", "Kind"),
-    Column("state", "State"),
-    Column("arguments", "Arguments"),
-    Column("endpoint", "Endpoint", is_default=False),
-    Column("owner", "Owner", is_default=False),
-    Column("id", "Id", is_number=True, is_default=False),
-    Column("created", "Created", sort="-created_at", is_default=False),
-    Column("changed", "Changed", sort="-updated_at"),
+    Column("name", lazy("Tool"), sort="name", is_fixed=True),
+    Column("kind", lazy("Kind")),
+    Column("state", lazy("State")),
+    Column("arguments", lazy("Arguments")),
+    Column("endpoint", lazy("Endpoint"), is_default=False),
+    Column("owner", lazy("Owner"), is_default=False),
+    Column("id", lazy("Id"), is_number=True, is_default=False),
+    Column("created", lazy("Created"), sort="-created_at", is_default=False),
+    Column("changed", lazy("Changed"), sort="-updated_at"),
 )
 KIND_NAMES = {
-    ToolKind.FUNCTION.value: "Function",
+    ToolKind.FUNCTION.value: lazy("Function"),
     ToolKind.HTTP.value: "HTTP",
     ToolKind.MCP.value: "MCP",
 }
 KINDS = list(KIND_NAMES.items())
-STATES = [("true", "Active"), ("false", "Paused")]
+STATES = [("true", lazy("Active")), ("false", lazy("Paused"))]
 
 
 async def tool_filters(tools: ToolService) -> list[Filter]:
@@ -32,8 +33,8 @@ async def tool_filters(tools: ToolService) -> list[Filter]:
 
 def filters_with(owners: Choices) -> list[Filter]:
     return [
-        Filter("kind", "kind", Kind.ONE, KINDS),
-        Filter("is_active", "state", Kind.ONE, STATES),
-        Filter("user_id", "owner", Kind.ONE, owners),
-        Filter("name", "exact name", Kind.TEXT, is_minor=True),
+        Filter("kind", _("kind"), Kind.ONE, KINDS),
+        Filter("is_active", _("state"), Kind.ONE, STATES),
+        Filter("user_id", _("owner"), Kind.ONE, owners),
+        Filter("name", _("exact name"), Kind.TEXT, is_minor=True),
     ]

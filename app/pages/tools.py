@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.exceptions import AppError
 from app.models import ListName, Tool
 from app.pages import exports, forms
@@ -122,7 +123,7 @@ def parse(
         form.errors["parameters"] = found or form.errors["parameters"]
     if form.values.pop("headers"):
         # Secrets are not shown back, not even to who has just typed them.
-        form.errors.setdefault("headers", "are not kept while the form is. Enter them again.")
+        form.errors.setdefault("headers", _("are not kept while the form is. Enter them again."))
     try:
         headers = headers_in(values)
     except ValidationError as error:

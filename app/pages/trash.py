@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.api.deps import SessionDep
 from app.api.frame import restore_href
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.pages import listing
 from app.pages.deps import StaffDep, requires
 from app.pages.render import redirect, render
@@ -36,13 +37,13 @@ SERVICES: dict[str, Any] = {  # services of different models
     "saved_views": SavedViewService,
 }
 TABS = [
-    ("agents", "Agents"),
-    ("tools", "Tools"),
-    ("executions", "Executions"),
-    ("model_prices", "Model prices"),
-    ("users", "Users"),
-    ("webhook_endpoints", "Webhooks"),
-    ("saved_views", "Views"),
+    ("agents", lazy("Agents")),
+    ("tools", lazy("Tools")),
+    ("executions", lazy("Executions")),
+    ("model_prices", lazy("Model prices")),
+    ("users", lazy("Users")),
+    ("webhook_endpoints", lazy("Webhooks")),
+    ("saved_views", lazy("Views")),
 ]
 PAGE_SIZE = 50
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.api.mails import issue_link
 from app.core.permissions import Permission, Role
+from app.core.texts import lazy
 from app.exceptions import AppError
 from app.models import TokenPurpose, User
 from app.pages import exports, forms, listing
@@ -38,10 +39,10 @@ MANAGE = [requires(Permission.USERS_MANAGE), recently_authenticated]
 PAGE_SIZE = 50
 SHOWN = 20
 ROLES = [
-    (Role.MEMBER.value, "Member: uses the API, does not enter here"),
-    (Role.VIEWER.value, "Viewer: reads everything here"),
-    (Role.STAFF.value, "Staff: manages agents and tools"),
-    (Role.SUPERUSER.value, "Superuser: manages people, keys and settings too"),
+    (Role.MEMBER.value, lazy("Member: uses the API, does not enter here")),
+    (Role.VIEWER.value, lazy("Viewer: reads everything here")),
+    (Role.STAFF.value, lazy("Staff: manages agents and tools")),
+    (Role.SUPERUSER.value, lazy("Superuser: manages people, keys and settings too")),
 ]
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import AppError
 from app.models import DeliveryStatus, WebhookEndpoint, WebhookEvent
 from app.pages import forms, listing
@@ -41,7 +42,7 @@ STATUSES = [(status.value, status.value.capitalize()) for status in DeliveryStat
 EVENTS = [(event.value, event.value, DESCRIPTIONS[event]) for event in WebhookEvent]
 EMPTY = {"url": "", "description": "", "events": []}
 OVERLAPS = [
-    ("0", "No time: it stops at once"),
+    ("0", lazy("No time: it stops at once")),
     ("1", "1 hour"),
     ("24", "1 day"),
     ("168", "1 week"),

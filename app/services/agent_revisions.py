@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import Agent, AgentRevision
 from app.services.audit_events import AuditEventService
@@ -71,7 +72,9 @@ class AgentRevisionService:
     async def get(self, agent: Agent, number: int) -> AgentRevision:
         revision = await self.session.scalar(self.of(agent).where(AgentRevision.number == number))
         if revision is None:
-            raise NotFound(f"{agent.name} has no revision {number}.")
+            raise NotFound(
+                lazy("%(agent)s has no revision %(number)s.", agent=agent.name, number=number)
+            )
         return revision
 
     async def list_newest(

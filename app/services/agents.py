@@ -11,6 +11,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import SEES_ALL_ROWS, Permission
+from app.core.texts import lazy, mark
+from app.core.wording import number
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Tool
 from app.models.agents import agent_tools
@@ -119,18 +121,24 @@ def owner_of(agent: Agent) -> int | None:
 
 
 def needs_tools(names: str) -> Conflict:
-    return Conflict(f"It uses tools that are in the trash ({names}). Restore them first.")
+    return Conflict(
+        lazy("It uses tools that are in the trash (%(names)s). Restore them first.", names=names)
+    )
 
 
 def only_one(name: str, agents: Sequence[NamedAgent]) -> NamedAgent:
     """Raise ``NotFound`` for none, ``Conflict`` for several."""
     if not agents:
-        raise NotFound(f"There is no agent called {name}.")
+        raise NotFound(lazy("There is no agent called %(name)s.", name=name))
     if len(agents) > 1:
         ids = ", ".join(str(agent.id) for agent in agents)
         raise Conflict(
-            f"Several agents are called {name} (ids {ids}). Use a key of the owner, or one "
-            "limited to the agent.",
+            lazy(
+                "Several agents are called %(name)s (ids %(ids)s). Use a key "
+                "of the owner, or one limited to the agent.",
+                name=name,
+                ids=ids,
+            ),
             field="name",
         )
     return agents[0]
@@ -140,7 +148,7 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
     model = Agent
     resource = "agents"
     is_live = True
-    noun = "agent"
+    noun = mark("agent")
     readable = Permission.AGENTS_READ
     writable = Permission.AGENTS_WRITE
     deletable = Permission.AGENTS_DELETE
@@ -167,13 +175,21 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         """Contract B3. Raises ``Invalid`` naming the field."""
         if SMALL_CONTEXT_MODEL in row.model_name.lower() and row.max_tokens > SMALL_CONTEXT_LIMIT:
             raise Invalid(
-                f"{SMALL_CONTEXT_MODEL} models allow at most {SMALL_CONTEXT_LIMIT} tokens.",
+                lazy(
+                    "%(small_context_model)s models allow at most %(small_context_limit)s tokens.",
+                    small_context_model=SMALL_CONTEXT_MODEL,
+                    small_context_limit=SMALL_CONTEXT_LIMIT,
+                ),
                 field="max_tokens",
             )
         if len(row.system_prompt) > row.max_tokens:
             raise Invalid(
-                f"The system prompt has {len(row.system_prompt):,} characters; with max_tokens "
-                f"{row.max_tokens:,} it may have at most that many.",
+                lazy(
+                    "The system prompt has %(count)s characters; with "
+                    "max_tokens %(max_tokens)s it may have at most that many.",
+                    count=number(len(row.system_prompt)),
+                    max_tokens=number(row.max_tokens),
+                ),
                 field="system_prompt",
             )
 
@@ -282,8 +298,12 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         except Invalid as error:
             names = ", ".join(sorted(wanted.values()))
             raise Conflict(
-                f"Revision {revision.number} uses tools that are no longer here ({names}). "
-                "Restore them from the trash first."
+                lazy(
+                    "Revision %(number)s uses tools that are no longer here "
+                    "(%(names)s). Restore them from the trash first.",
+                    number=revision.number,
+                    names=names,
+                )
             ) from error
         for field in RESTORED_FIELDS:
             setattr(agent, field, revision.snapshot[field])
@@ -294,7 +314,7 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         connection = await self.session.connection()
         row = (await connection.execute(statement)).mappings().one_or_none()
         if row is None:
-            raise NotFound(f"There is no such {self.noun}.")
+            raise NotFound(lazy("There is no such %(noun)s.", noun=lazy(self.noun)))
         return read_from(row)
 
     def named(self, name: str) -> Columns:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import defer
 from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.core.providers import ModelProvider
+from app.core.texts import lazy
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import Agent, AgentRevision, Job, JobKind
 from app.models.base import JsonObject
@@ -91,11 +92,11 @@ class AnalysisService:
         writers = self.writers(agent)
         if not writers:
             raise Invalid(
-                "No model provider is connected that could write a summary.", field="summary"
+                lazy("No model provider is connected that could write a summary."), field="summary"
             )
         if request.summary_model not in writers:
             raise Invalid(
-                "The operator has set no PROVIDER_MODEL; choose the agent's own model.",
+                lazy("The operator has set no PROVIDER_MODEL; choose the agent's own model."),
                 field="summary_model",
             )
         return writers[request.summary_model]
@@ -109,7 +110,10 @@ class AnalysisService:
             )
         )
         if revision_id is None:
-            raise Invalid(f"{agent.name} has no revision {number}.", field="revision")
+            raise Invalid(
+                lazy("%(agent)s has no revision %(number)s.", agent=agent.name, number=number),
+                field="revision",
+            )
         return revision_id
 
     async def _refuse_another(self, agent: Agent) -> None:
@@ -118,8 +122,12 @@ class AnalysisService:
         job_id = await self.session.scalar(statement)
         if job_id is not None:
             raise Conflict(
-                f"An analysis of {agent.name} is under way already (job {job_id}). Wait for it, "
-                "or cancel it."
+                lazy(
+                    "An analysis of %(agent)s is under way already (job "
+                    "%(job_id)s). Wait for it, or cancel it.",
+                    agent=agent.name,
+                    job_id=job_id,
+                )
             )
 
     async def list_newest(self, agent: Agent) -> list[Listed]:
@@ -146,7 +154,7 @@ class AnalysisService:
         statement = self.jobs.visible().where(KIND, Job.id == job_id, Job.agent_id == agent.id)
         job = await self.session.scalar(statement.options(*self.jobs.loads()))
         if job is None:
-            raise NotFound("There is no such analysis of this agent.")
+            raise NotFound(lazy("There is no such analysis of this agent."))
         return agent, job
 
 

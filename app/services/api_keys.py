@@ -30,6 +30,7 @@ from app.core.database import Database, database_now
 from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
 from app.core.remembered import KEY_TABLES, Remembered
 from app.core.security import new_token, sha256, token_is_well_formed
+from app.core.texts import lazy, mark
 from app.exceptions import Conflict, Forbidden, Invalid, KeyPaused
 from app.models import Agent, ApiKey, Execution, User
 from app.models.api_keys import KeyState
@@ -54,7 +55,7 @@ log = structlog.get_logger("greenroom.api_keys")
 class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
     model = ApiKey
     resource = "api_keys"
-    noun = "API key"
+    noun = mark("API key")
     readable = Permission.KEYS_READ
     writable = Permission.KEYS_WRITE
     deletable = Permission.KEYS_WRITE
@@ -79,11 +80,13 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         self.actor.require(self.writable)
         beyond = [scope for scope in data.scopes if not self.actor.may(scope)]
         if beyond:
-            raise Forbidden(f"You cannot give what you do not have: {', '.join(beyond)}.")
+            raise Forbidden(
+                lazy("You cannot give what you do not have: %(beyond)s.", beyond=", ".join(beyond))
+            )
         if data.agent_id is not None:
             agent = await AgentService(self.session, self.actor).find(data.agent_id)
             if agent is None:
-                raise Invalid("There is no such agent.", field="agent_id")
+                raise Invalid(lazy("There is no such agent."), field="agent_id")
         token = new_token(KEY_PREFIX)
         self._token = token
         return await self.create(data), token
@@ -98,7 +101,7 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         # Locked, so that of two rotations at once the second finds the successor of the first.
         old, now = await self.get(key_id, lock=True), await database_now(self.session)
         if old.user_id != self.actor.user_id:
-            raise Forbidden("Only its owner can rotate a key.")
+            raise Forbidden(lazy("Only its owner can rotate a key."))
         refuse_rotation(old, now)
         fresh, token = await self.issue(successor_of(old, now))
         old.replaced_by_id = fresh.id
@@ -164,7 +167,7 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
             return
         now = await database_now(self.session)
         if row.expires_at <= now:
-            raise Invalid("expires_at must be in the future.", field="expires_at")
+            raise Invalid(lazy("expires_at must be in the future."), field="expires_at")
         if row.expires_at > now + LONGEST_LIFETIME:
             text = "expires_at must be within 100 years; null is never."
             raise Invalid(text, field="expires_at")
@@ -177,7 +180,7 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         now = await database_now(self.session)
         state = row.state(now)
         if paused and state in (KeyState.REVOKED, KeyState.EXPIRED):
-            raise Conflict(f"This key is {state.value} already.")
+            raise Conflict(lazy("This key is %(state)s already.", state=state.value))
         if paused is (row.paused_at is None):
             row.paused_at = now if paused else None
 
@@ -186,7 +189,7 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         self.actor.require(self.writable)
         key = await self.get(key_id, lock=True)
         if key.revoked_at is not None:
-            raise Conflict("This key is revoked already.")
+            raise Conflict(lazy("This key is revoked already."))
         key.revoked_at = await database_now(self.session)
         await self.save("revoke", key)
         return key
@@ -196,13 +199,13 @@ def refuse_rotation(key: ApiKey, now: datetime) -> None:
     """Raise ``Conflict`` unless a new key can take the place of this one."""
     match key.state(now):
         case KeyState.REPLACED:
-            raise Conflict("This key has a successor already; rotate that one.")
+            raise Conflict(lazy("This key has a successor already; rotate that one."))
         case KeyState.PAUSED:
-            raise Conflict("This key is paused; resume it first.")
+            raise Conflict(lazy("This key is paused; resume it first."))
         case KeyState.REVOKED | KeyState.EXPIRED as state:
-            raise Conflict(f"This key is {state.value}; make a new one.")
+            raise Conflict(lazy("This key is %(state)s; make a new one.", state=state.value))
     if key.agent is not None and key.agent.deleted_at is not None:
-        raise Conflict("The one agent that this key is limited to is in the trash.")
+        raise Conflict(lazy("The one agent that this key is limited to is in the trash."))
 
 
 def successor_of(key: ApiKey, now: datetime) -> ApiKeyCreate:

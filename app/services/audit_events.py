@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import ApiKey, AuditEvent, Base, User
 from app.schemas.audit_events import AuditFilters, AuditQuery
@@ -129,7 +130,7 @@ class AuditEventService:
     async def get(self, event_id: int) -> AuditEvent:
         event = await self.session.scalar(self.visible().where(AuditEvent.id == event_id))
         if event is None:
-            raise NotFound("There is no such audit event.")
+            raise NotFound(lazy("There is no such audit event."))
         return event
 
     def matching(self, query: AuditFilters) -> Select[AuditEvent]:

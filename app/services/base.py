@@ -16,6 +16,7 @@ from app.core.database import database_now
 from app.core.database_errors import constraint_of
 from app.core.events import Event, publish
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict, Forbidden, NotFound, StaleVersion
 from app.models.base import Base
 from app.schemas.base import PageQuery, Patch
@@ -125,7 +126,7 @@ class BaseService(Generic[M, C, U]):
         """Raise ``NotFound`` when it does not exist or is not this actor's to see."""
         row = await self.find(row_id, trashed=trashed, lock=lock)
         if row is None:
-            raise NotFound(f"There is no such {self.noun}.")
+            raise NotFound(lazy("There is no such %(noun)s.", noun=lazy(self.noun)))
         return row
 
     def matching(self, query: PageQuery) -> Select[M]:
@@ -201,7 +202,7 @@ class BaseService(Generic[M, C, U]):
         """Raise ``Forbidden`` without it, or for a key of one agent that reaches beyond it."""
         self.actor.require(permission)
         if self.actor.only_agent_id is not None and (new or not self.belongs_to_agent):
-            raise Forbidden("This key is limited to one agent.")
+            raise Forbidden(lazy("This key is limited to one agent."))
 
     async def create(self, data: C) -> M:
         self.require(self.writable, new=True)
@@ -306,8 +307,13 @@ class BaseService(Generic[M, C, U]):
         current = getattr(row, "row_version", None)
         if version is not None and version != current:
             raise StaleVersion(
-                f"Someone saved this {self.noun} in between: you have version {version}, "
-                f"it is now {current}."
+                lazy(
+                    "Someone saved this %(noun)s in between: you have version "
+                    "%(version)s, it is now %(current)s.",
+                    noun=lazy(self.noun),
+                    version=version,
+                    current=current,
+                )
             )
 
     def has_column(self, name: str) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database_errors import as_app_error
+from app.core.texts import lazy
 from app.exceptions import AppError, Invalid
 from app.schemas.bulk import BulkAnswer, BulkItem, Change, ItemError, Problem, RowVersion
 from app.schemas.problems import field_problems
@@ -39,7 +40,7 @@ async def attempt(
 
 def unreadable(error: ValidationError) -> Invalid:
     problems = field_problems(error.errors(include_input=False, include_url=False))
-    return Invalid("Some of the input is not valid.", details=problems)
+    return Invalid(lazy("Some of the input is not valid."), details=problems)
 
 
 def error_of(refusal: AppError) -> ItemError:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Invalid
 from app.models.bulk_changes import BulkAction, BulkResource
 from app.schemas.agents import AgentUpdate, MaxTokens, ModelName
@@ -69,10 +70,10 @@ class Act:
         """Raise ``Invalid`` for a value that the action cannot take."""
         if action not in VALUED:
             if value is not None:
-                raise Invalid("This action takes no value.", field="value")
+                raise Invalid(lazy("This action takes no value."), field="value")
             return cls(action, None, note)
         if value is None:
-            raise Invalid("Say which.", field="value")
+            raise Invalid(lazy("Say which."), field="value")
         try:
             return cls(action, VALUES[action].validate_python(value), note)
         except ValidationError as error:
@@ -127,7 +128,10 @@ def tags_after(tags: list[str], act: Act) -> list[str]:
     if act.action is A.REMOVE_TAG:
         return [tag for tag in tags if tag != act.value]
     if act.value not in tags and len(tags) >= MAX_TAGS:
-        raise Invalid(f"It has {MAX_TAGS} tags, and there may be no more.", field="value")
+        raise Invalid(
+            lazy("It has %(max_tags)s tags, and there may be no more.", max_tags=MAX_TAGS),
+            field="value",
+        )
     return tags if act.value in tags else sorted({*tags, act.value})
 
 

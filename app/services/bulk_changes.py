@@ -12,6 +12,8 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.database import database_now
 from app.core.permissions import Permission
+from app.core.texts import lazy, mark
+from app.core.wording import number
 from app.exceptions import Conflict, Invalid
 from app.models import JobKind, User
 from app.models.base import JsonObject
@@ -65,7 +67,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
 
     model = BulkChange
     resource = "bulk_changes"
-    noun = "bulk change"
+    noun = mark("bulk change")
     readable = Permission.JOBS_READ
     writable = Permission.JOBS_WRITE
     deletable = Permission.JOBS_WRITE
@@ -107,7 +109,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         self.require(self.writable, new=True)
         undone = await self.get(change_id)
         if not undone.is_over:
-            raise Conflict("Only a bulk change that was started and has ended can be undone.")
+            raise Conflict(lazy("Only a bulk change that was started and has ended can be undone."))
         target = self.target(undone.resource)
         act = Act(BulkAction.UNDO, note=note)
         target.require(act.permission(target))
@@ -118,7 +120,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         )
         ids = changed.all()
         if not ids:
-            raise Conflict("This bulk change has changed no row.")
+            raise Conflict(lazy("This bulk change has changed no row."))
         change = BulkChange(
             resource=undone.resource,
             action=act.action,
@@ -148,9 +150,11 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         self.require(self.writable)
         change = await self.get(change_id, lock=True)
         if change.job_id is not None:
-            raise Conflict(f"This bulk change was started already (job {change.job_id}).")
+            raise Conflict(
+                lazy("This bulk change was started already (job %(job_id)s).", job_id=change.job_id)
+            )
         if not change.would_change:
-            raise Conflict("There is nothing to change: see what was found of each row.")
+            raise Conflict(lazy("There is nothing to change: see what was found of each row."))
         target = self.target(change.resource)
         act = Act(change.action)
         target.require(act.permission(target))
@@ -180,8 +184,12 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         ids = sorted(rows)
         if len(ids) > MAX_ROWS:
             raise Invalid(
-                f"More than {MAX_ROWS:,} {target.resource} match. Narrow the filter, and change "
-                "the others after these.",
+                lazy(
+                    "More than %(max_rows)s %(resource)s match. Narrow the "
+                    "filter, and change the others after these.",
+                    max_rows=number(MAX_ROWS),
+                    resource=target.resource,
+                ),
                 field="filter",
             )
         return some(ids)
@@ -257,13 +265,13 @@ def filters_in(asked: JsonObject) -> JsonObject:
 
 def some(ids: Sequence[int]) -> list[int]:
     if not ids:
-        raise Invalid("No rows are selected.", field="ids")
+        raise Invalid(lazy("No rows are selected."), field="ids")
     return list(ids)
 
 
 def id_in(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and int(cursor) <= MAX_BIGINT):
         raise Invalid(
-            "The cursor is not valid. Use next_cursor of an earlier answer.", field="cursor"
+            lazy("The cursor is not valid. Use next_cursor of an earlier answer."), field="cursor"
         )
     return int(cursor)

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
+from app.core.texts import lazy
 from app.exceptions import AppError, NotFound
 from app.models.bulk_changes import BulkAction, BulkChange, BulkChangeRow, BulkOutcome
 from app.services.bulk import attempt
@@ -86,7 +87,7 @@ class BulkRunner:
     async def _change(self, change_id: int) -> BulkChange:
         change = await self.session.get(BulkChange, change_id)
         if change is None:
-            raise NotFound("The bulk change is no longer here.")
+            raise NotFound(lazy("The bulk change is no longer here."))
         return change
 
     @staticmethod

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Invalid, NotFound
 from app.models import Execution, Span, SpanBody
 from app.models.executions import ExecutionStatus
@@ -71,7 +72,7 @@ class ComparisonService:
             return await self._of_trace(bytes.fromhex(said))
         found = IN_URL.fullmatch(said)
         if found is None or int(found[1]) > MAX_BIGINT:
-            raise Invalid("Enter the id, the trace id or the address of a run.")
+            raise Invalid(lazy("Enter the id, the trace id or the address of a run."))
         return await self.runs.get(int(found[1]))
 
     async def _of_trace(self, trace_id: bytes) -> Execution:
@@ -80,7 +81,7 @@ class ComparisonService:
         newest = statement.options(*self.runs.loads()).order_by(Execution.id.desc()).limit(1)
         found: Execution | None = await self.session.scalar(newest)
         if found is None:
-            raise NotFound("There is no run with this trace id.")
+            raise NotFound(lazy("There is no run with this trace id."))
         return found
 
     async def _before(self, run: Execution, *, only_succeeded: bool) -> Execution:
@@ -93,7 +94,7 @@ class ComparisonService:
         newest = statement.order_by(Execution.started_at.desc(), Execution.id.desc()).limit(1)
         found: Execution | None = await self.session.scalar(newest.options(*self.runs.loads()))
         if found is None:
-            raise NotFound("This agent has no such run before this one.")
+            raise NotFound(lazy("This agent has no such run before this one."))
         return found
 
     async def steps(self, run: Execution) -> list[ComparedStep]:

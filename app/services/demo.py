@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict
 from app.models import (
     Agent,
@@ -91,7 +92,10 @@ class DemoService:
         ]
         if uses:
             raise Conflict(
-                f"Something of yours uses the demo, so nothing is removed. {' '.join(uses)}"
+                lazy(
+                    "Something of yours uses the demo, so nothing is removed. %(uses)s",
+                    uses=" ".join(uses),
+                )
             )
 
 

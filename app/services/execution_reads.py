@@ -8,6 +8,7 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission
+from app.core.texts import lazy, mark
 from app.exceptions import Invalid
 from app.models import (
     Agent,
@@ -75,7 +76,7 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
     model = Execution
     resource = "executions"
     is_live = True
-    noun = "execution"
+    noun = mark("execution")
     readable = Permission.EXECUTIONS_READ
     writable = Permission.EXECUTIONS_WRITE
     deletable = Permission.EXECUTIONS_DELETE
@@ -113,7 +114,7 @@ class ExecutionReader(BaseService[Execution, ExecutionCreate, ExecutionUpdate]):
         """Raise ``Invalid`` when retention has removed it."""
         body = await self.find_body(execution)
         if body is None:
-            raise Invalid("The input and output of this run are no longer kept.")
+            raise Invalid(lazy("The input and output of this run are no longer kept."))
         return body
 
     async def find_body(self, execution: Execution) -> ExecutionBody | None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.core.texts import lazy
 from app.exceptions import AppError, Conflict, Invalid
 from app.models import AgentRevision, Execution, ExecutionBody, HourlyFigures, Span
 from app.models.base import table_of
@@ -131,7 +132,7 @@ class ExecutionService(ExecutionReader):
             agent = await agents.find_for_report(name=data.agent)
         if agent is None:
             field = "agent" if data.agent_id is None else "agent_id"
-            raise Invalid("There is no such agent. Create it first.", field=field)
+            raise Invalid(lazy("There is no such agent. Create it first."), field=field)
         return agent
 
     async def _stored_or_known(self, values: dict[str, Any]) -> tuple[Execution, bool]:
@@ -150,7 +151,7 @@ class ExecutionService(ExecutionReader):
             known = await self._known(values)
             if known is not None:
                 return known, False
-        raise Conflict("This trace id cannot be used.", field="trace_id")
+        raise Conflict(lazy("This trace id cannot be used."), field="trace_id")
 
     async def _known(self, values: dict[str, Any]) -> Execution | None:
         """The run of these ids among those that the actor may see, also in the trash."""
@@ -171,11 +172,13 @@ class ExecutionService(ExecutionReader):
         is_same = found.content_sha256 == values["content_sha256"]
         if not is_same or found.agent_id != values["agent_id"]:
             raise Conflict(
-                "This run is stored already, with other content. Use PATCH to change it.",
+                lazy("This run is stored already, with other content. Use PATCH to change it."),
                 field="external_id" if values["external_id"] else "trace_id",
             )
         if found.deleted_at is not None:
-            raise Conflict("This run is in the trash. Restore it, or send it under another id.")
+            raise Conflict(
+                lazy("This run is in the trash. Restore it, or send it under another id.")
+            )
         return found
 
     async def _priced(self, spans: Sequence[SpanCreate], started_at: datetime) -> list[SpanCreate]:
@@ -229,7 +232,14 @@ class ExecutionService(ExecutionReader):
             )
         )
         if revision_id is None:
-            raise Invalid(f"{agent.name} has no revision {data.revision}.", field="revision")
+            raise Invalid(
+                lazy(
+                    "%(agent)s has no revision %(revision)s.",
+                    agent=agent.name,
+                    revision=data.revision,
+                ),
+                field="revision",
+            )
         return revision_id
 
     def _body(self, execution: Execution, data: ExecutionCreate) -> dict[str, Any]:
@@ -275,7 +285,7 @@ class ExecutionService(ExecutionReader):
 
     async def check(self, row: Execution) -> None:
         if row.ended_at is not None and row.ended_at < row.started_at:
-            raise Invalid("ended_at must not be before started_at.", field="ended_at")
+            raise Invalid(lazy("ended_at must not be before started_at."), field="ended_at")
         row.latency_ms = latency_ms(row.started_at, row.ended_at)
 
     @staticmethod

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Forbidden, Invalid, NotFound
 from app.models import Execution, Feedback, Span, User
 from app.models.feedback import FeedbackSource
@@ -74,9 +75,9 @@ class FeedbackService:
         self.actor.require(Permission.EXECUTIONS_WRITE)
         row = await self.session.get(Feedback, feedback_id)
         if row is None or row.execution_id != execution.id:
-            raise NotFound("This run has no such feedback.")
+            raise NotFound(lazy("This run has no such feedback."))
         if not self.is_own(row):
-            raise Forbidden("Only who gave feedback may change it.")
+            raise Forbidden(lazy("Only who gave feedback may change it."))
         return row
 
     def is_own(self, row: Feedback) -> bool:
@@ -145,7 +146,7 @@ class FeedbackService:
         step = Span.span_id == bytes.fromhex(span_id)
         of_run = Span.trace_id == execution.stored_trace_id
         if await self.session.scalar(select(Span.execution_id).where(of_run, step)) is None:
-            raise Invalid("This run has no such step.", field="span_id")
+            raise Invalid(lazy("This run has no such step."), field="span_id")
 
     async def of(self, execution: Execution) -> list[Feedback]:
         """Oldest first, no more than ``MAX_LISTED``."""

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.database_errors import cause_of
+from app.core.texts import lazy
 from app.exceptions import Invalid, StillRunning
 from app.models import IdempotencyKey
 from app.models.base import JsonObject
@@ -65,7 +66,9 @@ class IdempotencyKeyService:
             if not isinstance(cause_of(error), LockNotAvailableError):
                 raise
             raise StillRunning(
-                "A request with this Idempotency-Key is still being answered. Ask again later."
+                lazy(
+                    "A request with this Idempotency-Key is still being answered. Ask again later."
+                )
             ) from error
         if taken is not None:
             return taken
@@ -79,7 +82,7 @@ class IdempotencyKeyService:
         )
         if row is None or row.status is None or row.request_sha256 != claim.request_sha256:
             raise Invalid(
-                "This Idempotency-Key was used for another request. Use a new one.",
+                lazy("This Idempotency-Key was used for another request. Use a new one."),
                 field="Idempotency-Key",
             )
         return Answer(row.status, row.body or {}, row.location)

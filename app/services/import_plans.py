@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.config import Settings
+from app.core.texts import lazy
 from app.exceptions import AppError, Invalid
 from app.models import Agent, Tool
 from app.schemas.imports import FieldChange, FieldError, PlannedRow, RowState
@@ -101,7 +102,10 @@ class Planner:
     def _once(self, record: Record) -> None:
         first = self._lines.setdefault(name_of(record), record.line)
         if first != record.line and name_of(record):
-            raise Invalid(f"is on line {first} too; each name may be there once", field="name")
+            raise Invalid(
+                lazy("is on line %(first)s too; each name may be there once", first=first),
+                field="name",
+            )
 
     def _columns(self, data: BaseModel) -> dict[str, Any]:
         sent = {name: getattr(data, name) for name in data.model_fields_set}
@@ -164,7 +168,10 @@ def only(rows: Sequence[Any], actor: Actor, noun: str) -> Any:  # a row, or None
     if own or len(rows) < 2:
         return (own or [*rows, None])[0]
     ids = ", ".join(str(row.id) for row in rows[:5])
-    raise Invalid(f"Several people have a {noun} of this name (ids {ids})", field="name")
+    raise Invalid(
+        lazy("Several people have a %(noun)s of this name (ids %(ids)s)", noun=noun, ids=ids),
+        field="name",
+    )
 
 
 class ToolBox:
@@ -188,5 +195,8 @@ class ToolBox:
         own = [t for t in tools if agent is not None and t.user_id == agent.user_id]
         found: Tool | None = only(own or tools, self._service.actor, "tool")
         if found is None:
-            raise Invalid(f"There is no tool {shown(name)}: import the tools first", field="tools")
+            raise Invalid(
+                lazy("There is no tool %(shown)s: import the tools first", shown=shown(name)),
+                field="tools",
+            )
         return found

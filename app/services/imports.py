@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import database_now
+from app.core.texts import lazy
 from app.exceptions import AppError, Conflict, Invalid, NotFound
 from app.models import Import
 from app.schemas.imports import Mode, PlannedRow, RowState
@@ -65,7 +66,9 @@ class ImportService:
         )
         found = await self.session.scalar(statement.with_for_update() if lock else statement)
         if found is None:
-            raise NotFound("There is no such import, or its day is over. Upload the file again.")
+            raise NotFound(
+                lazy("There is no such import, or its day is over. Upload the file again.")
+            )
         self._planner(found.resource)  # requires what the resource asks for
         return found
 
@@ -79,7 +82,7 @@ class ImportService:
         if row.mode is not None:
             return
         if mode is None:
-            raise Invalid("Choose what is to be written.", field="mode")
+            raise Invalid(lazy("Choose what is to be written."), field="mode")
         row.mode = mode.value
         states = states_of(row)
         changes: Changes = {state.value: [None, states.count(state)] for state in RowState}
@@ -126,7 +129,7 @@ class Writer:
         stored = await by_name(service, [row.name])
         if only(stored.get(row.name, []), service.actor, service.noun) is not None:
             raise Conflict(
-                "Somebody made one of this name since the preview. Upload the file again."
+                lazy("Somebody made one of this name since the preview. Upload the file again.")
             )
         return await service.create(kind.create.model_validate(values))
 

@@ -12,6 +12,7 @@ from sqlalchemy.sql.base import ExecutableOption
 from app.core.actor import Actor
 from app.core.events import Event, publish
 from app.core.permissions import Permission
+from app.core.texts import mark
 from app.models import ApiKey, Execution, IngestBatch, RejectedSpan, User
 from app.schemas.ingest_batches import IngestBatchQuery
 from app.services.audit_events import AuditEventService
@@ -74,7 +75,7 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
 
     model = IngestBatch
     resource = "ingest_batches"
-    noun = "batch"
+    noun = mark("batch")
     is_live = True
     readable = Permission.EXECUTIONS_READ
     writable = Permission.EXECUTIONS_WRITE

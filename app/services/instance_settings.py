@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import StaleVersion
 from app.models import InstanceSettings
 from app.services.audit_events import AuditEventService, pending_changes
@@ -31,7 +32,9 @@ class InstanceSettingsService:
             await self.session.scalars(statement.execution_options(populate_existing=True))
         ).one()
         if row.row_version != version:
-            raise StaleVersion("Someone changed the settings in between. Load the page again.")
+            raise StaleVersion(
+                lazy("Someone changed the settings in between. Load the page again.")
+            )
         for name, value in values.items():
             setattr(row, name, value)
         changes = pending_changes(row)

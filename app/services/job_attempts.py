@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor, Via
 from app.core.database import database_now
 from app.core.permissions import ROLE_PERMISSIONS, Permission
+from app.core.texts import lazy
 from app.exceptions import Forbidden
 from app.models import ApiKey, Job, JobStatus, User
 from app.models.base import JsonObject
@@ -103,7 +104,7 @@ async def actor_of_job(session: AsyncSession, job: Job) -> Actor:
         return Actor.system(Via.JOB)
     user = await session.get(User, job.user_id)
     if user is None or not user.is_active or user.deleted_at is not None:
-        raise Forbidden("Who asked for this may no longer sign in.")
+        raise Forbidden(lazy("Who asked for this may no longer sign in."))
     key = await session.get(ApiKey, job.api_key_id) if job.api_key_id else None
     kept = frozenset(Permission(scope) for scope in job.scopes if scope in set(Permission))
     return Actor(

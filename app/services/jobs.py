@@ -11,6 +11,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.database import database_now
 from app.core.permissions import Permission
+from app.core.texts import lazy, mark
 from app.exceptions import Conflict
 from app.models import Agent, Job, JobKind, JobStatus, User
 from app.models.base import JsonObject
@@ -46,7 +47,7 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
     model = Job
     resource = "jobs"
     is_live = True
-    noun = "job"
+    noun = mark("job")
     readable = Permission.JOBS_READ
     writable = Permission.JOBS_WRITE
     deletable = Permission.JOBS_WRITE
@@ -115,7 +116,9 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         self.require(self.writable)
         job = await self.get(job_id, lock=True)
         if not job.is_open:
-            raise Conflict(f"This job has ended already: it {job.status.value}.")
+            raise Conflict(
+                lazy("This job has ended already: it %(status)s.", status=job.status.value)
+            )
         job.cancel_requested = True
         if job.status is JobStatus.QUEUED:
             self.end(job, JobStatus.CANCELLED, await database_now(self.session))
@@ -127,7 +130,12 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         self.require(self.writable)
         job = await self.get(job_id, lock=True)
         if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
-            raise Conflict(f"Only failed and cancelled jobs can be tried again; it {job.status}.")
+            raise Conflict(
+                lazy(
+                    "Only failed and cancelled jobs can be tried again; it %(status)s.",
+                    status=job.status,
+                )
+            )
         job.status, job.cancel_requested, job.progress = JobStatus.QUEUED, False, 0
         job.attempts_allowed = job.attempts + policy_of(job.kind).attempts
         job.error = job.message = job.finished_at = job.next_at = None

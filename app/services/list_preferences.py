@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Invalid
 from app.models import ListName, ListPreference
 from app.schemas.lists import LISTS
@@ -32,7 +33,7 @@ class ListPreferenceService:
     async def keep_columns(self, resource: ListName, columns: list[str]) -> None:
         """None: the usual ones. Raise ``Invalid`` for a column that the list has not."""
         if set(columns) - set(LISTS[resource].columns):
-            raise Invalid("This list has no such column.", field="columns")
+            raise Invalid(lazy("This list has no such column."), field="columns")
         await self._update(resource, columns=columns)
 
     async def open_by(self, resource: ListName, view_id: int | None) -> None:
@@ -40,7 +41,7 @@ class ListPreferenceService:
         if view_id is not None:
             view = await SavedViewService(self.session, self.actor).get(view_id)
             if view.resource is not resource:
-                raise Invalid("This is a view of another list.", field="default_view_id")
+                raise Invalid(lazy("This is a view of another list."), field="default_view_id")
         await self._update(resource, default_view_id=view_id)
 
     async def _update(self, resource: ListName, **values: Any) -> None:  # columns of the row

@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.cache import Recent
 from app.core.database import Database
 from app.core.remembered import CONFIG_TABLES, Remembered, always
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import AgentRevision
 from app.schemas.agents import AgentConfig, action_for
@@ -73,7 +74,7 @@ class LiveConfigService:
         known, key = known_configs(self.database), (ask, self._origin)
         live = known.get(key) or await known.read(key, lambda: self._read(ask, name), always)
         if live is None:
-            raise NotFound(f"There is no agent called {name}.")
+            raise NotFound(lazy("There is no agent called %(name)s.", name=name))
         return live
 
     def remembered(self, name: str) -> LiveConfig | None:
@@ -90,7 +91,7 @@ class LiveConfigService:
         own = [agent for agent in agents if agent.user_id == self.actor.user_id]
         agent = only_one(name, own or agents)
         if agent.live_revision_id is None:
-            raise NotFound(f"The agent {agent.name} has no live revision.")
+            raise NotFound(lazy("The agent %(agent)s has no live revision.", agent=agent.name))
         return LiveConfig(etag_of(agent), await self._body(agent), agent.id, agent.number or 0)
 
     async def _body(self, agent: NamedAgent) -> bytes:

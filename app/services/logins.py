@@ -11,6 +11,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import Role
 from app.core.security import sha256, verify_password
+from app.core.texts import lazy
 from app.exceptions import SecondFactorRequired, Unauthorized
 from app.models import User
 from app.services.audit_events import AuditEventService
@@ -82,7 +83,7 @@ class LoginService:
         """Prove anew who is asking. Raise ``Unauthorized``."""
         valid, _ = await verify_password(password, user.hashed_password)
         if not valid:
-            raise Unauthorized("That is not your password.")
+            raise Unauthorized(lazy("That is not your password."))
 
     @staticmethod
     def step_of(user: User) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.core.permissions import Permission
+from app.core.texts import lazy, mark
 from app.exceptions import Invalid
 from app.models import ModelPrice
 from app.schemas.model_prices import ModelPriceCreate, ModelPriceUpdate, plain
@@ -26,7 +27,7 @@ def prices_in(row: ModelPrice) -> Iterable[Decimal]:
 class ModelPriceService(BaseService[ModelPrice, ModelPriceCreate, ModelPriceUpdate]):
     model = ModelPrice
     resource = "model_prices"
-    noun = "price"
+    noun = mark("price")
     readable = Permission.PRICES_READ
     writable = Permission.PRICES_MANAGE
     deletable = Permission.PRICES_MANAGE
@@ -58,7 +59,7 @@ class ModelPriceService(BaseService[ModelPrice, ModelPriceCreate, ModelPriceUpda
     async def check(self, row: ModelPrice) -> None:
         """Raise ``Invalid`` for what can hardly be meant."""
         if row.valid_from and row.valid_to and row.valid_to < row.valid_from:
-            raise Invalid("The last day must not be before the first.", field="valid_to")
+            raise Invalid(lazy("The last day must not be before the first."), field="valid_to")
         if not row.model_pattern.strip("*") and row.provider_name is None:
             raise Invalid(EVERY_MODEL, field="provider_name")
         is_priced = any(prices_in(row))

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.texts import lazy
 from app.exceptions import Invalid
 
 M = TypeVar("M")
@@ -58,7 +59,8 @@ class Cursor:
             value.encode()
         except (ValueError, TypeError) as error:
             raise Invalid(
-                "The cursor is not valid. Use next_cursor of an earlier answer.", field="cursor"
+                lazy("The cursor is not valid. Use next_cursor of an earlier answer."),
+                field="cursor",
             ) from error
         return cls(value.replace("\x00", ""), row_id, bool(backward))
 
@@ -70,7 +72,10 @@ def parse_sort(
     wanted = text or default
     column = allowed.get(wanted.removeprefix("-"))
     if column is None:
-        raise Invalid(f"Cannot sort by that. Allowed: {', '.join(sorted(allowed))}.", field="sort")
+        raise Invalid(
+            lazy("Cannot sort by that. Allowed: %(names)s.", names=", ".join(sorted(allowed))),
+            field="sort",
+        )
     return Sort(column, identity, wanted.startswith("-"))
 
 
@@ -80,7 +85,7 @@ def _typed(sort: Sort, text: str) -> Any:  # text or moment, as the column
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise Invalid("The cursor belongs to another sort order.", field="cursor") from error
+        raise Invalid(lazy("The cursor belongs to another sort order."), field="cursor") from error
 
 
 def _text(value: Any) -> str:  # text or moment, as the column

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict, Forbidden
 from app.models import Execution, Job, JobKind, Span, SpanBody
 from app.models.base import JsonObject
@@ -93,12 +94,16 @@ class RecomputingService:
         self.actor.require(Permission.PRICES_MANAGE)
         self.actor.require(Permission.EXECUTIONS_WRITE)
         if self.actor.only_agent_id is not None:
-            raise Forbidden("This key is limited to one agent.")
+            raise Forbidden(lazy("This key is limited to one agent."))
         is_open = select(Job.id).where(KIND, Job.status.in_(OPEN_JOBS)).limit(1)
         job_id = await self.session.scalar(is_open)
         if job_id is not None:
             raise Conflict(
-                f"Costs are being computed anew already (job {job_id}). Wait for it, or cancel it."
+                lazy(
+                    "Costs are being computed anew already (job %(job_id)s). "
+                    "Wait for it, or cancel it.",
+                    job_id=job_id,
+                )
             )
         bounded = request.model_copy(update={"until": request.until or datetime.now(UTC)})
         asked = bounded.model_dump(mode="json")

@@ -19,6 +19,7 @@ from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.security import sha256
+from app.core.texts import lazy
 from app.exceptions import Forbidden, NotFound, Unauthorized
 from app.models import RefreshToken, User
 from app.services.audit_events import AuditEventService
@@ -141,7 +142,7 @@ class RefreshTokenService:
         self.actor.require(Permission.SESSIONS_MANAGE)
         row = await self.session.get(RefreshToken, token_id)
         if row is None:
-            raise NotFound("There is no such login.")
+            raise NotFound(lazy("There is no such login."))
         await self._end_family(row)
         self.audit.record("end", self.resource, row, {})
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.schemas.base import MAX_BIGINT
 from app.services.agents import AgentService
@@ -96,4 +97,4 @@ class RoomService:
 
 
 def no_such_room() -> NotFound:
-    return NotFound("There is no such room.")
+    return NotFound(lazy("There is no such room."))

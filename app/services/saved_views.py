@@ -8,6 +8,7 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import Permission, Role
+from app.core.texts import lazy, mark
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import ListName, SavedView, User
 from app.schemas.base import PageQuery
@@ -22,7 +23,7 @@ SHOWN = 200
 class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate]):
     model = SavedView
     resource = "saved_views"
-    noun = "saved view"
+    noun = mark("saved view")
     readable = Permission.VIEWS_READ
     writable = Permission.VIEWS_WRITE
     deletable = Permission.VIEWS_WRITE
@@ -74,17 +75,25 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
             SavedView.user_id == self.actor.user_id, SavedView.resource == data.resource
         )
         if await self.count(own) >= MAX_VIEWS:
-            raise Conflict(f"You have {MAX_VIEWS} views of this list; remove one of them first.")
+            raise Conflict(
+                lazy(
+                    "You have %(max_views)s views of this list; remove one of them first.",
+                    max_views=MAX_VIEWS,
+                )
+            )
         return await super().create(data)
 
     async def check(self, row: SavedView) -> None:
         """Raise ``Forbidden`` for a view of somebody else, ``Invalid`` for what no list has."""
         if not self.may_change(row):
-            raise Forbidden("Only its owner or a superuser may change this view.")
+            raise Forbidden(lazy("Only its owner or a superuser may change this view."))
         known = LISTS[row.resource]
         unknown = sorted(set(row.filters) - known.filters.keys())
         if unknown:
-            raise Invalid(f"This list has no filter called {', '.join(unknown)}.", field="filters")
+            raise Invalid(
+                lazy("This list has no filter called %(unknown)s.", unknown=", ".join(unknown)),
+                field="filters",
+            )
         try:
             known.parse(row.filters)
         except ValidationError as error:
@@ -92,6 +101,12 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
             where = problem["loc"][0] if problem["loc"] else "the filters"
             raise Invalid(f"{where}: {problem['msg']}", field="filters") from error
         if row.sort and row.sort.removeprefix("-") not in known.sorts:
-            raise Invalid(f"Cannot sort by that. Allowed: {', '.join(known.sorts)}.", field="sort")
+            raise Invalid(
+                lazy("Cannot sort by that. Allowed: %(sorts)s.", sorts=", ".join(known.sorts)),
+                field="sort",
+            )
         if set(row.columns) - set(known.columns):
-            raise Invalid(f"The columns are: {', '.join(known.columns)}.", field="columns")
+            raise Invalid(
+                lazy("The columns are: %(columns)s.", columns=", ".join(known.columns)),
+                field="columns",
+            )

@@ -15,6 +15,7 @@ from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.security import sha256
+from app.core.texts import lazy
 from app.exceptions import Conflict, Forbidden, Invalid, NotFound, WrongCode
 from app.models import RecoveryCode, User
 from app.services.audit_events import AuditEventService, pending_changes
@@ -62,7 +63,9 @@ class SecondFactorService:
         """A new secret for oneself, not yet in force. Raise ``Conflict`` when there is one."""
         user = await self._own()
         if user.has_second_factor:
-            raise Conflict("You have a second factor already. Remove it first to set up another.")
+            raise Conflict(
+                lazy("You have a second factor already. Remove it first to set up another.")
+            )
         secret = pyotp.random_base32()
         user.totp_secret, user.totp_last_step = self._box.seal(secret), None
         changes = pending_changes(user)
@@ -88,7 +91,7 @@ class SecondFactorService:
         """
         user = await self._own(lock=True)
         if user.has_second_factor or user.totp_secret is None:
-            raise Conflict("There is no second factor to confirm. Start again.")
+            raise Conflict(lazy("There is no second factor to confirm. Start again."))
         if not await self._take_step(user, code):
             raise Invalid(WRONG_CODE, field="code")
         user.totp_confirmed_at = await database_now(self.session)
@@ -149,7 +152,7 @@ class SecondFactorService:
         """Fresh codes for oneself; the old ones are over. Raise ``Conflict`` without a factor."""
         user = await self._own(lock=True)
         if not user.has_second_factor:
-            raise Conflict("Set up a second factor first.")
+            raise Conflict(lazy("Set up a second factor first."))
         self.audit.record("new_recovery_codes", self.resource, user, {})
         return await self._replace_recovery_codes(user)
 
@@ -171,10 +174,14 @@ class SecondFactorService:
     async def remove(self, user_id: int) -> User:
         """Take a second factor away: one's own, or anyone's for who manages users."""
         if user_id != self.actor.user_id and not self.actor.may(Permission.USERS_MANAGE):
-            raise Forbidden(f"This needs the permission {Permission.USERS_MANAGE}.")
+            raise Forbidden(
+                lazy(
+                    "This needs the permission %(permission)s.", permission=Permission.USERS_MANAGE
+                )
+            )
         user = await self._user(user_id, lock=True)
         if not user.has_second_factor:
-            raise Conflict("There is no second factor to remove.")
+            raise Conflict(lazy("There is no second factor to remove."))
         user.totp_secret = user.totp_confirmed_at = user.totp_last_step = None
         await self.session.flush()
         await self._forget_codes(user)
@@ -186,7 +193,7 @@ class SecondFactorService:
 
     async def _own(self, *, lock: bool = False) -> User:
         if self.actor.user_id is None:
-            raise Forbidden("Only a person who is logged in has an account.")
+            raise Forbidden(lazy("Only a person who is logged in has an account."))
         return await self._user(self.actor.user_id, lock=lock)
 
     async def _user(self, user_id: int, *, lock: bool) -> User:
@@ -195,5 +202,5 @@ class SecondFactorService:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         user = await self.session.scalar(statement)
         if user is None:
-            raise NotFound("There is no such user.")
+            raise NotFound(lazy("There is no such user."))
         return user

@@ -13,6 +13,7 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.permissions import ROLE_PERMISSIONS, Permission
 from app.core.security import sha256
+from app.core.texts import lazy
 from app.exceptions import NotFound, Unauthorized
 from app.models import InstanceSettings, StaffSession, User
 from app.services.audit_events import AuditEventService
@@ -95,7 +96,7 @@ class StaffSessionService:
             .execution_options(synchronize_session=False, populate_existing=True)
         )
         if row is None:
-            raise Unauthorized("This session is over. Log in again.")
+            raise Unauthorized(lazy("This session is over. Log in again."))
         self.audit.record("reauthenticate", self.resource, row, {})
         return fresh
 
@@ -172,7 +173,7 @@ class StaffSessionService:
         """End one of one's own sessions, or anyone's for who manages them."""
         row = await self.session.get(StaffSession, session_id)
         if row is None:
-            raise NotFound("There is no such session.")
+            raise NotFound(lazy("There is no such session."))
         self._require_over(row.user_id)
         await self._revoke(StaffSession.id == row.id)
         self.audit.record("end", self.resource, row, {})
@@ -180,14 +181,14 @@ class StaffSessionService:
     def _require_over(self, user_id: int) -> None:
         """Others' sessions are for who manages them; to the rest they do not exist."""
         if user_id != self.actor.user_id and not self.actor.may(Permission.SESSIONS_MANAGE):
-            raise NotFound("There is no such session.")
+            raise NotFound(lazy("There is no such session."))
 
     async def end_all(self, user_id: int) -> None:
         """End every login of a person, tokens of the API too. Raise ``Forbidden``."""
         self.actor.require(Permission.SESSIONS_MANAGE)
         user = await self.session.get(User, user_id)
         if user is None:
-            raise NotFound("There is no such user.")
+            raise NotFound(lazy("There is no such user."))
         await end_credentials(self.session, user_id)
         self.audit.record("end_all", self.resource, user, {})
 

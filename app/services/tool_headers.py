@@ -9,6 +9,7 @@ from sqlalchemy.orm import undefer
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.keys import SecretBox
+from app.core.texts import lazy
 from app.exceptions import Conflict, Invalid
 from app.models import Tool
 from app.models.base import JsonObject
@@ -40,7 +41,7 @@ class ToolHeaderService:
         tool = await self.tools.get(tool_id, lock=True)
         self.tools.check_version(tool, version)
         if tool.endpoint is None:
-            raise Invalid("Give the tool an endpoint first: headers are sent there.")
+            raise Invalid(lazy("Give the tool an endpoint first: headers are sent there."))
         values = {name: value.get_secret_value() for name, value in data.headers.items()}
         await self.session.refresh(tool, ["sealed_headers"])  # the audit compares old and new
         tool.header_names = sorted(values)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import Permission
-from app.core.wording import plural
+from app.core.texts import lazy, lazy_count, mark
 from app.exceptions import Conflict, Invalid
 from app.models import Agent, Tool, agent_tools
 from app.models.base import JsonObject
@@ -36,8 +36,11 @@ def same_origin(one: JsonObject | None, other: JsonObject | None) -> bool:
 
 def in_use(agents: int) -> Conflict:
     return Conflict(
-        f"{plural(agents, 'agent uses', 'agents use')} this tool. "
-        "Take it from them before you trash it."
+        lazy_count(
+            "%(num)s agent uses this tool. Take it from them before you trash it.",
+            "%(num)s agents use this tool. Take it from them before you trash it.",
+            agents,
+        )
     )
 
 
@@ -51,7 +54,7 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
     model = Tool
     resource = "tools"
     is_live = True
-    noun = "tool"
+    noun = mark("tool")
     readable = Permission.TOOLS_READ
     writable = Permission.TOOLS_WRITE
     deletable = Permission.TOOLS_DELETE
@@ -78,7 +81,7 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
     async def check(self, row: Tool) -> None:
         """Raise ``Invalid`` for an endpoint where nothing would be called."""
         if row.endpoint is not None and row.kind is not ToolKind.HTTP:
-            raise Invalid("Only tools of kind http have an endpoint.", field="endpoint")
+            raise Invalid(lazy("Only tools of kind http have an endpoint."), field="endpoint")
         new, _, old = inspect(row).attrs.endpoint.history
         if row.endpoint is not None and new and self._settings is not None:
             check_callable(row.endpoint["url"], self._settings, field="endpoint")
@@ -102,7 +105,10 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         tools = list(await self.session.scalars(statement))
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
         if missing:
-            raise Invalid(f"There are no tools with the ids {missing}.", field="tool_ids")
+            raise Invalid(
+                lazy("There are no tools with the ids %(missing)s.", missing=missing),
+                field="tool_ids",
+            )
         return tools
 
     async def to_give(self, tool_ids: Collection[int], owner_id: int | None) -> list[Tool]:
@@ -117,11 +123,17 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
         tools = list(await self.session.scalars(unchanged(statement)))
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
         if missing:
-            raise Invalid(f"There are no tools with the ids {missing}.", field="tool_ids")
+            raise Invalid(
+                lazy("There are no tools with the ids %(missing)s.", missing=missing),
+                field="tool_ids",
+            )
         foreign = [t.name for t in tools if owner_id is not None and t.user_id != owner_id]
         if foreign:
             raise Invalid(
-                f"The owner of this agent has no such tools: {', '.join(sorted(foreign))}.",
+                lazy(
+                    "The owner of this agent has no such tools: %(names)s.",
+                    names=", ".join(sorted(foreign)),
+                ),
                 field="tool_ids",
             )
         return tools

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from app.core.database import database_now
 from app.core.permissions import Permission, Role
 from app.core.security import hash_password, verify_password
+from app.core.texts import lazy, mark
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import User
 from app.schemas.users import PasswordChange, TimeZoneChoice, UserCreate, UserUpdate
@@ -19,7 +20,7 @@ from app.services.credentials import end_credentials
 class UserService(BaseService[User, UserCreate, UserUpdate]):
     model = User
     resource = "users"
-    noun = "user"
+    noun = mark("user")
     readable = Permission.USERS_READ
     writable = Permission.USERS_MANAGE
     deletable = Permission.USERS_MANAGE
@@ -49,14 +50,14 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         if row_id == self.actor.user_id and changes_access:
             row = await self.get(row_id)
             if any(getattr(row, field) != getattr(data, field) for field in changes_access):
-                raise Forbidden("You cannot change your own role or disable yourself.")
+                raise Forbidden(lazy("You cannot change your own role or disable yourself."))
         user = await super().update(row_id, data, version)
         await self._keep_a_superuser()
         return user
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
         if row_id == self.actor.user_id:
-            raise Forbidden("You cannot remove yourself.")
+            raise Forbidden(lazy("You cannot remove yourself."))
         await super().delete(row_id, version)
         await self._keep_a_superuser()
 
@@ -72,7 +73,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
             User.role == Role.SUPERUSER, User.is_active, User.deleted_at.is_(None)
         )
         if not await self.session.scalar(statement):
-            raise Conflict("This is the last superuser; there must always be one.")
+            raise Conflict(lazy("This is the last superuser; there must always be one."))
 
     async def change_own_password(
         self, data: PasswordChange, *, keep_token: str | None = None
@@ -83,7 +84,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
             data.current_password.get_secret_value(), user.hashed_password
         )
         if not valid:
-            raise Invalid("The current password is not right.", field="current_password")
+            raise Invalid(lazy("The current password is not right."), field="current_password")
         user.hashed_password = await hash_password(data.password.get_secret_value())
         user.password_changed_at = await database_now(self.session)
         await self.save("change_password", user)
@@ -101,7 +102,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         statement = select(User).where(User.id == self.actor.user_id)
         user = await self.session.scalar(statement.with_for_update() if lock else statement)
         if user is None:
-            raise Forbidden("Only a person who is logged in has an account.")
+            raise Forbidden(lazy("Only a person who is logged in has an account."))
         return user
 
     async def get_for_link(self, user_id: int) -> User:
@@ -109,7 +110,7 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         self.actor.require(self.writable)
         user = await self.get(user_id)
         if not user.is_active:
-            raise Conflict("This account is disabled. Enable it first.")
+            raise Conflict(lazy("This account is disabled. Enable it first."))
         return user
 
     async def exists_any(self) -> bool:

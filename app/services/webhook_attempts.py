@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import database_now
 from app.core.signing import signed_headers
+from app.core.texts import lazy
 from app.exceptions import Invalid
 from app.models import DeliveryStatus, Job, JobKind, JobStatus, WebhookDelivery, WebhookEndpoint
 from app.models.base import JsonObject
@@ -93,7 +94,7 @@ class WebhookAttemptService:
     def _signed(self, row: WebhookDelivery, now: datetime) -> Outgoing:
         body, secrets = body_of(row.payload), self.endpoints.secrets_of(row.endpoint, now)
         if not secrets:
-            raise Invalid("The secret was encrypted by a SECRET_KEY that is gone. Rotate it.")
+            raise Invalid(lazy("The secret was encrypted by a SECRET_KEY that is gone. Rotate it."))
         headers = signed_headers(secrets, row.event_id, int(now.timestamp()), body)
         return Outgoing(row.endpoint.url, headers | {"content-type": "application/json"}, body)
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict, NotFound
 from app.models import DeliveryStatus, WebhookDelivery, WebhookEndpoint
 from app.models.webhook_endpoints import TEST_EVENT
@@ -58,7 +59,7 @@ class WebhookDeliveryService:
             statement = statement.with_for_update().execution_options(populate_existing=True)
         row = await self.session.scalar(statement)
         if row is None:
-            raise NotFound("There is no such delivery; old ones are removed.")
+            raise NotFound(lazy("There is no such delivery; old ones are removed."))
         return row
 
     async def latest(self, endpoint_ids: Sequence[int]) -> dict[int, WebhookDelivery]:
@@ -104,7 +105,7 @@ class WebhookDeliveryService:
     def _require_active(self, endpoint: WebhookEndpoint) -> None:
         self.actor.require(Permission.WEBHOOKS_RUN)
         if not endpoint.is_active:
-            raise Conflict("This endpoint is disabled. Enable it first.")
+            raise Conflict(lazy("This endpoint is disabled. Enable it first."))
 
     async def _call_off(self, row: WebhookDelivery) -> None:
         """Two jobs must not send one message."""

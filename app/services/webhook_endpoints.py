@@ -16,6 +16,7 @@ from app.core.database import database_now
 from app.core.keys import SecretBox
 from app.core.permissions import Permission
 from app.core.signing import new_webhook_secret
+from app.core.texts import lazy, mark
 from app.exceptions import Conflict, Invalid
 from app.models import User, WebhookEndpoint
 from app.schemas.base import PageQuery
@@ -40,7 +41,7 @@ class WebhookEndpointService(
 ):
     model = WebhookEndpoint
     resource = "webhook_endpoints"
-    noun = "webhook endpoint"
+    noun = mark("webhook endpoint")
     readable = Permission.WEBHOOKS_READ
     writable = Permission.WEBHOOKS_MANAGE
     deletable = Permission.WEBHOOKS_MANAGE
@@ -66,7 +67,12 @@ class WebhookEndpointService(
         """A new endpoint and its secret. Raise ``Conflict`` when there are too many."""
         self.require(self.writable)
         if await self.count() >= MAX_ENDPOINTS:
-            raise Conflict(f"There are {MAX_ENDPOINTS} endpoints; remove one that is not needed.")
+            raise Conflict(
+                lazy(
+                    "There are %(max_endpoints)s endpoints; remove one that is not needed.",
+                    max_endpoints=MAX_ENDPOINTS,
+                )
+            )
         self._secret = new_webhook_secret()
         return Issued(await self.create(data), self._secret)
 
@@ -104,7 +110,7 @@ class WebhookEndpointService(
         """
         in_production = self._settings is not None and self._settings.is_production
         if in_production and not row.url.startswith("https://"):
-            raise Invalid("must be an https address", field="url")
+            raise Invalid(lazy("must be an https address"), field="url")
         if self._settings is not None and inspect(row).attrs.url.history.added:
             check_callable(row.url, self._settings, field="url")
         if row.is_active and row.disabled_reason is not None:
@@ -124,7 +130,7 @@ class WebhookEndpointService(
         self.require(self.writable)
         endpoint = await self.get(endpoint_id, lock=True)
         if not endpoint.is_active:
-            raise Conflict("This endpoint is disabled already.")
+            raise Conflict(lazy("This endpoint is disabled already."))
         endpoint.is_active, endpoint.disabled_reason = False, reason
         await self.save("disable", endpoint, note=reason)
         return endpoint
@@ -134,7 +140,7 @@ class WebhookEndpointService(
         self.require(self.writable)
         endpoint = await self.get(endpoint_id, lock=True)
         if endpoint.is_active:
-            raise Conflict("This endpoint is not disabled.")
+            raise Conflict(lazy("This endpoint is not disabled."))
         endpoint.is_active = True
         await self.save("enable", endpoint)
         return endpoint

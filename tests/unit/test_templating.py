@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from jinja2 import UndefinedError
 
-from app.core.templating import Templates, absolute, ago, duration, money, number, static_url
-from app.core.wording import plural
+from app.core.templating import Templates, absolute, ago, duration, money, static_url
+from app.core.wording import number, plural
 from app.pages.charts import nice_top, path_of, points, sparkline
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

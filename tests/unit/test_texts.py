@@ -1,6 +1,8 @@
 """Texts in several languages: which is spoken, and how templates and constants follow it."""
 
+import json
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from babel.messages.mofile import write_mo
 
 from app.core.templating import Templates
 from app.core.texts import (
+    Catalogue,
     Lazy,
     _,
     best_language,
@@ -19,13 +22,15 @@ from app.core.texts import (
     speak,
     spoken,
 )
-from tests.pseudo import PSEUDO, TAG
+from tests.pseudo import TAG, Pseudo
+
+KNOWN = frozenset({"Paused", "At 100 %%", "Hello <b>%(name)s</b>"})
 
 
 @pytest.fixture
 def pseudo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A second language beside English, spoken from here on."""
-    monkeypatch.setitem(catalogues(), TAG, PSEUDO)
+    monkeypatch.setitem(catalogues(), TAG, Catalogue(TAG, "Pseudo", "ltr", Pseudo(KNOWN)))
     speak(TAG)
     yield
     speak("en")
@@ -103,3 +108,12 @@ def test_template_speaks_the_language_of_each_request(tmp_path: Path) -> None:
     assert "Héll" in translated
     assert "<b>&lt;Ada&gt;</b>" in translated
     assert "Át 100 %" in translated
+
+
+@pytest.mark.usefixtures("pseudo")
+def test_error_of_a_service_is_shown_translated_and_sent_in_english() -> None:
+    error = lazy("Hello <b>%(name)s</b>", name=lazy("Paused"))
+
+    assert json.dumps({"message": error}) == '{"message": "Hello <b>Paused</b>"}'
+    assert str(error) == _("Hello <b>%(name)s</b>", name=_("Paused"))
+    assert str(copy(error)) == str(error)

@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.completions import WantedCall
 from app.core.permissions import Permission
 from app.core.providers import ModelProvider
+from app.core.texts import lazy
 from app.exceptions import Conflict, Invalid, NotFound
 from app.models import AgentRevision, AgentRun, Execution, Job, JobKind, RunState, Tool
 from app.models.executions import ExecutionSource, ExecutionStatus
@@ -102,10 +103,10 @@ class RunService:
         agents = AgentService(self.session, self.actor)
         agent = await agents.find_for_report(agent_id=asked.agent_id)
         if agent is None:
-            raise NotFound("There is no such agent.")
+            raise NotFound(lazy("There is no such agent."))
         self.provider.require()
         if not agent.is_active and asked.source is ExecutionSource.API:
-            raise Conflict(f"{agent.name} is paused. Resume it to run it.")
+            raise Conflict(lazy("%(agent)s is paused. Resume it to run it.", agent=agent.name))
         revision = await self._revision(agent, asked.data.revision)
         plan = await self._plan(agent, revision, asked)
         execution = await self._record(asked, plan, revision.number)
@@ -140,7 +141,7 @@ class RunService:
         run = await self.recorder.find(execution_id)
         execution = await self.recorder.executions.get(execution_id, lock=True)
         if run is None or run.state is not RunState.WAITING:
-            raise Conflict("This run does not wait for tool results.")
+            raise Conflict(lazy("This run does not wait for tool results."))
         self.provider.require()
         results = answers_to(run.calls, data.results)
         plan = Plan.model_validate(run.plan)
@@ -170,7 +171,9 @@ class RunService:
         revision = await self.session.scalar(statement.where(wanted))
         if revision is None:
             named = "live revision" if number is None else f"revision {number}"
-            raise Invalid(f"{agent.name} has no {named}.", field="revision")
+            raise Invalid(
+                lazy("%(agent)s has no %(named)s.", agent=agent.name, named=named), field="revision"
+            )
         return revision
 
     async def _plan(self, agent: NamedAgent, revision: AgentRevision, asked: Asked) -> Plan:
@@ -206,7 +209,8 @@ def answers_to(
     wanted = [call["id"] for call in calls]
     if given.keys() != set(wanted):
         raise Invalid(
-            f"Send one result for each of the calls {', '.join(wanted)}.", field="results"
+            lazy("Send one result for each of the calls %(wanted)s.", wanted=", ".join(wanted)),
+            field="results",
         )
     return [(call, given[call["id"]]) for call in calls]
 

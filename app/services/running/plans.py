@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.core.texts import lazy
 from app.exceptions import Invalid
 from app.models.tools import ToolKind
 from app.schemas.runs import Overrides, RunCreate
@@ -92,7 +93,9 @@ def substituted(prompt: str, values: Mapping[str, str]) -> str:
     missing = [name for name in variables_in(prompt) if name not in values]
     if missing:
         names = ", ".join(missing)
-        raise Invalid(f"The system prompt has no value for: {names}.", field="variables")
+        raise Invalid(
+            lazy("The system prompt has no value for: %(names)s.", names=names), field="variables"
+        )
     return VARIABLE.sub(lambda found: values[found[1]], prompt)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict
 from app.models import AgentRun, Execution, RunState
 from app.models.executions import OPEN_STATUSES, ExecutionStatus
@@ -172,7 +173,9 @@ class RunRecorder:
         run = await self.find(execution_id)
         execution = await self.executions.get(execution_id, lock=True)
         if execution.status not in OPEN_STATUSES:
-            raise Conflict(f"This run has ended already: it {execution.status.value}.")
+            raise Conflict(
+                lazy("This run has ended already: it %(status)s.", status=execution.status.value)
+            )
         if run is None:
             changes = {"status": ExecutionStatus.CANCELLED, "error_type": CANCELLED.error_type}
             return await self._update(execution_id, changes)
