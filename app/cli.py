@@ -152,7 +152,13 @@ async def work_until_stopped(settings: Settings) -> None:
     observers = Observers(settings)
     observers.watch_worker(database)
     observers.start()
-    resources = Resources(database, settings, Templates(), meters=observers.meters)
+    resources = Resources(
+        database,
+        settings,
+        Templates(),
+        meters=observers.meters,
+        watchers=observers.watchers,
+    )
     working = Worker(resources, HANDLED, SCHEDULES)
     loop = asyncio.get_running_loop()
     for caught in (signal.SIGTERM, signal.SIGINT):

@@ -183,6 +183,7 @@ def make_worker(app: FastAPI) -> Worker:
         state.templates,
         state.live_runs.running,
         meters=state.observers.meters,
+        watchers=state.observers.watchers,
     )
     return Worker(resources, HANDLED, SCHEDULES)
 
@@ -196,6 +197,7 @@ def middleware(
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
         # Outside of what answers stray errors, which are pages too.
         Middleware(LanguagesMiddleware, english=(f"{settings.api_v1_prefix}/", "/v1/")),
+        *observers.middleware(),
         Middleware(RequestContextMiddleware, respond=respond, meters=observers.meters),
         # Other sites may call the API with a key; cookies are never sent along.
         Middleware(

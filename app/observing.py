@@ -1,12 +1,16 @@
 """How a process lets itself be watched from outside; nothing of it is there unless configured."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.meters import Meters, make_meters
+from app.core.watchers import Watcher
+from app.middleware.watching import WatchMiddleware
 
 if TYPE_CHECKING:
     from app.core.metrics_server import MetricsServer
@@ -19,14 +23,28 @@ def prometheus_of(meters: Meters) -> "PrometheusMeters | None":
     return None if type(meters) is Meters else meters  # type: ignore[return-value]  # the only kind
 
 
+def watchers_of(settings: Settings) -> list[Watcher]:
+    """Nothing of what is not configured is even imported."""
+    found: list[Watcher] = []
+    if settings.sentry_dsn is not None:
+        from app.core.error_tracking import ErrorTracking
+
+        found.append(ErrorTracking(settings))
+    return found
+
+
 class Observers:
     """What watches one process: told to start with its event loop, and to stop with it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.meters = make_meters(settings)
+        self.watchers = watchers_of(settings)
         self._sampler: Sampler | None = None
         self._server: MetricsServer | None = None
+
+    def middleware(self) -> list[Middleware]:
+        return [Middleware(WatchMiddleware, watchers=self.watchers)] if self.watchers else []
 
     def watch_web(self, app: FastAPI) -> None:
         """Serve what is counted at /metrics, for who has METRICS_TOKEN."""
@@ -71,3 +89,5 @@ class Observers:
             await self._sampler.stop()
         if self._server is not None:
             self._server.stop()
+        for watcher in self.watchers:
+            await asyncio.to_thread(watcher.close)

@@ -19,7 +19,11 @@ async def work_off(app: FastAPI, rounds: int = MOST_TRIES) -> None:
     """Try every open job once a round, until none is left: pauses are not waited for."""
     state = app.state
     resources = Resources(
-        state.database, state.settings, state.templates, meters=state.observers.meters
+        state.database,
+        state.settings,
+        state.templates,
+        meters=state.observers.meters,
+        watchers=state.observers.watchers,
     )
     runner = JobRunner(resources, HANDLED)
     for _ in range(rounds):

@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     first_superuser_email: str = "admin@greenroom.example"
     log_json: bool | None = None
 
+    sentry_dsn: SecretStr | None = None
+    sentry_environment: str | None = Field(None, max_length=64)
+    sentry_sample_rate: float = Field(1.0, ge=0, le=1)
+    sentry_traces_sample_rate: float = Field(0.0, ge=0, le=1)
     metrics_token: SecretStr | None = Field(None, min_length=MIN_TOKEN_LENGTH)
     worker_metrics_port: int = Field(0, ge=0, le=65535)
     prometheus_multiproc_dir: Path | None = None
@@ -150,6 +154,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value() if value else "")
+        if value and not (parts.scheme in ("http", "https") and parts.username and parts.hostname):
+            raise ValueError("must be a DSN such as https://key@sentry.example.com/1")
+        return value
 
     @field_validator("openai_base_url")
     @classmethod

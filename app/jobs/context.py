@@ -1,7 +1,7 @@
 """What a handler works with: its parameters, and steps that no other try can spoil."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +18,7 @@ from app.core.meters import SILENT, Meters
 from app.core.process_pool import ProcessPool
 from app.core.providers import ModelProvider
 from app.core.templating import Templates
+from app.core.watchers import Watcher
 from app.exceptions import AppError
 from app.services.job_attempts import Attempt, AttemptEnded, JobAttemptService, actor_of_job
 from app.services.job_queue import box_of_jobs
@@ -76,6 +77,7 @@ class Resources:
     web_running: Running | None = None
     processes: ProcessPool = field(default_factory=ProcessPool)
     meters: Meters = SILENT
+    watchers: Sequence[Watcher] = ()
 
     @cached_property
     def running(self) -> Running:

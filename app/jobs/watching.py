@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from app.core.watchers import SeenJob, all_following_job
 from app.jobs.context import JobContext
 
 log = structlog.get_logger("greenroom.job")
@@ -21,11 +22,13 @@ def watched(context: JobContext) -> Iterator[None]:
         kind=attempt.kind,
         attempt=attempt.number,
     ):
-        log.info("job began")
-        try:
-            yield
-        finally:
-            seconds = time.perf_counter() - started
-            outcome = context.outcome.value
-            log.info("job", outcome=outcome, duration_ms=round(seconds * 1000, 1))
-            context.resources.meters.job_ended(attempt.kind, outcome, seconds)
+        seen = SeenJob(attempt.kind, attempt.job_id, attempt.number, attempt.traceparent)
+        with all_following_job(context.resources.watchers, seen):
+            log.info("job began")
+            try:
+                yield
+            finally:
+                seconds = time.perf_counter() - started
+                seen.outcome = outcome = context.outcome.value
+                log.info("job", outcome=outcome, duration_ms=round(seconds * 1000, 1))
+                context.resources.meters.job_ended(attempt.kind, outcome, seconds)

@@ -57,7 +57,10 @@ class RequestContextMiddleware:
         structlog.contextvars.clear_contextvars()
         method = scope.get("method", "WS")
         structlog.contextvars.bind_contextvars(
-            request_id=request_id, method=method, path=printable(scope["path"])
+            request_id=request_id,
+            method=method,
+            path=printable(scope["path"]),
+            **scope["state"].get("log_facts", {}),
         )
         # What began and never ended is worth knowing of changes, and of sockets, which last.
         (log.debug if method in LOOKING else log.info)("request began")
