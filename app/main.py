@@ -197,8 +197,9 @@ def middleware(
         Middleware(SecurityHeadersMiddleware, strict_transport=settings.secure_cookies),
         # Outside of what answers stray errors, which are pages too.
         Middleware(LanguagesMiddleware, english=(f"{settings.api_v1_prefix}/", "/v1/")),
-        *observers.middleware(),
+        *observers.around_requests(),
         Middleware(RequestContextMiddleware, respond=respond, meters=observers.meters),
+        *observers.inside_requests(),
         # Other sites may call the API with a key; cookies are never sent along.
         Middleware(
             CORSMiddleware,

@@ -9,7 +9,9 @@ from starlette.middleware import Middleware
 from app.core.config import Settings
 from app.core.database import Database
 from app.core.meters import Meters, make_meters
+from app.core.own_spans import fingerprint
 from app.core.watchers import Watcher
+from app.middleware.own_spans import OwnSpansMiddleware
 from app.middleware.watching import WatchMiddleware
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ def watchers_of(settings: Settings) -> list[Watcher]:
         from app.core.error_tracking import ErrorTracking
 
         found.append(ErrorTracking(settings))
+    if settings.otlp_endpoint is not None:
+        from app.core.tracing import Tracing
+
+        found.append(Tracing(settings))
     return found
 
 
@@ -43,12 +49,24 @@ class Observers:
         self._sampler: Sampler | None = None
         self._server: MetricsServer | None = None
 
-    def middleware(self) -> list[Middleware]:
+    def around_requests(self) -> list[Middleware]:
         return [Middleware(WatchMiddleware, watchers=self.watchers)] if self.watchers else []
+
+    def inside_requests(self) -> list[Middleware]:
+        if self.settings.otlp_endpoint is None:
+            return []
+        return [Middleware(OwnSpansMiddleware, fingerprint=fingerprint(self.settings))]
+
+    def watch_database(self, database: Database) -> None:
+        """Tell of its statements whoever wants to know."""
+        for watcher in self.watchers:
+            for engine in database.engines:
+                watcher.statements_of(engine.sync_engine)
 
     def watch_web(self, app: FastAPI) -> None:
         """Serve what is counted at /metrics, for who has METRICS_TOKEN."""
         state = app.state
+        self.watch_database(state.database)
         meters = prometheus_of(self.meters)
         if meters is None:
             return
@@ -63,6 +81,7 @@ class Observers:
 
     def watch_worker(self, database: Database) -> None:
         """Serve it at WORKER_METRICS_PORT, where that is set."""
+        self.watch_database(database)
         meters, token = prometheus_of(self.meters), self.settings.metrics_token
         if meters is None or token is None:
             return

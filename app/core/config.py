@@ -12,11 +12,13 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import app
+from app.core.own_address import OwnAddress
 
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MIN_SECRET_LENGTH = 32
 MIN_TOKEN_LENGTH = 16
+OWN_ENDPOINT = "must not be this installation itself: its spans would cause spans without end"
 PRODUCTION_DRAIN_S = 5.0
 TLS_MODES = ("ssl=require", "ssl=verify-full", "ssl=verify-ca", "sslmode=require", "sslmode=verify")
 
@@ -139,6 +141,10 @@ class Settings(BaseSettings):
     sentry_environment: str | None = Field(None, max_length=64)
     sentry_sample_rate: float = Field(1.0, ge=0, le=1)
     sentry_traces_sample_rate: float = Field(0.0, ge=0, le=1)
+    otlp_endpoint: str | None = None
+    otlp_headers: SecretStr | None = None
+    otlp_sample_rate: float = Field(1.0, ge=0, le=1)
+    otlp_service_name: str = Field("greenroom", min_length=1, max_length=100)
     metrics_token: SecretStr | None = Field(None, min_length=MIN_TOKEN_LENGTH)
     worker_metrics_port: int = Field(0, ge=0, le=65535)
     prometheus_multiproc_dir: Path | None = None
@@ -163,7 +169,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a DSN such as https://key@sentry.example.com/1")
         return value
 
-    @field_validator("openai_base_url")
+    @field_validator("openai_base_url", "otlp_endpoint")
     @classmethod
     def _base_url(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "")
@@ -180,6 +186,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be an origin such as https://greenroom.example.com")
         return f"{parts.scheme}://{parts.netloc}"
+
+    @model_validator(mode="after")
+    def _refuse_own_endpoint(self) -> Self:
+        own = OwnAddress(self.host, self.port, self.public_origin, self.hosts)
+        if self.otlp_endpoint is not None and own.includes(self.otlp_endpoint):
+            raise ValueError(f"OTLP_ENDPOINT {OWN_ENDPOINT}")
+        return self
 
     @model_validator(mode="after")
     def _refuse_unsafe_production(self) -> Self:

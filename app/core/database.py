@@ -179,7 +179,8 @@ class Database:
         self._batches: dict[Any, Batch[Any, Any]] = {}  # each of its own types
         self.memories = Memories()
         self._connections: WeakSet[asyncpg.Connection] = WeakSet()
-        for pooled in {engine, reader or engine, self._claimer}:
+        self.engines = {engine, reader or engine, self._claimer}
+        for pooled in self.engines:
             event.listen(pooled.sync_engine, "do_connect", self._connect)
             event.listen(pooled.sync_engine, "connect", self._note_connection)
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 import httpx2
 
 from app.core.addresses import Network, literal, may_connect
+from app.core.watchers import TRAIL
 from app.exceptions import AppError
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -189,8 +190,9 @@ class Outbound:
         """
         url = parsed(asked.url)
         try:
-            async with asyncio.timeout(asked.timeout_s):
-                return await self._send(asked, url)
+            with TRAIL.get().call(asked.method, url.host) as headers:
+                async with asyncio.timeout(asked.timeout_s):
+                    return await self._send(asked, url, headers)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise OutboundTimeout(
                 f"{url.host} did not answer within {asked.timeout_s:g} seconds."
@@ -200,14 +202,17 @@ class Outbound:
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError, OSError) as error:
             raise OutboundFailed(f"{url.host} could not be reached.") from error
 
-    async def _send(self, asked: OutboundRequest, url: httpx2.URL) -> OutboundAnswer:
+    async def _send(
+        self, asked: OutboundRequest, url: httpx2.URL, trail: Mapping[str, str]
+    ) -> OutboundAnswer:
         transport = GuardedTransport(self._allowed, self._resolve)
         timeout = httpx2.Timeout(asked.timeout_s, connect=CONNECT_WITHIN_S)
         async with httpx2.AsyncClient(
             transport=transport, timeout=timeout, trust_env=False, follow_redirects=False
         ) as client:
             # Decompressing is where a small answer becomes a large one.
-            headers = {"user-agent": USER_AGENT, **asked.headers, "accept-encoding": "identity"}
+            headers = {"user-agent": USER_AGENT, **trail, **asked.headers}
+            headers["accept-encoding"] = "identity"
             request = client.build_request(
                 asked.method, url, headers=headers, content=asked.content or None
             )

@@ -13,6 +13,7 @@ import structlog
 
 from app.core.completions import Completion, Json, Malformed, mapping
 from app.core.config import Settings
+from app.core.watchers import TRAIL
 from app.exceptions import AppError, Conflict
 
 log = structlog.get_logger("greenroom.provider")
@@ -157,12 +158,15 @@ class ModelProvider:
         """The pieces of an answer as JSON; one piece from a server that does not stream."""
         # The library's types are those of OpenAI's own models; other servers take other fields.
         create: Any = self._client().chat.completions.create
-        async with asyncio.timeout(self._settings.provider_timeout_s):
-            stream = await create(**call.body, stream=True, stream_options={"include_usage": True})
-        try:
-            yield pieces(stream)
-        finally:
-            await stream.close()
+        asked = {**call.body, "stream": True, "stream_options": {"include_usage": True}}
+        host = urlsplit(self.base_url or "").hostname or ""
+        with TRAIL.get().call("POST", host) as headers:
+            async with asyncio.timeout(self._settings.provider_timeout_s):
+                stream = await create(**asked, extra_headers=headers)
+            try:
+                yield pieces(stream)
+            finally:
+                await stream.close()
 
     def _client(self) -> openai.AsyncOpenAI:
         """Made when it is first needed: most processes never call a model."""

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
+
+from sqlalchemy import Engine
 
 
 @dataclass(slots=True)
@@ -43,6 +46,9 @@ class Watcher:
     def job(self, seen: SeenJob) -> AbstractContextManager[object]:
         return nullcontext()
 
+    def statements_of(self, engine: Engine) -> None:
+        """Follow the statements of this engine, too."""
+
     def close(self) -> None:
         """Send what waits, within a bound. Blocks."""
 
@@ -53,3 +59,20 @@ def all_following_job(watchers: Sequence[Watcher], seen: SeenJob) -> Iterator[No
         for watcher in watchers:
             following.enter_context(watcher.job(seen))
         yield
+
+
+class Trail:
+    """The trace that what happens now belongs to: here, none."""
+
+    @property
+    def traceparent(self) -> str | None:
+        """As W3C Trace Context writes it, for who goes on with the trace."""
+        return None
+
+    def call(self, method: str, host: str) -> AbstractContextManager[Mapping[str, str]]:
+        """While another server is asked for something: headers that tell it of the trace."""
+        return nullcontext(NO_HEADERS)
+
+
+NO_HEADERS: Mapping[str, str] = {}
+TRAIL: ContextVar[Trail] = ContextVar("trail", default=Trail())  # noqa: B039  (it has no state)

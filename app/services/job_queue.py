@@ -13,6 +13,7 @@ from app.core.config import Settings
 from app.core.events import Event, publish
 from app.core.keys import SecretBox
 from app.core.queue import queries_of
+from app.core.watchers import TRAIL
 from app.models import Job, JobKind, JobStatus
 from app.models.base import JsonObject
 from app.services.audit_events import AuditEventService
@@ -147,6 +148,7 @@ class JobQueue:
             scopes=[] if by_product else sorted(self.actor.permissions),
             attempts_allowed=policy_of(request.kind).attempts,
             request_id=cause_of(self.actor),
+            traceparent=TRAIL.get().traceparent,
         )
 
     def _record(self, jobs: Sequence[Job]) -> None:
