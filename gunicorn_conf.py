@@ -21,6 +21,8 @@ host = f"[{settings.host}]" if ":" in settings.host else settings.host
 bind = f"{host}:{settings.port}"
 workers = settings.web_concurrency
 worker_class = WebWorker
+# The app is made before anyone is let in: a worker is then ready a moment after its fork.
+preload_app = True
 max_requests = settings.web_max_requests
 max_requests_jitter = settings.web_max_requests // 10
 graceful_timeout = longest_stop_s(settings)
