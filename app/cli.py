@@ -20,7 +20,7 @@ from app.core.database import Database
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
 from app.core.templating import Templates
-from app.data_commands import backup, restore
+from app.data_commands import backup, restore, retention
 from app.demo.command import make_demo, refuse_in_production, remove_demo
 from app.doctor.command import doctor
 from app.exceptions import AppError
@@ -41,6 +41,7 @@ cli.add_typer(importers, name="import")
 cli.command()(backup)
 cli.command()(restore)
 cli.command()(doctor)
+cli.command()(retention)
 MANY_FILES = 65_536
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
 

@@ -9,13 +9,19 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import text
 
 from app.backups.drill import Restored, note_backup, restore_from
 from app.backups.dumping import back_up, default_path
 from app.backups.restoring import readable_manifest
 from app.backups.secrets import SecretPlace, generated_secret, read_secret
 from app.console import console, fail, failing_in_words, load_settings, with_database
+from app.core.actor import Actor, Via
+from app.core.config import Settings
+from app.core.database import Database
 from app.core.wording import plural
+from app.models import Job
+from app.services.retention import RetentionPlan, RetentionService
 
 Jobs = Annotated[int, typer.Option(min=1, max=32, help="Tables at once.")]
 MOST_JOBS = 4
@@ -89,6 +95,48 @@ def put_secret(place: SecretPlace, secret: SecretStr | None) -> None:
     kept = place.put(secret) if secret is not None else None
     if kept is not None:
         console.print(f"[yellow]![/] The secret of before is kept as {kept}")
+
+
+def retention(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go. A worker does it each night.")
+    ] = False,
+) -> None:
+    """What is older than it is kept for: say what would go, or have a worker remove it now."""
+
+    async def work(settings: Settings) -> tuple[RetentionPlan, Job | None]:
+        database = Database.from_settings(settings)
+        try:
+            async with database.unit_of_work() as session:
+                await session.execute(text("SET LOCAL statement_timeout = 0"))
+                service = RetentionService(session, Actor.system(Via.CLI), settings)
+                plan = await service.plan()
+                return plan, None if dry_run else await service.start(plan)
+        finally:
+            await database.dispose()
+
+    with with_database(load_settings()) as ready, failing_in_words():
+        plan, job = asyncio.run(work(ready))
+    for line in words_of(plan):
+        console.print(f"  {line}")
+    if job is not None:
+        console.print(f"[green]✓[/] Job {job.id} is queued; a worker does it")
+
+
+def words_of(plan: RetentionPlan) -> list[str]:
+    lines = []
+    for name, part in (("runs with all they hold", plan.runs), ("bodies of runs", plan.bodies)):
+        if part.before is None:
+            lines.append(f"{name}: none goes, or not by itself")
+            continue
+        lines.append(
+            f"{name} from before {part.before:%Y-%m-%d}: {part.runs:,} go with "
+            f"{plural(part.steps, 'step')}, about {part.size_bytes / 1e6:,.1f} MB; {part.spared:,} "
+            f"stay ({part.failed:,} failed, {part.annotated:,} with feedback, {part.open:,} open)"
+        )
+    return lines + [
+        f"{each.words} of {each.days} days and more: {each.rows:,}" for each in plan.others
+    ]
 
 
 def report(done: Restored) -> None:

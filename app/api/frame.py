@@ -75,6 +75,9 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
             NavItem(
                 "operations", lazy("Operations"), "/operations", "heartbeat", P.OPERATIONS_READ
             ),
+            NavItem(
+                "retention", lazy("Retention"), "/retention", "calendar-off", P.SETTINGS_MANAGE
+            ),
             NavItem("trash", lazy("Trash"), "/trash", "trash", P.BACK_OFFICE),
             NavItem("help", lazy("Help"), "/help", "help-circle", P.BACK_OFFICE),
         ),

@@ -32,6 +32,7 @@ TOPICS: Mapping[str, str] = {
     "keys/*/pause": "users-and-keys#pause-or-revoke-a-key",
     "model-prices": "costs#models-of-your-own",
     "operations": "operations",
+    "retention": "retention",
     "running-jobs": "jobs",
     "search": "around#search",
     "tools": "tools",

@@ -110,6 +110,10 @@ class Settings(BaseSettings):
     outbound_allowed_networks: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
         default_factory=list
     )
+    executions_kept_days: int | None = Field(None, ge=1)
+    execution_bodies_kept_days: int | None = Field(None, ge=1)
+    jobs_kept_days: int = Field(90, ge=1)
+    bulk_changes_kept_days: int = Field(90, ge=1)
     webhook_deliveries_kept_days: int = Field(30, ge=1)
     ingest_batches_kept_days: int = Field(7, ge=1)
     openai_base_url: str | None = None

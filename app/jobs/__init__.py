@@ -21,6 +21,7 @@ from app.jobs.chores import (
 from app.jobs.mails import send_mail
 from app.jobs.recompute_costs import recompute_costs
 from app.jobs.registry import Handled, Schedule
+from app.jobs.retention import apply_retention, keep_for_as_long_as_said
 from app.jobs.runs import end_lost_runs, run_agent, runs_at_once
 from app.jobs.tool_calls import count_tool_calls
 from app.jobs.webhook_deliveries import deliver_webhook
@@ -36,6 +37,7 @@ HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
     Handled(JobKind.BULK_CHANGE, change_rows, concurrency=BULK_CHANGES_AT_ONCE),
+    Handled(JobKind.APPLY_RETENTION, apply_retention, concurrency=1),
     Handled(JobKind.RUN_AGENT, run_agent, places=runs_at_once),
     Handled(
         JobKind.SEND_MAIL, send_mail, concurrency=MAILS_AT_ONCE, places=lambda _: MAILS_AT_ONCE
@@ -65,5 +67,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("forget keys that pull no more", "27 4 * * *", prune_config_pulls),
     Schedule("forget delivered events", "*/5 * * * *", prune_live_events),
     Schedule("count calls of tools", "* * * * *", count_tool_calls),
+    Schedule("remove what is kept no longer", "23 4 * * *", keep_for_as_long_as_said),
     Schedule("forget old counts of calls", "47 3 * * *", prune_tool_calls),
 )

@@ -30,6 +30,7 @@ from app.models.presences import Presence
 from app.models.recovery_codes import RecoveryCode
 from app.models.refresh_tokens import RefreshToken
 from app.models.rejected_spans import RejectedSpan
+from app.models.retention_states import RetentionState
 from app.models.saved_views import ListName, ListPreference, SavedView
 from app.models.span_logs import SpanLog
 from app.models.span_origins import SpanOrigin
@@ -82,6 +83,7 @@ __all__ = [
     "RecoveryCode",
     "RefreshToken",
     "RejectedSpan",
+    "RetentionState",
     "RunState",
     "SavedView",
     "Span",

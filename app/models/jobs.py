@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     DELIVER_WEBHOOK = "deliver_webhook"
     RECOMPUTE_COSTS = "recompute_costs"
     BULK_CHANGE = "bulk_change"
+    APPLY_RETENTION = "apply_retention"
 
 
 class JobStatus(StrEnum):

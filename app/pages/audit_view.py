@@ -59,6 +59,9 @@ VERBS: Mapping[str, str] = {
     "import": lazy("imported a file of"),
     "export_end": lazy("ended an export of"),
     "back_up": lazy("made a"),
+    "apply_retention": lazy("had removed what is over by"),
+    "advance": lazy("moved on"),
+    "remove": lazy("removed what is over by"),
 }
 VERBS_OF: Mapping[tuple[str, str], str] = {("jobs", "create_batch"): lazy("queued a batch of jobs")}
 NOUNS: Mapping[str, str] = {
@@ -83,6 +86,7 @@ NOUNS: Mapping[str, str] = {
     "audit_events": lazy("the audit log"),
     "requests": lazy("request"),
     "backups": lazy("backup"),
+    "retention": lazy("the retention"),
 }
 LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",

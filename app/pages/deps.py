@@ -39,6 +39,7 @@ from app.services.logins import LoginService
 from app.services.model_prices import ModelPriceService
 from app.services.recomputing import RecomputingService
 from app.services.rejected_spans import RejectedSpanService
+from app.services.retention import RetentionService
 from app.services.saved_views import SavedViewService
 from app.services.second_factors import SecondFactorService
 from app.services.staff_sessions import StaffSessionService
@@ -181,6 +182,7 @@ ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
 StaffSessionServiceDep = Annotated[StaffSessionService, Depends(personal(StaffSessionService))]
+RetentionServiceDep = Annotated[RetentionService, Depends(personal(RetentionService))]
 SecondFactorServiceDep = Annotated[SecondFactorService, Depends(personal(SecondFactorService))]
 InstanceSettingsServiceDep = Annotated[
     InstanceSettingsService, Depends(service(InstanceSettingsService))

@@ -35,6 +35,7 @@ INSERT INTO stale_hours (figures, agent_id, hour)
 SELECT figures, agent_id, hour
 FROM unnest(CAST(:figures AS text[]), CAST(:agents AS bigint[]), CAST(:hours AS timestamptz[]))
     AS m (figures, agent_id, hour)
+WHERE hour >= coalesce((SELECT runs_before FROM retention_states), '-infinity')
 ORDER BY figures, agent_id, hour
 ON CONFLICT DO NOTHING
 """)

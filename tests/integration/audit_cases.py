@@ -13,6 +13,7 @@ from app.services.user_tokens import UserTokenService
 from tests.factories.model_prices import PRICE
 from tests.factories.users import PASSWORD, give_second_factor, make_user
 from tests.integration.audit_bulk_cases import BULK_CASES
+from tests.integration.audit_data_cases import DATA_CASES
 from tests.integration.audit_import_cases import IMPORT_CASES
 from tests.integration.audit_requests import API, Case, at, to
 from tests.integration.audit_views import VIEW_API_CASES, VIEW_PAGE_CASES
@@ -376,6 +377,7 @@ CASES = (
     | VIEW_PAGE_CASES
     | OTLP_CASES
     | BULK_CASES
+    | DATA_CASES
     | IMPORT_CASES
     | {name.replace(" ", f" {API}", 1): case for name, case in (API_CASES | VIEW_API_CASES).items()}
 )

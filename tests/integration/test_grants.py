@@ -95,6 +95,12 @@ async def test_database_of_an_older_postgresql_lets_the_application_make_no_tabl
             await connection.execute(text("CREATE TABLE planted (id int)"))
 
 
+async def test_application_may_drop_months_that_are_over_and_no_others(limited: Database) -> None:
+    with pytest.raises(DBAPIError, match="still to be kept"):
+        async with limited.engine.begin() as connection:
+            await connection.execute(text("SELECT drop_month('spans', '2026-01-01')"))
+
+
 async def test_missing_role_is_named(own_database: Database) -> None:
     async with own_database.engine.connect() as connection:
         with pytest.raises(Unavailable, match="no_such_role"):

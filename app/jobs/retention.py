@@ -1,0 +1,75 @@
+"""What is older than it is kept for goes: months as a whole, runs a few hundred at a time."""
+
+from datetime import timedelta
+
+from app.core.wording import plural
+from app.jobs.context import SYSTEM, JobContext, Resources, TryAgain
+from app.models import JobKind
+from app.services.job_queue import JobQueue, JobRequest
+from app.services.retention import RetentionService
+from app.services.retention_work import ROWS_AT_ONCE, Month, NotSummed, RetentionWork
+
+SUMMED_WITHIN = timedelta(minutes=2)
+
+
+async def apply_retention(context: JobContext) -> object:
+    """How much went, as JSON. A try goes on where the last one stopped.
+
+    Raise ``TryAgain`` while runs still wait to be summed.
+    """
+    settings = context.resources.settings
+    removed = {"runs": 0, "rows of months": 0, "bulk changes": 0, "jobs": 0}
+    async with context.step(0, "Looking for what is over") as step:
+        work = RetentionWork(step.session, SYSTEM, settings)
+        try:
+            await work.advance()
+        except NotSummed:
+            raise TryAgain("Runs of these months are still being summed.", SUMMED_WITHIN) from None
+        months = await work.months()
+    for place, month in enumerate(months):
+        removed["rows of months"] += await drop(context, month, 60 * place // len(months))
+    await remove_runs(context, removed)
+    await remove_rows(context, removed)
+    async with context.step(99, "Done") as step:
+        await RetentionWork(step.session, SYSTEM, settings).finish(removed)
+    return {name.replace(" ", "_"): count for name, count in removed.items()}
+
+
+async def drop(context: JobContext, month: Month, percent: int) -> int:
+    async with context.step(percent, f"Removing {month}") as step:
+        return await RetentionWork(step.session, SYSTEM, context.resources.settings).drop(month)
+
+
+async def remove_runs(context: JobContext, removed: dict[str, int]) -> None:
+    some = 1
+    while some:
+        said = f"{plural(removed['runs'], 'run')} removed"
+        async with context.step(70, said) as step:
+            work = RetentionWork(step.session, SYSTEM, context.resources.settings)
+            some = await work.remove_runs()
+        removed["runs"] += some
+
+
+async def remove_rows(context: JobContext, removed: dict[str, int]) -> None:
+    """Changes before jobs: a job stays as long as a change needs it."""
+    for name in ("bulk changes", "jobs"):
+        some = ROWS_AT_ONCE
+        while some >= ROWS_AT_ONCE:
+            async with context.step(90, f"Removing {name}") as step:
+                work = RetentionWork(step.session, SYSTEM, context.resources.settings)
+                some = await (work.remove_jobs if name == "jobs" else work.remove_changes)()
+            removed[name] += some
+
+
+async def keep_for_as_long_as_said(resources: Resources) -> None:
+    """Each day: what goes row by row, and a job when a month of runs is over."""
+    some = ROWS_AT_ONCE
+    while some >= ROWS_AT_ONCE:
+        async with resources.database.unit_of_work() as session:
+            work = RetentionWork(session, SYSTEM, resources.settings)
+            some = await work.remove_changes() + await work.remove_jobs()
+    async with resources.database.unit_of_work() as session:
+        service = RetentionService(session, SYSTEM, resources.settings)
+        if await service.is_due() and await service.open_job() is None:
+            request = JobRequest(JobKind.APPLY_RETENTION, {}, by_product=True)
+            await JobQueue(session, SYSTEM).add([request])

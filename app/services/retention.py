@@ -1,0 +1,180 @@
+"""How long what is kept: what would go today, and the word to go on.
+
+Runs go by whole months, and with them their steps and bodies. Runs that failed, that somebody said
+something of, and that are not over are spared; sums by the hour stay.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.actor import Actor
+from app.core.config import Settings
+from app.core.permissions import Permission
+from app.exceptions import Conflict
+from app.models import Job, JobKind, RetentionState
+from app.models.jobs import OPEN_JOBS
+from app.services.audit_events import AuditEventService
+from app.services.jobs import JobService
+from app.services.retention_rules import (
+    BATCHES,
+    CHANGES,
+    DELIVERIES,
+    FINISHED_JOBS,
+    MONTHS,
+    RUNS,
+    Rule,
+)
+
+KIND = Job.kind == JobKind.APPLY_RETENTION.value
+NOTHING_TO_DO = "Nothing is older than it is kept for."
+
+
+@dataclass(frozen=True, slots=True)
+class RunsToGo:
+    """Of the runs that began before ``before``. ``size_bytes`` is of tables, about."""
+
+    before: datetime | None
+    runs: int = 0
+    steps: int = 0
+    size_bytes: int = 0
+    failed: int = 0
+    annotated: int = 0
+    open: int = 0
+
+    @property
+    def spared(self) -> int:
+        return self.failed + self.annotated + self.open
+
+
+@dataclass(frozen=True, slots=True)
+class RowsToGo:
+    """Rows of a kind that are older than they are kept for."""
+
+    words: str
+    setting: str
+    days: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    runs: RunsToGo
+    bodies: RunsToGo
+    others: list[RowsToGo]
+
+    @property
+    def has_work(self) -> bool:
+        counts = [self.runs.runs, self.bodies.runs, *(each.rows for each in self.others)]
+        return any(counts)
+
+
+class RetentionService:
+    resource = "retention"
+
+    def __init__(self, session: AsyncSession, actor: Actor, settings: Settings) -> None:
+        self.session = session
+        self.actor = actor
+        self.settings = settings
+        self.jobs = JobService(session, actor)
+
+    # Reading
+
+    async def plan(self) -> RetentionPlan:
+        """What would go today. Changes nothing."""
+        self.actor.require(Permission.SETTINGS_MANAGE)
+        runs = await self._runs("spans", await self.horizon(self.settings.executions_kept_days))
+        before = await self.horizon(self.settings.execution_bodies_kept_days)
+        goes_alone = before is not None and (runs.before is None or before > runs.before)
+        bodies = await self._runs("bodies", before, runs.before) if goes_alone else RunsToGo(None)
+        return RetentionPlan(runs, bodies, [await self._rows(rule) for rule in self.rules()])
+
+    def rules(self) -> list[tuple[Rule, int]]:
+        """What goes row by row, and the days that it is kept for."""
+        settings = self.settings
+        return [
+            (FINISHED_JOBS, settings.jobs_kept_days),
+            (CHANGES, settings.bulk_changes_kept_days),
+            (DELIVERIES, settings.webhook_deliveries_kept_days),
+            (BATCHES, settings.ingest_batches_kept_days),
+        ]
+
+    async def horizon(self, days: int | None) -> datetime | None:
+        """The first moment of the month (UTC) in which the oldest day that is kept lies."""
+        if days is None:
+            return None
+        moment = func.clock_timestamp() - literal(timedelta(days=days))
+        first: datetime = (
+            await self.session.execute(select(func.date_trunc("month", moment, "UTC")))
+        ).scalar_one()
+        return first
+
+    async def _runs(
+        self, what: str, before: datetime | None, after: datetime | None = None
+    ) -> RunsToGo:
+        if before is None:
+            return RunsToGo(None)
+        counted = (await self.session.execute(RUNS, {"before": before, "after": after})).one()
+        parameters = {"before": before, "after": after, "with_spans": what == "spans"}
+        size = (await self.session.execute(MONTHS, parameters)).scalar_one()
+        share = counted.going / counted.all if counted.all else 0
+        return RunsToGo(
+            before,
+            runs=counted.going,
+            steps=int(counted.steps),
+            size_bytes=int(size * share),
+            failed=counted.failed,
+            annotated=counted.annotated,
+            open=counted.open,
+        )
+
+    async def _rows(self, rule: tuple[Rule, int]) -> RowsToGo:
+        kind, days = rule
+        parameters = {"kept": timedelta(days=days)}
+        rows = (await self.session.execute(text(kind.count), parameters)).scalar_one()
+        return RowsToGo(kind.words, kind.setting, days, rows)
+
+    async def newest(self) -> Job | None:
+        """The last time that it was done."""
+        statement = self.jobs.visible().where(KIND).options(*self.jobs.loads())
+        ordered = statement.order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
+        return await self.session.scalar(ordered)
+
+    # The word to go on
+
+    async def start(self, plan: RetentionPlan) -> Job:
+        """Have it done. Raise ``Conflict`` when there is nothing to do, or it is under way."""
+        self.actor.require(Permission.SETTINGS_MANAGE)
+        if not plan.has_work:
+            raise Conflict(NOTHING_TO_DO)
+        if (job_id := await self.open_job()) is not None:
+            raise Conflict(f"It is being done already (job {job_id}).")
+        AuditEventService(self.session, self.actor).record(
+            "apply_retention", self.resource, None, told(plan)
+        )
+        return await self.jobs.enqueue(JobKind.APPLY_RETENTION, {})
+
+    async def open_job(self) -> int | None:
+        statement = select(Job.id).where(KIND, Job.status.in_(OPEN_JOBS)).limit(1)
+        found: int | None = await self.session.scalar(statement)
+        return found
+
+    async def is_due(self) -> bool:
+        """Whether a month has ended that the last round did not see."""
+        state = (await self.session.scalars(select(RetentionState))).one()
+        pairs = (
+            (self.settings.executions_kept_days, state.runs_done_before),
+            (self.settings.execution_bodies_kept_days, state.bodies_done_before),
+        )
+        horizons = [(await self.horizon(days), done) for days, done in pairs]
+        return any(before and (done is None or before > done) for before, done in horizons)
+
+
+def told(plan: RetentionPlan) -> dict[str, Any]:  # changes of an audit event
+    """What was there to see for who said so."""
+    rows = {each.setting.lower(): each.rows for each in plan.others}
+    counts = {"runs": plan.runs.runs, "bodies": plan.bodies.runs} | rows
+    return {name: [None, count] for name, count in counts.items() if count}

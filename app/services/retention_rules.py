@@ -1,0 +1,105 @@
+"""Which rows are older than they are kept for, as SQL that counting and removing share."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+# As in the function drop_month of the database, which drops whole months of steps and bodies.
+IS_ANNOTATED = "EXISTS (SELECT FROM feedback f WHERE f.execution_id = e.id)"
+IS_OPEN = "e.status IN ('pending', 'running')"
+MAY_GO = (
+    f"(e.deleted_at IS NOT NULL OR (e.status <> 'failed' AND NOT {IS_OPEN} AND NOT {IS_ANNOTATED}))"
+)
+RUNS = text(f"""
+SELECT count(*) AS all, count(*) FILTER (WHERE going) AS going,
+    coalesce(sum(span_count) FILTER (WHERE going), 0) AS steps,
+    count(*) FILTER (WHERE NOT going AND is_failed) AS failed,
+    count(*) FILTER (WHERE NOT going AND NOT is_failed AND is_open) AS open,
+    count(*) FILTER (WHERE NOT going AND NOT is_failed AND NOT is_open) AS annotated
+FROM (
+    SELECT e.span_count, {MAY_GO} AS going, e.status = 'failed' AS is_failed, {IS_OPEN} AS is_open
+    FROM executions e
+    WHERE e.started_at < :before
+        AND e.started_at >= coalesce(CAST(:after AS timestamptz), '-infinity')
+) runs
+""")  # noqa: S608  (of constants)
+# Partitions are named by their month; rows of other times are in the default one.
+MONTHS = text("""
+SELECT CAST(coalesce(sum(pg_total_relation_size(i.inhrelid)), 0) AS bigint)
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE c.relname ~ CASE WHEN :with_spans THEN '^(spans|execution_bodies|span_bodies)_p[0-9]{6}$'
+                  ELSE '^(execution_bodies|span_bodies)_p[0-9]{6}$' END
+    AND to_date(right(c.relname, 6), 'YYYYMM') < CAST(:before AS timestamptz) AT TIME ZONE 'UTC'
+    AND to_date(right(c.relname, 6), 'YYYYMM')
+        >= coalesce(CAST(:after AS timestamptz) AT TIME ZONE 'UTC', '-infinity')
+""")
+REMOVE_RUNS = text(f"""
+DELETE FROM executions WHERE id IN (
+    SELECT e.id FROM executions e
+    WHERE e.started_at < (SELECT runs_before FROM retention_states) AND {MAY_GO}
+    ORDER BY e.started_at, e.id LIMIT :at_once FOR UPDATE SKIP LOCKED
+) RETURNING trace_id
+""")  # noqa: S608  (of constants)
+# No foreign key leads from here to the runs.
+REMOVE_THEIR_BODIES = text("DELETE FROM span_bodies WHERE trace_id = ANY (:traces)")
+MONTHS_TO_DROP = text("""
+SELECT p.relname AS partitioned, to_date(right(c.relname, 6), 'YYYYMM') AS month
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+JOIN retention_states s ON (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month')
+    AT TIME ZONE 'UTC'
+    <= CASE p.relname WHEN 'spans' THEN s.runs_before
+       ELSE greatest(s.runs_before, s.bodies_before) END
+WHERE c.relname ~ '^(spans|execution_bodies|span_bodies)_p[0-9]{6}$'
+ORDER BY month, partitioned
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``old`` says which rows of ``table`` (as ``r``) may go; ``:kept`` is an interval."""
+
+    words: str
+    setting: str
+    table: str
+    old: str
+
+    @property
+    def count(self) -> str:
+        return f"SELECT count(*) FROM {self.table} r WHERE {self.old}"  # noqa: S608  (constants)
+
+    @property
+    def remove(self) -> str:
+        """``:at_once`` rows at most."""
+        some = f"SELECT r.id FROM {self.table} r WHERE {self.old} LIMIT :at_once"  # noqa: S608
+        return f"DELETE FROM {self.table} WHERE id IN ({some} FOR UPDATE SKIP LOCKED)"  # noqa: S608
+
+
+# Analyses are what somebody asked to know, and stay; so do jobs of changes that can be undone.
+FINISHED_JOBS = Rule(
+    "finished jobs",
+    "JOBS_KEPT_DAYS",
+    "jobs",
+    "r.status IN ('succeeded', 'failed', 'cancelled') AND r.kind <> 'analyze_agent' "
+    "AND r.finished_at < clock_timestamp() - CAST(:kept AS interval) "
+    "AND NOT EXISTS (SELECT FROM bulk_changes b WHERE b.job_id = r.id)",
+)
+CHANGES = Rule(
+    "bulk changes, which can be undone until then",
+    "BULK_CHANGES_KEPT_DAYS",
+    "bulk_changes",
+    "r.started_at < clock_timestamp() - CAST(:kept AS interval) "
+    "AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = r.job_id "
+    "AND j.status IN ('queued', 'running'))",
+)
+DELIVERIES = Rule(
+    "messages to webhooks",
+    "WEBHOOK_DELIVERIES_KEPT_DAYS",
+    "webhook_deliveries",
+    "r.status <> 'pending' AND r.created_at < clock_timestamp() - CAST(:kept AS interval)",
+)
+BATCHES = Rule(
+    "receipts of OpenTelemetry, with rejected spans",
+    "INGEST_BATCHES_KEPT_DAYS",
+    "ingest_batches",
+    "r.created_at < clock_timestamp() - CAST(:kept AS interval)",
+)
