@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real load check fix migrate requirements audit sbom screenshots browser clean
+.PHONY: help run test fuzz test-real load check fix migrate requirements audit sbom docs screenshots browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ texts: $(VENV)/.dev-stamp ## Find the texts to be translated; update and compile
 		tag=$$(basename $$(dirname $$(dirname $$po))); \
 		$(BIN)/pybabel -q update -D greenroom -i locale/greenroom.pot -d locale -l $$tag --no-wrap --no-fuzzy-matching --ignore-obsolete && \
 		$(BIN)/pybabel -q compile -D greenroom -d locale -l $$tag --statistics; done
+
+docs: $(VENV)/.dev-stamp ## Write the pages of the manual that are made from the code
+	$(BIN)/python -m app docs
 
 screenshots: browser ## Photograph every page, on an installation of its own, into build/screenshots
 	$(BIN)/python -m tests.browser.gallery

@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
 from app.console import console, fail, failing_in_words, load_settings, with_database
 from app.core.config import Settings
+from app.core.configuration import PAGE, configuration_page
 from app.core.database import Database
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
@@ -273,6 +274,12 @@ def demo(
             made = remove_demo(ready, tell) if remove else make_demo(ready, runs, seed, tell)
             said = asyncio.run(made)
     console.print(f"[green]✓[/] {said}")
+
+
+@cli.command(hidden=True)
+def docs() -> None:
+    """Write the pages of the manual that are made from the code; `make docs` calls it."""
+    PAGE.write_text(configuration_page())
 
 
 @cli.command()
