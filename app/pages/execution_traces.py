@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.core.texts import _
-from app.models import Execution
+from app.models import Execution, ExecutionBody
 from app.models.executions import OPEN_STATUSES
 from app.models.spans import SpanStatus
 from app.pages import listing
@@ -24,7 +24,7 @@ from app.pages.trace_view import Trace, trace_of
 from app.schemas.base import MAX_BIGINT
 from app.schemas.executions import MAX_SPANS
 from app.services.call_checks import check_calls, offered_in
-from app.services.conversation import untold
+from app.services.conversation import Turn, untold
 from app.services.executions import ExecutionService
 from app.services.pricing import current_book
 from app.services.spans import SpanService
@@ -138,20 +138,26 @@ async def side_context(
     )
     turns = said.turns
     await to_thread(check_calls, turns[: asked.turns], offered)
-    ends = (
-        [
-            (_("Input of the run"), body.input, "user"),
-            (_("Output of the run"), body.output, "assistant"),
-        ]
-        if body
-        else []
+    ends = untold_ends(body, turns) if body else []
+    return context | {"turns": turns, "is_whole": said.is_whole, "ends": ends}
+
+
+def untold_ends(body: ExecutionBody, turns: list[Turn]) -> list[tuple[str, list[Turn]]]:
+    """What the run itself took and gave and no turn says; its instructions become the first turns,
+    which many agents tell beside their steps.
+    """
+    left = []
+    sides = (
+        (_("Input of the run"), body.input, "user"),
+        (_("Output of the run"), body.output, "assistant"),
     )
-    left = [
-        (label, rest)
-        for label, value, role in ends
-        if value is not None and (rest := untold(value, role, turns))
-    ]
-    return context | {"turns": turns, "is_whole": said.is_whole, "ends": left}
+    for label, value, role in sides:
+        rest = [] if value is None else untold(value, role, turns)
+        instructions = [turn for turn in rest if turn.role == "system" and turns]
+        turns[:0] = instructions
+        if len(rest) > len(instructions):
+            left.append((label, [turn for turn in rest if turn not in instructions]))
+    return left
 
 
 async def about(runs: ExecutionService, execution: Execution) -> dict[str, Any]:

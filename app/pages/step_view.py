@@ -21,7 +21,7 @@ curl "${{OPENAI_BASE_URL:-https://api.openai.com/v1}}/chat/completions" \\
   --data-binary @- <<'JSON'
 {body}
 JSON"""
-LAST_MESSAGES = 12
+LAST_MESSAGES, EARLIER_MESSAGES = 12, 100
 MAX_EVENTS, MAX_ATTRIBUTES = 100, 500
 
 
@@ -34,7 +34,8 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """``earlier`` are messages that were given before ``given``, folded away.
+    """``earlier`` are messages that were given before ``given``, folded away; before them
+    ``left_out`` more.
 
     A step that holds no messages has ``values`` instead: what each is, and its text.
     """
@@ -43,6 +44,7 @@ class StepView:
     attributes: list[tuple[str, str]]
     events: list[StepEvent]
     earlier: list[Turn] = field(default_factory=list)
+    left_out: int = 0
     given: list[Turn] = field(default_factory=list)
     said: list[Turn] = field(default_factory=list)
     call: ToolCall | None = None
@@ -64,9 +66,11 @@ def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
         return replace(view, call=call, check=check_of(call, offered))
     if full.kind is SpanKind.LLM or are_messages(full):
         given, said = step_of(full)
-        earlier, late = given[:-LAST_MESSAGES], given[-LAST_MESSAGES:]
+        before, late = given[:-LAST_MESSAGES], given[-LAST_MESSAGES:]
+        earlier = before[-EARLIER_MESSAGES:]
         replay = replay_of(full, offered) if full.kind is SpanKind.LLM and given else ""
-        return replace(view, earlier=earlier, given=late, said=said, replay=replay)
+        told = replace(view, earlier=earlier, given=late, said=said, replay=replay)
+        return replace(told, left_out=len(before) - len(earlier))
     both = ((_("Input"), full.input), (_("Output"), full.output))
     return replace(view, values=[(n, as_text(v)) for n, v in both if v is not None])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.models.spans import SpanKind, SpanStatus
 from app.services.histories import Histories
+from app.services.ingestion.dialects.messages import conversation_in
 from app.services.message_media import Media, in_one_shape, media_in
 from app.services.open_calls import OpenCalls
 
@@ -15,6 +16,7 @@ Message = dict[str, Any]  # OpenAI's shape, or near it
 NS_PER_MS = 1_000_000
 # What LangSmith's exporter leaves of the messages of Claude's agents.
 LOST = {"content": "role"}
+PROMPT, RESPONSES = {"prompt", "system"}, {"input", "instructions"}
 MCP_KEYS = frozenset(["content", "isError"])
 CALL_IDS = ("gen_ai.tool.call.id", "ai.toolCall.id", "tool_call.id", "tool.id")
 
@@ -328,8 +330,14 @@ def turns_of(value: Any, role: str) -> list[Turn]:  # any JSON value
             reasoning=text_of(message.get("reasoning_content")),
             media=media_in(message.get("content")),
         )
-        for message in in_one_shape(messages_of(value, role), role)
+        for message in in_one_shape(messages_of(asked(value, role), role), role)
     ]
+
+
+def asked(value: Any, role: str) -> Any:  # any JSON value
+    """A prompt with its instructions as messages; anything else as it is."""
+    is_prompt = isinstance(value, dict) and value.keys() in (PROMPT, RESPONSES)
+    return (conversation_in(value, role) if is_prompt else None) or value
 
 
 def untold(value: Any, role: str, turns: Iterable[Turn]) -> list[Turn]:  # any JSON value

@@ -335,3 +335,12 @@ def test_calls_of_a_long_run_find_their_answers() -> None:
     turns = conversation_of(steps)
     assert len(turns) == 3 * 400
     assert all(call.answered for turn in turns for call in turn.calls)
+
+
+def test_prompt_with_instructions_of_a_run_is_read_as_messages() -> None:
+    turns = turns_of({"prompt": "Where is my bag?", "system": "Be kind."}, "user")
+    assert said(turns) == [("system", "Be kind."), ("user", "Where is my bag?")]
+    assert turns_of({"prompt": "Hi", "more": 1}, "user")[0].structured == {
+        "prompt": "Hi",
+        "more": 1,
+    }

@@ -159,3 +159,33 @@ async def test_feedback_of_others_stays_as_they_gave_it(
         )
         assert answer.status_code == 403
     assert f"{row.id}/delete" not in await page_of(web, run, "")
+
+
+async def test_very_long_messages_are_cut_and_lead_to_all_of_them(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor)
+    asked = {"role": "user", "content": "word " * 20_000}
+    told = [{"role": "user", "content": f"Message {n}"} for n in range(300)]
+    spans = [MODEL_STEP | {"input": [asked]}]
+    spans.append(MODEL_STEP | {"span_id": "00000000000000b2", "input": told, "output": "Yes."})
+    run = await make_execution(session, actor, agent, spans=spans)
+    page = (await web.get(f"/executions/{run.id}")).text
+    assert "80,000 characters more" in page
+    assert len(page) < 100_000
+    raw = await web.get(f"/executions/{run.id}?span=00000000000000b1&view=raw")
+    assert raw.text.count("word ") > 20_000
+    step = (await web.get(f"/executions/{run.id}?span=00000000000000b2")).text
+    assert "288 earlier messages" in step
+    assert "188 messages before these are in the raw data" in step
+
+
+async def test_instructions_that_only_the_run_was_given_come_first(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor)
+    given = {"prompt": "Where is my bag?", "system": "Be kind to them."}
+    run = await make_execution(session, actor, agent, input=given)
+    page = (await web.get(f"/executions/{run.id}")).text
+    assert 0 < page.index("Be kind to them.") < page.index("Where is my bag?")
+    assert "Input of the run" not in page
