@@ -10,7 +10,7 @@ from app.exceptions import AppError, StaleVersion
 from app.models import Agent, ListName
 from app.pages import exports, forms, listing
 from app.pages.agent_list import COLUMNS, agent_filters
-from app.pages.conflicts import conflict_context, merged_values
+from app.pages.conflicts import agent_conflict, merged_agent
 from app.pages.deps import AgentServiceDep, requires
 from app.pages.estimates import estimates_note
 from app.pages.figures_view import week_of
@@ -193,7 +193,7 @@ async def update_agent(request: Request, agent_id: AgentId, agents: AgentService
 async def merge_agent(request: Request, agent_id: AgentId, agents: AgentServiceDep) -> Response:
     """The conflict page's answer; a further save in between shows the page again."""
     lists = ("theirs.tool_ids", "yours.tool_ids")
-    values = merged_values(forms.typed(await request.form(), lists))
+    values = merged_agent(forms.typed(await request.form(), lists))
     return await save(request, agent_id, agents, values)
 
 
@@ -210,8 +210,8 @@ async def save(
             async with agents.session.begin_nested():
                 saved = await agents.update(agent_id, data, version)
         except StaleVersion:
-            context = await conflict_context(agents, await agents.get(agent_id), version, data)
-            return render(request, "pages/agents/conflict.html", context, 409)
+            context = await agent_conflict(agents, await agents.get(agent_id), version, data)
+            return render(request, "pages/conflicts/detail.html", context, 409)
         except AppError as error:
             forms.refuse(form, error)
             agent = await agents.get(agent_id)  # what the savepoint undid is to be read again

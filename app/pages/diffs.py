@@ -37,6 +37,15 @@ class FieldDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDiff:
+    """A tool that one of the revisions lacks, or that they have in two forms."""
+
+    name: str
+    change: str  # added, removed or changed
+    rows: list[DiffRow]
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotDiff:
     """All that two revisions differ in."""
 
@@ -48,6 +57,7 @@ class SnapshotDiff:
     changed_tools: list[str]
     prompt: list[DiffRow]
     config: list[DiffRow]
+    tools: list[ToolDiff]
 
     @property
     def is_empty(self) -> bool:
@@ -118,4 +128,16 @@ def diff_snapshots(old: AgentRevision | None, new: AgentRevision) -> SnapshotDif
         changed_tools=sorted(n for n in now.keys() & was.keys() if now[n] != was[n]),
         prompt=diff_lines(before.get("system_prompt", ""), after["system_prompt"]),
         config=diff_lines(pretty_json(before["config"]), pretty_json(after["config"])),
+        tools=tool_diffs(was, now) if old else [],
     )
+
+
+def tool_diffs(was: dict[str, Any], now: dict[str, Any]) -> list[ToolDiff]:
+    """Tools by name, as each revision offered them."""
+    found = []
+    for name in sorted(was.keys() | now.keys()):
+        left, right = (pretty_json(side[name]) if name in side else "" for side in (was, now))
+        if left != right:
+            change = "changed" if left and right else "added" if right else "removed"
+            found.append(ToolDiff(name, change, diff_lines(left, right)))
+    return found

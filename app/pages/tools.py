@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.core.texts import _
-from app.exceptions import AppError
+from app.exceptions import AppError, StaleVersion
 from app.models import ListName, Tool
 from app.pages import exports, forms
+from app.pages.conflicts import merged_tool, tool_conflict
 from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
 from app.pages.filter_bar import bar_of
 from app.pages.list_state import list_context
@@ -102,7 +103,10 @@ def form_page(request: Request, form: forms.Form, tool: Tool | None, status: int
 
 
 async def posted(request: Request) -> dict[str, Any]:
-    values = forms.typed(await request.form())
+    return completed(forms.typed(await request.form()))
+
+
+def completed(values: dict[str, Any]) -> dict[str, Any]:
     values["is_active"] = values.get("is_active", "false")
     url = str(values.get("endpoint_url", "")).strip()
     method = values.get("endpoint_method") or "POST"
@@ -208,13 +212,26 @@ async def edit_tool(request: Request, tool_id: ToolId, tools: ToolServiceDep) ->
 async def update_tool(
     request: Request, tool_id: ToolId, tools: ToolServiceDep, headers: ToolHeaderServiceDep
 ) -> Response:
-    return await save(request, tool_id, tools, headers)
+    return await save(request, tool_id, tools, headers, await posted(request))
+
+
+@router.post("/{tool_id}/merge", dependencies=WRITE)
+async def merge_tool(
+    request: Request, tool_id: ToolId, tools: ToolServiceDep, headers: ToolHeaderServiceDep
+) -> Response:
+    """The conflict page's answer; a further save in between shows the page again."""
+    values = completed(merged_tool(forms.typed(await request.form())))
+    return await save(request, tool_id, tools, headers, values)
 
 
 async def save(
-    request: Request, tool_id: int, tools: ToolService, headers: ToolHeaderService
+    request: Request,
+    tool_id: int,
+    tools: ToolService,
+    headers: ToolHeaderService,
+    values: dict[str, Any],
 ) -> Response:
-    values = await posted(request)
+    """Store what was typed, or show it again: with its errors, or beside the other save."""
     version = forms.version_in(values)
     data, given, form = parse(ToolUpdate, values)
     form.values["row_version"] = version
@@ -224,6 +241,10 @@ async def save(
                 saved = await tools.update(tool_id, data, version)
                 if given is not None:
                     saved = await headers.replace(tool_id, given)
+        except StaleVersion:
+            context = await tool_conflict(tools, await tools.get(tool_id), version, data)
+            context["headers_lost"] = given is not None
+            return render(request, "pages/conflicts/detail.html", context, 409)
         except AppError as error:
             forms.refuse(form, error)
         else:

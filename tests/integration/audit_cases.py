@@ -32,6 +32,12 @@ AGENT_FORM = {
     "config": "{}",
     "is_active": "true",
 }
+MERGE_TOOL_FORM = {
+    "row_version": "1",
+    "kept.name": "merged",
+    "kept.kind": "function",
+    "kept.parameters": "{}",
+}
 TOOL_FORM = {"name": "formed", "kind": "function", "parameters": "{}", "is_active": "true"}
 MERGE_FORM = {f"kept.{name}": value for name, value in AGENT_FORM.items()} | {"row_version": "1"}
 PRICE_FORM = {"model_pattern": "m", "input_price": "1", "output_price": "2"}
@@ -307,6 +313,7 @@ PAGE_CASES: dict[str, Case] = {
         "/agents/{}/revisions/1/restore", "with_old_revision", data={"version": "2"}
     ),
     "POST /tools/new": to("/tools/new", data=TOOL_FORM),
+    "POST /tools/{tool_id}/merge": at("/tools/{}/merge", "tool", data=MERGE_TOOL_FORM),
     "POST /tools/{tool_id}/edit": at(
         "/tools/{}/edit", "tool", data=TOOL_FORM | {"row_version": "1"}
     ),

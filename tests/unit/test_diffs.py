@@ -91,6 +91,11 @@ def test_tool_with_other_parameters_is_changed_and_its_id_is_no_change() -> None
     new = [{"id": 9, "name": "a", "parameters": {}}, {"id": 2, "name": "b", "parameters": {"x": 1}}]
     diff = diff_snapshots(revision(1, tools=old), revision(2, tools=new))
     assert diff.changed_tools == ["b"]
+    [tool] = diff.tools
+    assert (tool.name, tool.change) == ("b", "changed")
+    assert [row.right for row in tool.rows if row.changed] == [
+        *('  "parameters": {', '    "x": 1', "  }")
+    ]
 
 
 def test_long_texts_of_lines_that_repeat_are_compared_quickly() -> None:
