@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -31,7 +30,6 @@ from app.services.logins import ENROL_FIRST, LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.saved_views import SavedViewService
 from app.services.staff_sessions import StaffSessionService, actor_of
-from app.services.statistics import StatisticsService
 from app.services.tools import ToolService
 from app.services.user_tokens import UserTokenService
 from app.services.users import UserService
@@ -311,12 +309,6 @@ def open_to_all(
     return provide
 
 
-def reporting(request: Request, own: AsyncSession) -> AbstractAsyncContextManager[AsyncSession]:
-    """A session of the read replica while it keeps up, else the request's ``own``."""
-    replica = request.app.state.read_replica
-    return replica.session() if replica and replica.keeps_up else nullcontext(own)
-
-
 def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
     state = request.app.state
     origin = state.settings.public_origin or str(request.base_url).rstrip("/")
@@ -326,13 +318,6 @@ def live_configs_for(request: Request, actor: Actor) -> LiveConfigService:
 async def get_live_configs(request: Request) -> LiveConfigService:
     """As ``service``, for the one that reads beside this request's session."""
     return live_configs_for(request, asking(request)[1])
-
-
-async def get_statistics(request: Request) -> AsyncIterator[StatisticsService]:
-    """As ``service``, for sums, which may be some seconds old."""
-    session, actor = asking(request)
-    async with reporting(request, session) as chosen:
-        yield StatisticsService(chosen, actor)
 
 
 async def get_tools(request: Request) -> ToolService:
@@ -353,7 +338,6 @@ RefreshTokenServiceDep = Annotated[
 ]
 UserTokenServiceDep = Annotated[UserTokenService, Depends(personal(UserTokenService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
-StatisticsServiceDep = Annotated[StatisticsService, Depends(get_statistics, scope="function")]
 WebhookEndpointServiceDep = Annotated[
     WebhookEndpointService, Depends(personal(WebhookEndpointService))
 ]

@@ -14,9 +14,9 @@ from app.api.deps import (
     StaffLogin,
     find_staff,
     open_to_all,
-    reporting,
 )
 from app.api.frame import ENROLMENT_PATH, frame_for
+from app.api.reporting import reporting
 from app.api.streams import live_runs_of
 from app.core.actor import Actor, Via
 from app.core.config import Settings

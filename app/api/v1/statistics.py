@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import StatisticsServiceDep, requires
+from app.api.deps import requires
+from app.api.reporting import StatisticsServiceDep
 from app.api.strict_json import StrictRoute
 from app.api.v1.pages import LIST_ERRORS
 from app.core.permissions import Permission

@@ -17,7 +17,7 @@ from fastapi import Request
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.api.deps import reporting
+from app.api.reporting import reporting
 from app.core import read_replica
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
