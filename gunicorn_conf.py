@@ -6,6 +6,9 @@ Everything is set by the product's settings (see .env.example); the background w
 
 from pathlib import Path
 
+from gunicorn.workers.base import Worker
+
+from app.core import shared_metrics
 from app.core.config import get_settings
 from app.core.logging import configure_logging
 from app.serving.gunicorn import OurLogger, WebWorker, longest_stop_s
@@ -33,3 +36,13 @@ accesslog = None  # our own middleware writes a line per request
 control_socket_disable = True
 proc_name = "greenroom"
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (signs of life)
+
+
+def on_starting(_: object) -> None:
+    if settings.prometheus_multiproc_dir is not None:
+        shared_metrics.empty(settings.prometheus_multiproc_dir)
+
+
+def child_exit(_: object, worker: Worker) -> None:
+    if settings.prometheus_multiproc_dir is not None:
+        shared_metrics.forget(settings.prometheus_multiproc_dir, worker.pid)
