@@ -24,7 +24,18 @@ CONTENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Every day", ("dashboard", "agents", "tools", "executions", "analysis", "jobs", "costs")),
     ("People and access", ("users-and-keys", "audit", "webhooks", "security")),
     ("Connect agents", ("opentelemetry", "api", "importing", "running", "dialects")),
-    ("Run it", ("configuration", "operations", "observability", "backup", "retention", "scaling")),
+    (
+        "Run it",
+        (
+            "deployment",
+            "configuration",
+            "operations",
+            "observability",
+            "backup",
+            "retention",
+            "scaling",
+        ),
+    ),
     ("Inside", ("data-admin", "architecture")),
 )
 STEMS = tuple(stem for _, stems in CONTENTS for stem in stems)
