@@ -10,6 +10,7 @@ COPY app app
 COPY alembic alembic
 COPY templates templates
 COPY static static
+COPY locale locale
 COPY docs docs
 # With the time of the sources left out, the same sources make the same files.
 RUN /opt/greenroom/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/greenroom/lib app alembic
