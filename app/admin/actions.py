@@ -13,18 +13,23 @@ from app.admin.base import BASE_URL, ServiceView, keys_in
 from app.admin.forms import posted
 from app.api.frame import UNDO_PATHS, with_notice
 
+FOR_GOOD = frozenset({"revoke"})
 Change = Callable[[Any, int], Awaitable[object]]  # of a service of the view's kind, and an id
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """An action as the page offers it; ``confirm`` is asked first."""
+    """An action as the page offers it; ``confirm`` is asked first.
+
+    ``typed`` is to be typed before what cannot be undone.
+    """
 
     slug: str
     label: str
     href: str
     confirm: str | None
     danger: bool
+    typed: str
 
 
 async def change_selected(view: ServiceView, request: Request, change: Change) -> list[int]:
@@ -55,6 +60,7 @@ def buttons(view: ServiceView, request: Request, *, trashed: bool) -> list[Butto
             f"{BASE_URL}/{view.identity}/action/{slug}",
             view._custom_actions_confirmation.get(slug),
             slug != "restore",
+            slug if slug in FOR_GOOD else "",
         )
         for slug, label in offered.items()
         if (slug == "restore") == trashed

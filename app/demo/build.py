@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from secrets import token_urlsafe
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,6 +45,11 @@ NOBODY = "Nobody can log in here yet. Start Greenroom once first: python -m app 
 EXISTS = "There is demo data already. Take it away first: python -m app demo --remove"
 
 
+def unknown_password() -> SecretStr:
+    """Of somebody who has accepted an invitation; nobody is told it."""
+    return SecretStr(f"{token_urlsafe(32)}aA1")
+
+
 class Builder:
     """One session's part of the work; people and tools are found again by their names."""
 
@@ -65,6 +72,7 @@ class Builder:
                 email=f"{person.account}@{DOMAIN}",
                 full_name=f"{person.full_name} {MARK}",
                 role=person.role,
+                password=None if person.is_invited else unknown_password(),
             )
             self.people[person.account] = await users.create(data)
         await self.make_tools()

@@ -11,11 +11,12 @@ Schema = dict[str, Any]  # a JSON Schema
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """``account`` is the part before the @."""
+    """``account`` is the part before the @; who is invited has not come yet."""
 
     account: str
     full_name: str
     role: Role
+    is_invited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ PEOPLE = (
     DemoPerson("noor", "Noor El-Amin", Role.STAFF),
     DemoPerson("felix", "Felix Moreau", Role.STAFF),
     DemoPerson("grace", "Grace Tanaka", Role.VIEWER),
-    DemoPerson("sven", "Sven Dahl", Role.MEMBER),
+    DemoPerson("sven", "Sven Dahl", Role.MEMBER, is_invited=True),
 )
 
 TOOLS = (

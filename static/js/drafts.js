@@ -3,6 +3,8 @@
 // <form data-draft="agent:7">     the name of what is kept; its row_version is kept with it
 // <form data-draft-of="agent:7">  saving this one settles that draft too
 // data-draft-discard="agent:7"    a link that gives the draft up
+// data-draft-redraw="restore"     the form grows: the server draws it again with what was kept
+// data-draft-offer, -kept         what is said of a draft, and that one is kept
 //
 // Secrets are never kept: no field of type password, none inside [data-secret].
 (() => {
@@ -56,7 +58,8 @@
   // --- Values of a form --------------------------------------------------------------------
   function fields(form) {
     return [...form.elements].filter((field) =>
-      field.name && field.name !== "row_version" && !field.matches("button, fieldset, [type=hidden], [type=password]") && !field.closest("[data-secret]"));
+      field.name && field.name !== "row_version" && !field.matches("button, fieldset, [type=password]") && !field.closest("[data-secret]") &&
+      (form.dataset.draftRedraw || field.type !== "hidden"));
   }
 
   const ticks = (field) => field.matches("[type=checkbox], [type=radio]");
@@ -100,7 +103,7 @@
       forget(form.dataset.draft);
       return say(form, "");
     }
-    if (attempt(() => localStorage.setItem(keyOf(form.dataset.draft), draft))) say(form, "Kept in this browser until you save");
+    if (attempt(() => localStorage.setItem(keyOf(form.dataset.draft), draft))) say(form, form.dataset.draftKept ?? "Kept in this browser until you save");
   }
 
   function keepSoon(form) {
@@ -133,7 +136,19 @@
     form.querySelector("input:not([type=hidden]), textarea")?.focus();
   }
 
+  function redraw(form, draft) {
+    const sent = document.createElement("form");
+    Object.assign(sent, { method: "post", action: form.action, hidden: true });
+    const given = draft.values.filter(([, , ticked]) => ticked !== false);
+    [...given, ["redraw", form.dataset.draftRedraw]].forEach(([name, value]) => {
+      sent.append(Object.assign(document.createElement("textarea"), { name, value }));
+    });
+    document.body.append(sent);
+    sent.submit();
+  }
+
   function restore(form, draft, note) {
+    if (form.dataset.draftRedraw) return redraw(form, draft);
     // The version that it began with: whatever was saved since is shown before it is overwritten.
     if (draft.version && form.elements.row_version) form.elements.row_version.value = draft.version;
     settle(form, note);
@@ -146,7 +161,8 @@
     note.role = "status";
     const text = document.createElement("span");
     const saved = draft.version && draft.version !== versionOf(form);
-    text.textContent = `You have unsaved changes from ${ago(draft.at)}.${saved ? " It was saved by someone since: what that changed is shown to you before yours replaces it." : ""}`;
+    const kept = form.dataset.draftOffer ?? "You have unsaved changes from";
+    text.textContent = `${kept} ${ago(draft.at)}.${saved ? " It was saved by someone since: what that changed is shown to you before yours replaces it." : ""}`;
     const discard = () => {
       forget(form.dataset.draft);
       settle(form, note);

@@ -70,3 +70,20 @@ def test_edited_prompt_asks_for_its_variables_and_mistakes_stand_beside_their_fi
     page.get_by_role("button", name="Run", exact=True).last.click()
     expect(page.locator("[data-outcome=left]")).to_contain_text("Hello.")
     assert provider.requests[0]["messages"][0]["content"] == "Help Ada."
+
+
+def test_what_was_typed_is_kept_and_drawn_again_with_all_its_messages(
+    page: Page, site: Site
+) -> None:
+    ask(page, site, "First.")
+    page.get_by_role("button", name="Add a message").click()
+    page.get_by_label("Message 2", exact=True).fill("Second.")
+    page.get_by_role("button", name="Compare two").click()
+    page.locator("[name='right.model_name']").fill("other-model")
+    expect(page.get_by_text("Kept in this browser")).to_be_visible()
+    page.goto(f"/agents/{site.agent_id}/playground")
+    expect(page.get_by_label("Message 1", exact=True)).to_have_value("")
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_label("Message 2", exact=True)).to_have_value("Second.")
+    expect(page.locator("[name='right.model_name']")).to_have_value("other-model")
+    expect(page.get_by_role("button", name="Restore")).to_have_count(0)

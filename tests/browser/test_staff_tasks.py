@@ -172,7 +172,10 @@ def test_key_is_shown_once_and_revoked_after_a_question(page: Page) -> None:
     expect(page.locator("main")).not_to_contain_text(token)
     row = page.get_by_role("row").filter(has_text="browser-key")
     row.get_by_role("button", name="Revoke…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    agree = page.get_by_role("dialog").get_by_role("button", name="Revoke")
+    expect(agree).to_be_disabled()
+    page.get_by_label("Type browser-key to confirm").fill("browser-key")
+    agree.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Revoked")
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.core.actor import Actor, Via
 from app.core.config import Environment
@@ -17,7 +17,7 @@ from app.demo.stories import STORIES, Calls
 from app.exceptions import Conflict
 from app.models import Agent, User
 from app.services.agents import AgentService
-from app.services.demo import DemoService
+from app.services.demo import DOMAIN, DemoService
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
@@ -68,6 +68,9 @@ async def test_demo_goes_without_a_trace_in_what_was_there(own_database: Databas
     await make_demo(own_database)
     during = await footprint(own_database)
     assert during["executions"][0] == before["executions"][0] + RUNS
+    async with own_database.unit_of_work() as session:
+        people = select(User.hashed_password.is_(None)).where(User.email.endswith(f"@{DOMAIN}"))
+        assert sum(await session.scalars(people)) == 1, "the others have come"
     assert during["tools"][0] > before["tools"][0] + 20
     assert during["agent_revisions"][0] > during["agents"][0]
     assert during["webhook_deliveries"][0] == 0, "real receivers hear nothing of invented runs"
