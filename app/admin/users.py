@@ -18,7 +18,7 @@ from app.services.users import UserService
 
 
 class NewUserForm(RowForm):
-    email = EmailField("E-mail")
+    email = EmailField(lazy("E-mail"))
     full_name = StringField(lazy("Full name"))
     role = EnumField(lazy("Role"), Role, default=Role.MEMBER)
     password = PasswordField(lazy("Password"), description=lazy("Empty: the account has none yet."))
@@ -26,7 +26,7 @@ class NewUserForm(RowForm):
 
 
 class UserForm(RowForm):
-    email = EmailField("E-mail")
+    email = EmailField(lazy("E-mail"))
     full_name = StringField(lazy("Full name"))
     role = EnumField(lazy("Role"), Role)
     is_active = BooleanField(lazy("Active"), description=lazy("Who is not active cannot come in."))
@@ -56,7 +56,7 @@ class UserView(TrashView, model=User):
         "row_version",
     )
     labels: ClassVar[dict[str, str]] = {
-        "email": "E-mail",
+        "email": lazy("E-mail"),
         "totp_confirmed_at": lazy("Second factor since"),
     }
     list_filters = (

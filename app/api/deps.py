@@ -17,7 +17,6 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission, Role
 from app.core.security import Signer
-from app.core.texts import lazy
 from app.core.zones import show_in
 from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
@@ -199,7 +198,7 @@ async def actor_of_cookie(
 ) -> Actor:
     staff = await find_staff(request, session, settings, Via.API)
     if staff is None:
-        raise Unauthorized(lazy("Send an API key in the X-API-Key header, or an access token."))
+        raise Unauthorized("Send an API key in the X-API-Key header, or an access token.")
     if staff.must_enrol:
         raise SecondFactorRequired(ENROL_FIRST)
     return staff.actor
@@ -211,7 +210,7 @@ async def actor_of_key(request: HTTPConnection, key: str) -> Actor:
         database: Database = request.app.state.database
         actor = await recognise_key(database, key, request_id_of(request), ip)
     if actor is None or actor.api_key_id is None:
-        raise Unauthorized(lazy("This API key is not valid, or no longer is."))
+        raise Unauthorized("This API key is not valid, or no longer is.")
     structlog.contextvars.bind_contextvars(actor=f"key:{actor.api_key_id}")
     return actor
 
@@ -222,7 +221,7 @@ async def actor_of_token(
     tokens = RefreshTokenService(session, anonymous(request, Via.API), settings)
     actor = await tokens.recognise(token)
     if actor is None:
-        raise Unauthorized(lazy("This access token is not valid, or no longer is."))
+        raise Unauthorized("This access token is not valid, or no longer is.")
     structlog.contextvars.bind_contextvars(actor=f"user:{actor.user_id}")
     return actor
 
@@ -247,9 +246,7 @@ def requires(permission: Permission) -> Any:  # as FastAPI types Depends
 async def require_recent(actor: ActorDep) -> None:
     """Sensitive changes ask who is there, when the last proof is long ago."""
     if not actor.recently_authenticated:
-        raise ReauthenticationRequired(
-            lazy("Log in again, or enter your password at /reauthenticate.")
-        )
+        raise ReauthenticationRequired("Log in again, or enter your password at /reauthenticate.")
 
 
 recently_authenticated = Depends(require_recent)
@@ -366,9 +363,7 @@ async def if_match(
         return None
     found = TAG.fullmatch(if_match.strip())
     if found is None:
-        raise Invalid(
-            lazy('If-Match must be an ETag of this resource, such as "3".'), field="If-Match"
-        )
+        raise Invalid('If-Match must be an ETag of this resource, such as "3".', field="If-Match")
     return int(found[1])
 
 

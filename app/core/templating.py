@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from app.core.config import PROJECT_ROOT
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, _, mark, ngettext, spoken
-from app.core.wording import number, plural, size, span
+from app.core.wording import number, plural, size, span, words
 from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
@@ -188,6 +188,7 @@ def register(environment: Environment) -> None:
         "plural": plural,
         "size": size,
         "span": span,
+        "words": words,
     }
     environment.globals |= {"static": static_url, "spoken": spoken}
     translate(environment)

@@ -2,7 +2,44 @@
 
 from datetime import timedelta
 
+from app.core.texts import _, mark, ngettext
+
+# Values that are stored, in words: roles, statuses, kinds of jobs, names of lists.
+VALUES = frozenset(
+    {
+        mark("Agents"),
+        mark("Analyze agent"),
+        mark("Assistant"),
+        mark("Bulk change"),
+        mark("Cancelled"),
+        mark("Deliver webhook"),
+        mark("Executions"),
+        mark("Failed"),
+        mark("Member"),
+        mark("Pending"),
+        mark("Queued"),
+        mark("Recompute costs"),
+        mark("Run agent"),
+        mark("Running"),
+        mark("Send mail"),
+        mark("Staff"),
+        mark("Stalled"),
+        mark("Succeeded"),
+        mark("Superuser"),
+        mark("System"),
+        mark("Tool"),
+        mark("Tools"),
+        mark("User"),
+        mark("Viewer"),
+    }
+)
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def words(value: str) -> str:
+    """``analyze_agent`` as ``Analyze agent``, in the reader's language where it is one of ours."""
+    text = value.replace("_", " ").capitalize()
+    return _(text) if text in VALUES else text
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
@@ -27,7 +64,7 @@ def span(length: timedelta) -> str:
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
     if days:
         rest = f" {hours % 24} h" if hours % 24 and days < 10 else ""
-        return f"{days} day{'s' if days > 1 else ''}{rest}"
+        return ngettext("%(num)s day", "%(num)s days", days) + rest
     if hours:
         return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
     return f"{minutes} min"

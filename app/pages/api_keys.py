@@ -33,10 +33,10 @@ SENSITIVE = [*WRITE, recently_authenticated]
 PAGE_SIZE = 50
 DEFAULT_DAYS, FOR_EVER = "90", ""
 LIFETIMES = [
-    ("7", "7 days"),
-    ("30", "30 days"),
-    (DEFAULT_DAYS, "90 days"),
-    ("365", "1 year"),
+    ("7", lazy("7 days")),
+    ("30", lazy("30 days")),
+    (DEFAULT_DAYS, lazy("90 days")),
+    ("365", lazy("1 year")),
     (FOR_EVER, lazy("Never")),
 ]
 DAYS = frozenset(value for value, _ in LIFETIMES if value)
@@ -45,10 +45,10 @@ KEPT_FILTERS = frozenset({"everyone", "user_id"})
 EVENTS_SHOWN = 20
 OVERLAPS = [
     ("0", lazy("No time: it stops at once")),
-    ("1", "1 hour"),
-    ("24", "1 day"),
-    ("72", "3 days"),
-    ("168", "1 week"),
+    ("1", lazy("1 hour")),
+    ("24", lazy("1 day")),
+    ("72", lazy("3 days")),
+    ("168", lazy("1 week")),
 ]
 RANGE_BREAKS = re.compile(r"[\s,;]+")
 SCOPE_HINTS = {

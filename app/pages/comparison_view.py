@@ -6,7 +6,7 @@ from typing import Any
 
 from app.core.templating import duration, money, pretty_json
 from app.core.texts import _
-from app.core.wording import number
+from app.core.wording import number, words
 from app.models import Execution
 from app.pages.trace_view import ICONS, css_of
 from app.pages.word_diffs import Differ, Piece, is_cut, word_diff
@@ -77,7 +77,7 @@ def figures_of(left: Execution, right: Execution) -> list[Figure]:
         return Figure(name, write(a), write(b), told, verdict if is_cost else "")
 
     return [
-        Figure(_("Status"), left.status.value.capitalize(), right.status.value.capitalize()),
+        Figure(_("Status"), words(left.status.value), words(right.status.value)),
         both(_("Latency"), "latency_ms", duration),
         both(_("Input tokens"), "input_tokens", number),
         both(_("Output tokens"), "output_tokens", number),
@@ -136,7 +136,9 @@ def difference_in(
     if not old and not new:
         return None
     pieces = word_diff(old, new)
-    return TextDifference(name.capitalize(), pieces, new, is_cut(old, new))
+    return TextDifference(
+        _("Input") if name == "input" else _("Output"), pieces, new, is_cut(old, new)
+    )
 
 
 def as_text(value: Any) -> str:  # a JSON value

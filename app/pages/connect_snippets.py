@@ -6,6 +6,8 @@ Every one reads the address and the key from ``OTEL_EXPORTER_OTLP_ENDPOINT`` and
 
 from dataclasses import dataclass
 
+from app.core.texts import lazy
+
 PLACEHOLDER = "gr_your_key"
 EXPORTER = "opentelemetry-sdk opentelemetry-exporter-otlp-proto-http"
 
@@ -103,30 +105,36 @@ SNIPPETS = (
     Snippet(
         "opentelemetry",
         "OpenTelemetry",
-        "The OpenTelemetry SDK with its HTTP exporter; attributes by the GenAI conventions.",
+        lazy("The OpenTelemetry SDK with its HTTP exporter; attributes by the GenAI conventions."),
         f"pip install {EXPORTER}",
         SDK,
     ),
     Snippet(
         "openai-agents",
         "OpenAI Agents",
-        "openinference-instrumentation-openai-agents turns the SDK's traces into spans, which go "
-        "here instead of to OpenAI. The model needs OPENAI_API_KEY.",
+        lazy(
+            "openinference-instrumentation-openai-agents turns the SDK's traces into spans, which "
+            "go here instead of to OpenAI. The model needs OPENAI_API_KEY."
+        ),
         f"pip install openai-agents openinference-instrumentation-openai-agents {EXPORTER}",
         OPENAI_AGENTS,
     ),
     Snippet(
         "pydantic-ai",
         "Pydantic AI",
-        "Pydantic AI makes spans by itself once it is told to. The model needs OPENAI_API_KEY.",
+        lazy(
+            "Pydantic AI makes spans by itself once it is told to. The model needs OPENAI_API_KEY."
+        ),
         f"pip install pydantic-ai {EXPORTER}",
         PYDANTIC_AI,
     ),
     Snippet(
         "langgraph",
         "LangGraph",
-        "openinference-instrumentation-langchain watches LangGraph and LangChain alike. The model "
-        "needs OPENAI_API_KEY.",
+        lazy(
+            "openinference-instrumentation-langchain watches LangGraph and LangChain alike. The "
+            "model needs OPENAI_API_KEY."
+        ),
         "pip install langchain langchain-openai langgraph "
         f"openinference-instrumentation-langchain {EXPORTER}",
         LANGGRAPH,
@@ -134,7 +142,7 @@ SNIPPETS = (
     Snippet(
         "curl",
         "curl",
-        "One span as JSON, to see that address and key are right. Any POSIX shell will do.",
+        lazy("One span as JSON, to see that address and key are right. Any POSIX shell will do."),
         "",
         CURL,
     ),

@@ -49,11 +49,11 @@ RANGES = [
     ("30d", lazy("Last 30 days")),
 ]
 LATENCIES = [
-    ("5000", "5 s"),
-    ("10000", "10 s"),
-    ("30000", "30 s"),
-    ("60000", "1 min"),
-    ("300000", "5 min"),
+    ("5000", lazy("5 s")),
+    ("10000", lazy("10 s")),
+    ("30000", lazy("30 s")),
+    ("60000", lazy("1 min")),
+    ("300000", lazy("5 min")),
 ]
 YES = [("true", lazy("With")), ("false", lazy("Without"))]
 

@@ -116,7 +116,7 @@ def text_of(offered: Filter, values: Mapping[str, list[str]]) -> str:
 
 def said(offered: Filter, values: Mapping[str, list[str]]) -> str:
     """What follows the label of a chip that is in force."""
-    texts = [dict(offered.choices).get(v, v) for v in values.get(offered.name, [])]
+    texts = [str(dict(offered.choices).get(v, v)) for v in values.get(offered.name, [])]
     if offered.kind is Kind.TIME:
         return time_said(texts, values)
     more = f" +{len(texts) - SHOWN_VALUES}" if len(texts) > SHOWN_VALUES else ""

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.models import JobKind, JobStatus
 from app.pages import exports, listing
 from app.pages.deps import JobServiceDep, requires
@@ -20,8 +21,8 @@ JobId = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
 READ = [requires(Permission.JOBS_READ)]
 WRITE = [requires(Permission.JOBS_WRITE)]
 PAGE_SIZE = 50
-KINDS = [(kind.value, kind.value.replace("_", " ").capitalize()) for kind in JobKind]
-STATUSES = [(status.value, status.value.capitalize()) for status in JobStatus]
+KINDS = [(kind.value, lazy(kind.value.replace("_", " ").capitalize())) for kind in JobKind]
+STATUSES = [(status.value, lazy(status.value.capitalize())) for status in JobStatus]
 
 
 @router.get("", dependencies=READ)

@@ -38,14 +38,14 @@ RUN = [requires(Permission.WEBHOOKS_RUN)]
 MANAGE = [requires(Permission.WEBHOOKS_MANAGE), recently_authenticated]
 PAGE_SIZE = 50
 BY_HAND = "Switched off by hand."
-STATUSES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
+STATUSES = [(status.value, lazy(status.value.capitalize())) for status in DeliveryStatus]
 EVENTS = [(event.value, event.value, DESCRIPTIONS[event]) for event in WebhookEvent]
 EMPTY = {"url": "", "description": "", "events": []}
 OVERLAPS = [
     ("0", lazy("No time: it stops at once")),
-    ("1", "1 hour"),
-    ("24", "1 day"),
-    ("168", "1 week"),
+    ("1", lazy("1 hour")),
+    ("24", lazy("1 day")),
+    ("168", lazy("1 week")),
 ]
 
 

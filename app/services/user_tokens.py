@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import database_now
 from app.core.security import hash_password, sha256
+from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import TokenPurpose, User, UserToken
 from app.schemas.users import NewPassword
@@ -19,7 +20,7 @@ from app.services.audit_events import AuditEventService, pending_changes
 from app.services.credentials import end_credentials
 from app.services.logins import may_enter
 
-OVER = "This link is over: it was used, replaced by a newer one, or is too old."
+OVER = lazy("This link is over: it was used, replaced by a newer one, or is too old.")
 
 
 class UserTokenService:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.texts import lazy
 from app.models import Job, JobKind, JobStatus, WebhookEvent
 from app.models.base import JsonObject
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
@@ -12,19 +13,21 @@ from app.services.audit_events import Changes, as_json
 E = WebhookEvent
 BAD_ENDS = frozenset({ExecutionStatus.FAILED, ExecutionStatus.STALLED})
 DESCRIPTIONS: Mapping[WebhookEvent, str] = {
-    E.EXECUTION_FINISHED: "A run has ended, well or not; its status says how.",
-    E.EXECUTION_FAILED: "A run has failed, or is stalled: nothing was heard of it for too long.",
-    E.AGENT_CREATED: "There is a new agent.",
-    E.AGENT_UPDATED: "Another revision of an agent is live.",
-    E.AGENT_PAUSED: "An agent is paused: its runtimes are told to stop.",
-    E.AGENT_RESUMED: "An agent may go on.",
-    E.TOOL_PAUSED: "A tool is paused: agents do without it.",
-    E.TOOL_RESUMED: "A tool can be called again.",
-    E.KEY_CREATED: "Somebody has made an API key.",
-    E.KEY_PAUSED: "An API key is paused: it opens nothing for a while.",
-    E.KEY_RESUMED: "An API key opens again.",
-    E.KEY_REVOKED: "An API key is revoked for good.",
-    E.JOB_FAILED: "A background job was given up.",
+    E.EXECUTION_FINISHED: lazy("A run has ended, well or not; its status says how."),
+    E.EXECUTION_FAILED: lazy(
+        "A run has failed, or is stalled: nothing was heard of it for too long."
+    ),
+    E.AGENT_CREATED: lazy("There is a new agent."),
+    E.AGENT_UPDATED: lazy("Another revision of an agent is live."),
+    E.AGENT_PAUSED: lazy("An agent is paused: its runtimes are told to stop."),
+    E.AGENT_RESUMED: lazy("An agent may go on."),
+    E.TOOL_PAUSED: lazy("A tool is paused: agents do without it."),
+    E.TOOL_RESUMED: lazy("A tool can be called again."),
+    E.KEY_CREATED: lazy("Somebody has made an API key."),
+    E.KEY_PAUSED: lazy("An API key is paused: it opens nothing for a while."),
+    E.KEY_RESUMED: lazy("An API key opens again."),
+    E.KEY_REVOKED: lazy("An API key is revoked for good."),
+    E.JOB_FAILED: lazy("A background job was given up."),
 }
 
 
