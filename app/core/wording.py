@@ -9,6 +9,7 @@ VALUES = frozenset(
     {
         mark("Agents"),
         mark("Analyze agent"),
+        mark("Apply retention"),
         mark("Assistant"),
         mark("Bulk change"),
         mark("Cancelled"),
