@@ -12,6 +12,8 @@ import structlog
 from app.core.config import Settings
 from app.core.logging import configure_logging
 
+OPEN: list[logging.Handler] = []
+
 
 class Written:
     """The lines of a log, as texts and as what they say."""
@@ -34,16 +36,23 @@ class Written:
 
 @contextmanager
 def logging_to(settings: Settings, *, is_json: bool = True) -> Iterator[Written]:
-    """Log as the settings say, to memory, and as before afterwards."""
+    """Log as the settings say, to memory, and as before afterwards. Can be used within itself."""
     root, written = logging.getLogger(), Written()
     handlers, level, before = root.handlers, root.level, structlog.get_config()
     configure_logging(settings.model_copy(update={"log_json": is_json}))
     [handler] = root.handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(written.stream)
+    # What reports errors is no stream.
+    kept = [
+        each for each in handlers if each in OPEN or not isinstance(each, logging.StreamHandler)
+    ]
+    root.handlers = [handler, *kept]
+    OPEN.append(handler)
     try:
         yield written
     finally:
+        OPEN.remove(handler)
         root.handlers = handlers
         root.setLevel(level)
         structlog.configure(**before)
