@@ -31,6 +31,7 @@ from app.jobs.context import Resources
 from app.jobs.worker import Worker
 from app.main import create_app
 from app.observing import Observers
+from app.person_commands import erase_user, export_agent, export_user
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.live_events import EventSender
 from app.serving.server import WebServer, web_config
@@ -43,6 +44,8 @@ cli.command()(backup)
 cli.command()(restore)
 cli.command()(doctor)
 cli.command()(retention)
+for command in (export_user, export_agent, erase_user):
+    cli.command()(command)
 MANY_FILES = 65_536
 Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT or 8000.")]
 
@@ -254,6 +257,8 @@ def verify_audit_log() -> None:
         f"[green]✓[/] {found.events:,} events in {found.seals:,} seals are as they were sealed. "
         f"Head of the chain: {found.head}"
     )
+    if found.erased:
+        console.print(f"  In {found.erased:,} of them a person was erased.")
 
 
 @cli.command()

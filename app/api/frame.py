@@ -122,6 +122,7 @@ NOTICES: Mapping[str, str] = {
     "unchanged": lazy("Nothing had changed, so nothing was saved."),
     "cancelled": lazy("The run is stopped."),
     "trashed": lazy("Moved to the trash."),
+    "erased": lazy("The person is erased."),
     "restored": lazy("Restored."),
     "revoked": lazy("The key is revoked."),
     "paused": lazy("Paused."),

@@ -41,6 +41,7 @@ TOPICS: Mapping[str, str] = {
     "tools/*/pause": "tools#pause-a-tool",
     "trash": "around#trash-and-undo",
     "users": "users-and-keys#people",
+    "users/*/erase": "personal-data#erase-a-person",
     "users/invite": "users-and-keys#invite-someone",
     "views": "around#saved-views",
     "webhooks": "webhooks",

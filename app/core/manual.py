@@ -22,7 +22,7 @@ HOME = "index"
 CONTENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Start here", ("index", "around", "keyboard", "demo")),
     ("Every day", ("dashboard", "agents", "tools", "executions", "analysis", "jobs", "costs")),
-    ("People and access", ("users-and-keys", "audit", "webhooks", "security")),
+    ("People and access", ("users-and-keys", "audit", "personal-data", "webhooks", "security")),
     ("Connect agents", ("opentelemetry", "api", "importing", "running", "dialects")),
     (
         "Run it",

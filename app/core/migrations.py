@@ -27,10 +27,15 @@ GRANTS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgqueuer TO {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA pgqueuer TO {role}",
     "GRANT EXECUTE ON FUNCTION make_partitions(), drop_month(text, date) TO {role}",
+    "GRANT EXECUTE ON FUNCTION erase_in_audit(jsonb) TO {role}",
     "REVOKE UPDATE, DELETE, TRUNCATE ON audit_events, audit_seals FROM {role}",
+    "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_erasures FROM {role}",
     "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM {role}",
 )
-CLOSED = "REVOKE EXECUTE ON FUNCTION make_partitions(), drop_month(text, date) FROM PUBLIC"
+CLOSED = (
+    "REVOKE EXECUTE ON FUNCTION make_partitions(), drop_month(text, date), "
+    "erase_in_audit(jsonb) FROM PUBLIC"
+)
 
 
 def alembic_config() -> Config:

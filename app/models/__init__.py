@@ -4,6 +4,7 @@ from app.models.agent_revisions import AgentRevision
 from app.models.agent_runs import AgentRun, RunState
 from app.models.agents import Agent, agent_tools
 from app.models.api_keys import ApiKey
+from app.models.audit_erasures import AuditErasure
 from app.models.audit_events import AuditEvent
 from app.models.audit_seals import AuditSeal
 from app.models.base import Base
@@ -51,6 +52,7 @@ __all__ = [
     "AgentRun",
     "ApiKey",
     "AttemptKind",
+    "AuditErasure",
     "AuditEvent",
     "AuditSeal",
     "Base",

@@ -59,6 +59,7 @@ VERBS: Mapping[str, str] = {
     "import": lazy("imported a file of"),
     "export_end": lazy("ended an export of"),
     "back_up": lazy("made a"),
+    "erase": lazy("erased the personal data of"),
     "apply_retention": lazy("had removed what is over by"),
     "advance": lazy("moved on"),
     "remove": lazy("removed what is over by"),

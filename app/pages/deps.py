@@ -30,6 +30,7 @@ from app.services.analyses import AnalysisService
 from app.services.api_keys import ApiKeyService
 from app.services.audit_events import AuditEventService
 from app.services.bulk_changes import BulkChangeService
+from app.services.erasures import ErasureService
 from app.services.executions import ExecutionService
 from app.services.ingest_batches import IngestBatchService
 from app.services.instance_settings import InstanceSettingsService
@@ -182,6 +183,7 @@ ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]
 AuditEventServiceDep = Annotated[AuditEventService, Depends(service(AuditEventService))]
 UserServiceDep = Annotated[UserService, Depends(service(UserService))]
 StaffSessionServiceDep = Annotated[StaffSessionService, Depends(personal(StaffSessionService))]
+ErasureServiceDep = Annotated[ErasureService, Depends(personal(ErasureService))]
 RetentionServiceDep = Annotated[RetentionService, Depends(personal(RetentionService))]
 SecondFactorServiceDep = Annotated[SecondFactorService, Depends(personal(SecondFactorService))]
 InstanceSettingsServiceDep = Annotated[

@@ -7,8 +7,7 @@ can therefore change neither an event nor the chain without being found out.
 
 import hashlib
 import hmac
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +18,7 @@ from app.core.config import Settings
 from app.core.database import database_now
 from app.core.keys import key_id, key_ring
 from app.models import AuditEvent, AuditSeal
-from app.services.audit_events import as_json
+from app.services.audit_digests import SealedDigests
 
 BATCH = 1000
 # No transaction stays open so long: an event older than this was visible to every later sealing.
@@ -28,24 +27,17 @@ UNSEALED_ALARM = timedelta(minutes=15)
 SEALING_LOCK = 7_302_412  # any number, but the same in every process
 SHOWN_IDS = 20
 FIRST_LINK = bytes(32)
-COLUMNS = sorted(column.key for column in AuditEvent.__table__.columns)
 
 
-def encoded(event: AuditEvent) -> bytes:
-    """Every column, as JSON with sorted keys: the same bytes whenever it is read."""
-    values = {name: as_json(getattr(event, name)) for name in COLUMNS}
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def link(previous: bytes, sealed_at: datetime, events: Sequence[AuditEvent]) -> bytes:
+def link(previous: bytes, sealed_at: datetime, digests: Iterable[bytes]) -> bytes:
     """The next value of the chain: SHA-256 over the one before, the time and the events' digests.
 
     The time belongs to it because it decides how old an event may be and still be sealed.
     """
     digest = hashlib.sha256(previous)
     digest.update(sealed_at.astimezone(UTC).isoformat(timespec="microseconds").encode())
-    for event in events:
-        digest.update(hashlib.sha256(encoded(event)).digest())
+    for each in digests:
+        digest.update(each)
     return digest.digest()
 
 
@@ -56,6 +48,7 @@ class Verification:
     events: int = 0
     seals: int = 0
     signed: int = 0  # seals whose signature is ours
+    erased: int = 0  # events in which a person's data was erased
     head: str = ""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -82,6 +75,7 @@ class AuditSealService:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
         self._ring = key_ring(settings, "audit-seal")
+        self._keys = {key_id(key): key for key in self._ring}
 
     # Sealing
 
@@ -123,7 +117,8 @@ class AuditSealService:
 
     async def _add(self, previous: bytes, events: Sequence[AuditEvent]) -> bytes:
         sealed_at, key = await database_now(self.session), self._ring[0]
-        chain = link(previous, sealed_at, events)
+        digests = await SealedDigests(self.session, self._keys).of(events)
+        chain = link(previous, sealed_at, digests)
         seal = AuditSeal(
             sealed_at=sealed_at,
             event_ids=[event.id for event in events],
@@ -156,14 +151,13 @@ class AuditSealService:
         """Recompute the chain from its first seal, one seal in memory at a time."""
         found = Verification()
         await self.session.execute(text("SET LOCAL statement_timeout = 0"))
-        keys = {key_id(key): key for key in self._ring}
         previous, after = FIRST_LINK, 0
         while True:
             statement = select(AuditSeal).where(AuditSeal.id > after).order_by(AuditSeal.id)
             seal = await self.session.scalar(statement.limit(1))
             if seal is None:
                 break
-            await self._check(seal, previous, keys, found)
+            await self._check(seal, previous, found)
             previous, after = seal.chain_sha256, seal.id
             self.session.expunge_all()
         found.head = previous.hex()
@@ -172,9 +166,7 @@ class AuditSealService:
         await self._find_unsealed(found)
         return found
 
-    async def _check(
-        self, seal: AuditSeal, previous: bytes, keys: dict[str, bytes], found: Verification
-    ) -> None:
+    async def _check(self, seal: AuditSeal, previous: bytes, found: Verification) -> None:
         statement = select(AuditEvent).where(AuditEvent.id.in_(seal.event_ids))
         events = list(await self.session.scalars(statement.order_by(AuditEvent.id)))
         found.seals += 1
@@ -182,12 +174,15 @@ class AuditSealService:
         missing = set(seal.event_ids) - {event.id for event in events}
         ids = seal.event_ids or [0]  # an empty seal is none of ours, and its chain is wrong
         span = f"seal {seal.id} (events {min(ids)} to {max(ids)})"
+        digests = SealedDigests(self.session, self._keys)
+        sealed = await digests.of(events)
+        found.erased += digests.erased
         if missing:
             found.problems.append(f"{span}: events are gone: {listed(missing)}")
-        elif link(previous, seal.sealed_at, events) != seal.chain_sha256:
+        elif link(previous, seal.sealed_at, sealed) != seal.chain_sha256:
             changed = "it or one of its events was changed, or a seal before it is gone"
             found.problems.append(f"{span}: {changed}")
-        self._check_signature(seal, span, keys, found)
+        self._check_signature(seal, span, self._keys, found)
 
     @staticmethod
     def _check_signature(

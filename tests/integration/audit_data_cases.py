@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from app.models import JobKind
 from tests.factories.jobs import make_job
+from tests.factories.users import make_user
 from tests.integration.audit_world import World
 
 
@@ -17,4 +18,12 @@ async def apply_retention(world: World) -> tuple[str, dict[str, Any]]:
     return "/retention/apply", {"data": {"confirm": "yes"}}
 
 
-DATA_CASES = {"POST /retention/apply": apply_retention}
+async def erase_person(world: World) -> tuple[str, dict[str, Any]]:
+    person = await make_user(world.session)
+    return f"/users/{person.id}/erase", {"data": {"confirmation": person.email}}
+
+
+DATA_CASES = {
+    "POST /retention/apply": apply_retention,
+    "POST /users/{user_id}/erase": erase_person,
+}
