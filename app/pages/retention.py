@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import AppError
 from app.pages import forms
 from app.pages.deps import RetentionServiceDep, recently_authenticated, requires
@@ -12,7 +13,7 @@ from app.services.retention import RetentionService
 
 router = APIRouter(prefix="/retention")
 MANAGE = requires(Permission.SETTINGS_MANAGE)
-NOT_CONFIRMED = "Say that you have read what goes."
+NOT_CONFIRMED = lazy("Say that you have read what goes.")
 
 
 @router.get("", dependencies=[MANAGE])
@@ -34,7 +35,7 @@ async def page(request: Request, retention: RetentionService, form: forms.Form) 
 async def apply_retention(request: Request, retention: RetentionServiceDep) -> Response:
     form = forms.Form(forms.typed(await request.form()))
     if form.values["confirm"] != "yes":
-        form.errors["confirm"] = NOT_CONFIRMED
+        form.errors["confirm"] = str(NOT_CONFIRMED)
         return await page(request, retention, form)
     try:
         async with retention.session.begin_nested():
