@@ -20,6 +20,7 @@ from app.core.configuration import PAGE, configuration_page
 from app.core.database import Database
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate
+from app.core.runtime_settings import LiveSettings
 from app.core.templating import Templates
 from app.data_commands import backup, restore, retention
 from app.demo.command import make_demo, refuse_in_production, remove_demo
@@ -34,6 +35,7 @@ from app.observing import Observers
 from app.person_commands import erase_user, export_agent, export_user
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.live_events import EventSender
+from app.services.settings_keeper import SettingsKeeper
 from app.serving.server import WebServer, web_config
 
 cli = typer.Typer(
@@ -157,6 +159,8 @@ async def work_until_stopped(settings: Settings) -> None:
     observers = Observers(settings)
     observers.watch_worker(database)
     observers.start()
+    keeper = SettingsKeeper(database, LiveSettings(settings))
+    await keeper.begin()
     resources = Resources(
         database,
         settings,
@@ -170,6 +174,7 @@ async def work_until_stopped(settings: Settings) -> None:
         loop.add_signal_handler(caught, lambda: tasks.append(loop.create_task(working.stop())))
     tasks: list[asyncio.Task[None]] = []
     await working.run()
+    await keeper.stop()
     await resources.close()
     await sender.stop()
     await observers.stop()

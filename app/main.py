@@ -26,6 +26,7 @@ from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.read_replica import read_replica
 from app.core.rooms import RESTARTING, Rooms
+from app.core.runtime_settings import LiveSettings
 from app.core.stopping import Stopping
 from app.core.templating import STATIC, Templates
 from app.jobs import HANDLED, SCHEDULES
@@ -48,6 +49,7 @@ from app.services.operations.report import Operations
 from app.services.presences import PresenceKeeper
 from app.services.running.live import LiveRuns
 from app.services.running.runner import Running
+from app.services.settings_keeper import SettingsKeeper
 
 DESCRIPTION = (
     "Manage agents and tools, report what they did, and read it back. Send an API key in the "
@@ -78,6 +80,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch.start()
     if app.state.read_replica:
         app.state.read_replica.start()
+    await app.state.settings_keeper.begin()
     app.state.credential_watch.start()
     app.state.presence.start()
     app.state.config_pulls.start()
@@ -96,6 +99,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The server has hung up by now, unless it is one that leaves that to us.
     app.state.rooms.end_all(RESTARTING)
     await app.state.credential_watch.stop()
+    await app.state.settings_keeper.stop()
     await app.state.presence.stop()
     await app.state.config_pulls.stop()
     await app.state.ingest_queue.stop()
@@ -154,6 +158,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     """What routes and pages find in the app's state."""
     state = app.state
     state.settings = settings
+    state.live_settings = LiveSettings(settings)
     state.database = database or Database.from_settings(settings)
     state.read_replica = read_replica(state.database, settings)
     state.templates = Templates()
@@ -161,6 +166,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.rooms = Rooms()
     state.events.subscribe(state.rooms.deliver)
     state.credential_watch = CredentialWatch(state.database, settings)
+    state.settings_keeper = SettingsKeeper(state.database, state.live_settings)
     state.presence = PresenceKeeper(state.database)
     state.denials = denials.Denials()
     state.rate_limits = RateLimits(settings)

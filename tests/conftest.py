@@ -23,6 +23,7 @@ from app.core.permissions import ROLE_PERMISSIONS, Role
 from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.remembered import Memories
+from app.core.runtime_settings import LiveSettings
 from app.main import create_app
 from app.models import User
 from app.services.config_pulls import PullCounter
@@ -164,6 +165,7 @@ async def built_app(
 def furnished(built_app: FastAPI, settings: Settings, database: Database) -> FastAPI:
     """An app that was built once, over this test's database."""
     built_app.state.settings = settings
+    built_app.state.live_settings = LiveSettings(settings)
     built_app.state.database = database
     # What processes remember, no test inherits.
     built_app.state.rate_limits = RateLimits(settings)

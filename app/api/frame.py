@@ -78,6 +78,7 @@ NAVIGATION: tuple[tuple[str, tuple[NavItem, ...]], ...] = (
             NavItem(
                 "retention", lazy("Retention"), "/retention", "calendar-off", P.SETTINGS_MANAGE
             ),
+            NavItem("settings", lazy("Settings"), "/settings", "settings", P.SETTINGS_MANAGE),
             NavItem("trash", lazy("Trash"), "/trash", "trash", P.BACK_OFFICE),
             NavItem("help", lazy("Help"), "/help", "help-circle", P.BACK_OFFICE),
         ),
@@ -111,6 +112,7 @@ class Frame:
     groups: list[NavGroup]
     environment: str
     version: str
+    name: str = "Greenroom"
     help_href: str = "/help"
     toasts: list[Toast] = field(default_factory=list)
 
@@ -119,6 +121,7 @@ class Frame:
 NOTICES: Mapping[str, str] = {
     "created": lazy("Created."),
     "saved": lazy("Saved."),
+    "default_again": lazy("The default holds again."),
     "unchanged": lazy("Nothing had changed, so nothing was saved."),
     "cancelled": lazy("The run is stopped."),
     "trashed": lazy("Moved to the trash."),
@@ -219,6 +222,7 @@ def frame_for(request: Request, user: User, actor: Actor) -> Frame:
         groups=groups_for(actor, request.url.path),
         environment=settings.environment.value,
         version=settings.version,
+        name=settings.project_name,
         help_href=help_href(request.url.path),
         toasts=toasts_for(request),
     )

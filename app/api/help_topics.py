@@ -35,6 +35,7 @@ TOPICS: Mapping[str, str] = {
     "retention": "retention",
     "running-jobs": "jobs",
     "search": "around#search",
+    "settings": "settings",
     "tools": "tools",
     "tools/import": "importing#import-agents-and-tools",
     "tools/new": "tools#make-a-tool",

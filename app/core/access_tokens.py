@@ -12,6 +12,7 @@ from app.core.keys import key_id, key_ring
 ALGORITHM = "HS256"
 TYPE = "at+jwt"
 AUDIENCE = "greenroom-api"
+USUAL_ISSUER = "Greenroom"  # whatever the installation is called while a token is good
 LEEWAY_S = 10
 MAX_LENGTH = 2048
 MAX_LIFETIME_S = 3600
@@ -36,7 +37,7 @@ class AccessTokens:
         ring = key_ring(settings, "access-token")
         self._keys = {key_id(key): key for key in ring}
         self._signing = ring[0]
-        self._issuer = settings.public_origin or settings.project_name
+        self._issuer = settings.public_origin or USUAL_ISSUER
         self.lifetime_s = settings.access_token_expire_minutes * 60
 
     def issue(self, claims: AccessClaims) -> str:

@@ -54,7 +54,8 @@ class Settings(BaseSettings):
 
     environment: Environment = Environment.DEVELOPMENT
     debug: bool = False
-    project_name: str = "Greenroom"
+    project_name: str = Field("Greenroom", min_length=1, max_length=60)
+    sign_in_message: str = Field("", max_length=500)
     version: str = "0.1.0"
     api_v1_prefix: str = "/api/v1"
     enable_docs: bool | None = None

@@ -13,18 +13,20 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from app.core.config import PROJECT_ROOT, Settings
+from app.core.runtime_settings import RUNTIME_SETTINGS
 
 EXAMPLE = PROJECT_ROOT / ".env.example"
 PAGE = PROJECT_ROOT / "docs" / "configuration.md"
 SECTION = re.compile(r"# --- (?P<title>.+?)(?: \(docs/\S+\))? -{3,}$")
 VARIABLE = re.compile(r"#?(?P<name>[A-Z][A-Z0-9_]*)=(?P<example>.*)$")
+CHANGEABLE = frozenset(setting.key for setting in RUNTIME_SETTINGS)
 NAMES = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|(?<= )/[a-z.]+\b|^/[a-z.]+\b")
 HEAD = """# Configuration
 
 Every setting is a variable of the environment, or a line of the file `.env` in the folder that
 Greenroom is started from; the environment wins. Without any, everything works in development.
-Restart it after a change. [`python -m app doctor`](operations.md#doctor) says what is wrong with
-yours.
+Restart it after a change; what is marked can be changed [while it runs](settings.md), too.
+[`python -m app doctor`](operations.md#doctor) says what is wrong with yours.
 
 This page is made from the code (`make docs`).
 """
@@ -125,7 +127,8 @@ def default_of(info: FieldInfo) -> str:
 def told(name: str) -> str:
     info = Settings.model_fields[name.lower()]
     default = default_of(info)
-    return f"**`{name}`** {kind_of(info)}" + ("" if default == "–" else f", default {default}")
+    words = f"**`{name}`** {kind_of(info)}" + ("" if default == "–" else f", default {default}")
+    return words + (", also on `/settings`" if name.lower() in CHANGEABLE else "")
 
 
 def lines_of(section: Section) -> Iterator[str]:

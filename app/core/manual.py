@@ -29,6 +29,7 @@ CONTENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "deployment",
             "configuration",
+            "settings",
             "operations",
             "observability",
             "backup",
@@ -59,6 +60,7 @@ PAGES = frozenset(
         "/operations",
         "/retention",
         "/search",
+        "/settings",
         "/tools",
         "/tools/new",
         "/trash",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -55,17 +56,16 @@ class Standing:
         }
 
 
+@lru_cache(maxsize=64)
+def per_minute(count: int) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(count)
+
+
 class RateLimits:
     """One counter for each class of routes and each key, user or address."""
 
     def __init__(self, settings: Settings) -> None:
-        self._items = {
-            RouteClass.READ: RateLimitItemPerMinute(settings.rate_limit_read_per_minute),
-            RouteClass.WRITE: RateLimitItemPerMinute(settings.rate_limit_write_per_minute),
-            RouteClass.REPORT: RateLimitItemPerMinute(settings.rate_limit_report_per_minute),
-            RouteClass.EXPORT: RateLimitItemPerMinute(settings.rate_limit_export_per_minute),
-            RouteClass.REFUSED: RateLimitItemPerMinute(settings.rate_limit_refused_per_minute),
-        }
+        self._settings = settings
         # Since the start, in this process.
         self.refused: Counter[str] = Counter()
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -76,6 +76,10 @@ class RateLimits:
             storage = RedisStorage(url, True, "redispy", "greenroom", **timeouts)
             self._shared = SlidingWindowCounterRateLimiter(storage)
         self._broken_until = self._warned_at = -math.inf
+
+    def _item(self, name: RouteClass) -> RateLimitItemPerMinute:
+        """As it is set at this moment."""
+        return per_minute(getattr(self._settings, f"rate_limit_{name.value}_per_minute"))
 
     @property
     def is_degraded(self) -> bool:
@@ -99,7 +103,7 @@ class RateLimits:
     async def _hit(
         self, limiter: SlidingWindowCounterRateLimiter, name: RouteClass, who: str
     ) -> Standing:
-        item = self._items[name]
+        item = self._item(name)
         allowed = await limiter.hit(item, name.value, who)
         stats = await limiter.get_window_stats(item, name.value, who)
         wait_s = max(1, math.ceil(stats.reset_time - time.time()))
@@ -107,17 +111,17 @@ class RateLimits:
 
     async def is_exhausted(self, name: RouteClass, who: str) -> bool:
         """Whether the next request would be one too many; counts nothing, and only here."""
-        return not await self._own.test(self._items[name], name.value, who)
+        return not await self._own.test(self._item(name), name.value, who)
 
     async def is_counted(self, name: RouteClass, who: str) -> bool:
         """Whether anything was counted in the last minute, in this process."""
-        item = self._items[name]
+        item = self._item(name)
         stats = await self._own.get_window_stats(item, name.value, who)
         return stats.remaining < item.amount
 
     async def hit_here(self, name: RouteClass, who: str) -> None:
         """Count in this process alone."""
-        await self._own.hit(self._items[name], name.value, who)
+        await self._own.hit(self._item(name), name.value, who)
 
     def _note_failure(self, error: Exception) -> None:
         now = time.monotonic()

@@ -18,6 +18,7 @@ CHANNEL = "greenroom_forget"  # its payload is the name of the table that change
 KEY_TABLES = frozenset({"api_keys", "users"})
 PRICE_TABLES = frozenset({"model_prices"})
 WEBHOOK_TABLES = frozenset({"webhook_endpoints"})
+SETTINGS_TABLES = frozenset({"instance_settings"})
 CONFIG_TABLES = frozenset({"agents", "users", "tools"})
 
 

@@ -32,6 +32,8 @@ START_AGAIN = lazy("That took too long, or your password has changed. Sign in ag
 def login_page(request: Request, values: dict[str, Any], error: AppError | None = None) -> Response:
     context = {
         "values": values,
+        "name": request.app.state.settings.project_name,
+        "message": request.app.state.settings.sign_in_message,
         "error": error.message if error else None,
         "next": local_path(values.get("next")),
     }

@@ -43,6 +43,8 @@ def is_alive(settings: Settings) -> tuple[ColumnElement[bool], ...]:
     return (
         StaffSession.revoked_at.is_(None),
         StaffSession.expires_at > now,
+        # As it is set now: who came in under a longer time stays no longer than that either.
+        StaffSession.created_at > now - timedelta(hours=settings.session_absolute_hours),
         StaffSession.last_seen_at > now - timedelta(minutes=settings.session_idle_minutes),
     )
 

@@ -74,6 +74,7 @@ PATHS = [
     "/account/second-factor",
     "/search?q=support",
     "/operations",
+    "/settings",
     "/ingest/1",
     "/connect/1",
     "/tools/import",

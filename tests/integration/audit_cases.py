@@ -16,6 +16,7 @@ from tests.integration.audit_bulk_cases import BULK_CASES
 from tests.integration.audit_data_cases import DATA_CASES
 from tests.integration.audit_import_cases import IMPORT_CASES
 from tests.integration.audit_requests import API, Case, at, to
+from tests.integration.audit_settings_cases import SETTINGS_CASES
 from tests.integration.audit_views import VIEW_API_CASES, VIEW_PAGE_CASES
 from tests.integration.audit_world import World
 from tests.otlp.logs import logs_json, make_log
@@ -386,5 +387,6 @@ CASES = (
     | BULK_CASES
     | DATA_CASES
     | IMPORT_CASES
+    | SETTINGS_CASES
     | {name.replace(" ", f" {API}", 1): case for name, case in (API_CASES | VIEW_API_CASES).items()}
 )
