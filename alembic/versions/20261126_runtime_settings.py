@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "a90d3c71e6b4"
-down_revision: str | Sequence[str] | None = "5d0c83f7e1b4"
+down_revision: str | Sequence[str] | None = "a4f7219c3e60"
 branch_labels = None
 depends_on = None
 

@@ -350,6 +350,20 @@ def after_commit(session: AsyncSession, callback: AfterCommit) -> None:
     session.info.setdefault(AFTER_COMMIT, []).append(callback)
 
 
+@asynccontextmanager
+async def beside(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """A session in the same transaction whose rows are its own: nothing in it is ever flushed."""
+    connection = await session.connection()
+    apart = AsyncSession(
+        connection, autoflush=False, expire_on_commit=False, join_transaction_mode="rollback_only"
+    )
+    try:
+        yield apart
+    finally:
+        apart.expunge_all()
+        await apart.close()
+
+
 async def database_now(session: AsyncSession) -> datetime:
     """The database's clock, which is the only one that expiry goes by."""
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()

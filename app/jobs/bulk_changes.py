@@ -27,10 +27,10 @@ async def some_rows(context: JobContext, change_id: int, progress: BulkProgress)
 
 async def outcome(context: JobContext, change_id: int) -> JsonObject:
     async with context.step() as step:
-        changes = BulkChangeService(step.session, step.actor)
-        counts = await changes.counts(await changes.get(change_id))
+        # Also for who may no longer see the rows: each of them was refused.
+        counts = await BulkChangeService(step.session, step.actor).counts_of([change_id])
     shown = (BulkOutcome.CHANGED, BulkOutcome.UNCHANGED, BulkOutcome.REFUSED)
-    return {name.value: getattr(counts, name.value) for name in shown}
+    return {name.value: getattr(counts[change_id], name.value) for name in shown}
 
 
 def words(progress: BulkProgress) -> str:

@@ -27,6 +27,8 @@ class ApiKey(Versioned, Base):
     __tablename__ = "api_keys"
     __table_args__ = (
         Index("ix_api_keys_created_at_id", "created_at", "id"),
+        Index("ix_api_keys_name_id", "name", "id"),
+        Index("ix_api_keys_agent_id", "agent_id"),
         Index("ix_api_keys_last_used_at", "last_used_at"),
     )
 

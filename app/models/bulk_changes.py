@@ -17,6 +17,9 @@ class BulkResource(StrEnum):
     AGENTS = "agents"
     TOOLS = "tools"
     EXECUTIONS = "executions"
+    USERS = "users"
+    API_KEYS = "api_keys"
+    JOBS = "jobs"
 
 
 class BulkAction(StrEnum):
@@ -30,6 +33,14 @@ class BulkAction(StrEnum):
     SET_MAX_TOKENS = "set_max_tokens"
     TRASH = "trash"
     RESTORE = "restore"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    SET_ROLE = "set_role"
+    END_SESSIONS = "end_sessions"
+    SET_EXPIRY = "set_expiry"
+    REVOKE = "revoke"
+    CANCEL = "cancel"
+    RETRY = "retry"
     UNDO = "undo"
 
 
@@ -50,7 +61,8 @@ class BulkChange(Identified, Base):
         UniqueConstraint("job_id"),
         Index("ix_bulk_changes_undo_of_id", "undo_of_id"),
         Index("ix_bulk_changes_expires_at", "expires_at"),
-        Index("ix_bulk_changes_user_id_id", "user_id", "id"),
+        Index("ix_bulk_changes_created_at_id", "created_at", "id"),
+        Index("ix_bulk_changes_user_id_created_at_id", "user_id", "created_at", "id"),
     )
 
     resource: Mapped[BulkResource] = mapped_column(text_enum(BulkResource, "resource"))

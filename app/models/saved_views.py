@@ -16,6 +16,13 @@ class ListName(StrEnum):
     EXECUTIONS = "executions"
     AGENTS = "agents"
     TOOLS = "tools"
+    USERS = "users"
+    API_KEYS = "api_keys"
+    JOBS = "jobs"
+    AUDIT_EVENTS = "audit_events"
+    WEBHOOK_ENDPOINTS = "webhook_endpoints"
+    MODEL_PRICES = "model_prices"
+    BULK_CHANGES = "bulk_changes"
 
 
 class SavedView(Editable, Base):

@@ -7,17 +7,15 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.exceptions import AppError, StaleVersion
-from app.models import Agent, ListName
-from app.pages import exports, forms, listing
+from app.models import Agent, BulkResource, ListName
+from app.pages import exports, forms
 from app.pages.agent_list import COLUMNS, agent_filters
+from app.pages.bulk_view import selection_of
 from app.pages.conflicts import agent_conflict, merged_agent
 from app.pages.deps import AgentServiceDep, requires
 from app.pages.estimates import estimates_note
 from app.pages.figures_view import week_of
-from app.pages.filter_bar import bar_of
-from app.pages.list_state import list_context
-from app.pages.list_table import table_of
-from app.pages.list_views import opened
+from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.agents import AgentQuery, AgentStaffCreate, AgentStaffUpdate
 from app.schemas.base import MAX_BIGINT
@@ -65,15 +63,13 @@ async def list_agents(
         return redirect(request, views.goes_to)
     query = state.query(AgentQuery, sort=state.sort or None)
     rows = await agents.list_slice(query, cursor, PAGE_SIZE)
+    offered = Offered(COLUMNS, await agent_filters(agents))
     context = {
         "agents": rows.items,
         "recent": await last_day_of(agents.session, agents.actor, [a.id for a in rows.items]),
         "may_write": agents.actor.may(Permission.AGENTS_WRITE),
-        "here": listing.here(request),
-        "views": views,
-        **list_context(request, state, rows, query),
-        "table": table_of(state, COLUMNS, views.remembered),
-        "bar": bar_of(state, await agent_filters(agents)),
+        "selection": selection_of(agents.actor, BulkResource.AGENTS),
+        **framed(request, (state, views), rows, query, offered),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/agents/{name}", context)

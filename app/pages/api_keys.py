@@ -1,6 +1,7 @@
 """API keys on pages: made, shown once, rotated, revoked."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,12 +11,16 @@ from starlette.responses import Response
 from app.core.permissions import KEY_SCOPES, Permission
 from app.core.texts import _, lazy
 from app.exceptions import AppError
-from app.models import ApiKey
-from app.pages import exports, forms, listing
+from app.models import ApiKey, BulkResource, ListName
+from app.pages import exports, forms
 from app.pages.audit_view import AuditLine, describe
+from app.pages.bulk_view import selection_of
 from app.pages.deps import ApiKeyServiceDep, recently_authenticated, requires
-from app.pages.render import redirect, render
-from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
+from app.pages.key_list import COLUMNS, key_filters
+from app.pages.list_table import Column
+from app.pages.list_views import Offered, framed, opened
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.api_keys import ApiKeyCreate, ApiKeyPageQuery, ApiKeyUpdate
 from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
 from app.schemas.exports import ExportFormat
@@ -41,7 +46,6 @@ LIFETIMES = [
 ]
 DAYS = frozenset(value for value, _ in LIFETIMES if value)
 UNUSED_DAYS = 30
-KEPT_FILTERS = frozenset({"everyone", "user_id"})
 EVENTS_SHOWN = 20
 OVERLAPS = [
     ("0", lazy("No time: it stops at once")),
@@ -70,13 +74,11 @@ SCOPE_HINTS = {
 USUAL_SCOPES = [Permission.AGENTS_READ, Permission.EXECUTIONS_WRITE]
 
 
-def filters_of(request: Request, keys: ApiKeyService) -> tuple[ApiKeyQuery, bool]:
-    """The query in the URL, and whether it is about everyone's keys."""
-    query = exports.query_of(request, ApiKeyQuery)
-    everyone = request.query_params.get("everyone") == "1"
-    if everyone and keys.actor.may(Permission.KEYS_MANAGE):
-        return query, True
-    return query.model_copy(update={"user_id": keys.actor.user_id}), False
+def asked(keys: ApiKeyService, query: ApiKeyPageQuery) -> ApiKeyPageQuery:
+    """One's own keys, unless everyone's are asked for by who manages keys."""
+    if query.everyone and keys.actor.may(Permission.KEYS_MANAGE):
+        return query
+    return query.model_copy(update={"user_id": keys.actor.user_id, "everyone": False})
 
 
 @router.get("", dependencies=READ)
@@ -85,23 +87,34 @@ async def list_keys(
     keys: ApiKeyServiceDep,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    """One's own; with ``everyone=1`` everyone's, for who manages keys."""
-    query, everyone = filters_of(request, keys)
+    """One's own; with ``everyone=true`` everyone's, for who manages keys."""
+    state, views = await opened(request, keys, ListName.API_KEYS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = asked(keys, state.query(ApiKeyPageQuery, sort=state.sort or None))
     rows = await keys.list_slice(query, cursor, PAGE_SIZE)
+    offered = Offered(columns(query), await key_filters(keys, everyone=query.everyone))
     context = {
         "query": query,
         "keys": rows.items,
-        "links": listing.pager_links(request, rows),
         "now": datetime.now(UTC),
         "may_write": keys.actor.may(Permission.KEYS_WRITE),
         "sees_all": keys.actor.may(Permission.KEYS_MANAGE),
-        "everyone": everyone,
-        "owners": await keys.owners() if everyone else [],
-        "is_narrowed": bool(query.q or query.unused_days or (everyone and query.user_id)),
-        "all_href": "/keys?everyone=1" if everyone else "/keys",
-        **await unused_report(request, keys, query),
+        "selection": selection_of(keys.actor, BulkResource.API_KEYS),
+        "unused": await keys.count_unused(query.user_id, UNUSED_DAYS),
+        "unused_href": state.href(["state"], unused_days=UNUSED_DAYS),
+        **framed(request, (state, views), rows, query, offered),
     }
-    return render(request, "pages/keys/list.html", context)
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/keys/{name}", context)
+
+
+def columns(query: ApiKeyPageQuery) -> list[Column]:
+    """Whose a key is, is shown where they are of several people."""
+    return [
+        replace(column, is_default=True) if column.key == "owner" and query.everyone else column
+        for column in COLUMNS
+    ]
 
 
 @router.get("/export", dependencies=[*READ, recently_authenticated])
@@ -109,22 +122,9 @@ async def export_keys(
     request: Request, keys: ApiKeyServiceDep, form: exports.FormatQuery = ExportFormat.CSV
 ) -> Response:
     """All that the list's filters match, in its order."""
-    query, _ = filters_of(request, keys)
-    export = export_sources.api_keys(keys.actor, query)
+    query, _ = exports.listed(request, ListName.API_KEYS, ApiKeyPageQuery)
+    export = export_sources.api_keys(keys.actor, asked(keys, query))
     return await exports.answer(request, keys.actor, export, form)
-
-
-async def unused_report(
-    request: Request, keys: ApiKeyService, query: ApiKeyQuery
-) -> dict[str, Any]:
-    """How many of the keys in view are idle, and the links to them and back."""
-    shown = {k: v for k, v in listing.current_params(request).items() if k in KEPT_FILTERS}
-    return {
-        "unused": await keys.count_unused(query.user_id, UNUSED_DAYS),
-        "unused_days": query.unused_days,
-        "unused_href": listing.href("/keys", shown | {"unused_days": UNUSED_DAYS}),
-        "used_too_href": listing.without(request, "unused_days"),
-    }
 
 
 async def form_page(

@@ -1,75 +1,57 @@
 """The audit log on a page, and as a file."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SettingsDep
-from app.core.actor import Via
 from app.core.permissions import Permission
-from app.core.texts import lazy
+from app.models import ListName
 from app.pages import listing
 from app.pages.audit_export import FORMATS, MAX_EVENTS, lines
-from app.pages.audit_view import NOUNS, VERBS, describe
+from app.pages.audit_list import COLUMNS, FILTERS
+from app.pages.audit_view import describe
 from app.pages.cookies import keep_renewed_session
 from app.pages.deps import AuditEventServiceDep, recently_authenticated, requires
-from app.pages.render import render
-from app.schemas.audit_events import AuditFilters, AuditQuery
+from app.pages.list_state import ListState, state_of
+from app.pages.list_views import Offered, framed, opened
+from app.pages.render import redirect, render, wants_fragment
+from app.schemas.audit_events import AuditPageQuery
 from app.services.audit_seals import AuditSealService
 
 router = APIRouter(prefix="/audit")
 READ = [requires(Permission.AUDIT_READ)]
 EXPORT = [*READ, recently_authenticated]
-ACTIONS = sorted(VERBS)
-# Filters that come from links in the rows, and how a chip names them.
-CHIPS = {
-    "resource_id": lazy("Row"),
-    "actor_user_id": lazy("Person"),
-    "actor_api_key_id": lazy("Key"),
-    "request_id": lazy("Request"),
-    "ip": lazy("Address"),
-}
 
 
 @router.get("", dependencies=READ)
 async def list_events(
-    request: Request, audit: AuditEventServiceDep, settings: SettingsDep
+    request: Request,
+    audit: AuditEventServiceDep,
+    settings: SettingsDep,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    query = listing.query_of(request, AuditQuery)
-    rows = await audit.list_slice(query)
+    state, views = await opened(request, audit, ListName.AUDIT_EVENTS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = state.query(AuditPageQuery, cursor=cursor)
+    rows = await audit.list_slice(query, state.sort or None)
     names = await audit.actor_names(rows.items)
     context = {
-        "query": query,
         "lines": [describe(event, names) for event in rows.items],
-        "links": listing.pager_links(request, rows),
-        "actions": [(action, action.replace("_", " ")) for action in ACTIONS],
-        "resources": [(resource, noun.capitalize()) for resource, noun in NOUNS.items()],
-        "vias": [(via.value, via.value) for via in Via],
-        "chips": chips(request, query),
-        "kept": [(name, str(getattr(query, name))) for name in CHIPS if getattr(query, name)],
-        "exports": [
-            (form, listing.href(f"/audit/export/{form}", filters(request))) for form in FORMATS
-        ],
+        "exports": [(form, export_href(state, form)) for form in FORMATS],
         "max_events": MAX_EVENTS,
         "seals": await AuditSealService(audit.session, settings).state(),
+        **framed(request, (state, views), rows, query, Offered(COLUMNS, FILTERS)),
     }
-    return render(request, "pages/audit/list.html", context)
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/audit/{name}", context)
 
 
-def filters(request: Request) -> dict[str, Any]:
-    known = listing.accepted_names(AuditFilters)
-    return {k: v for k, v in listing.current_params(request).items() if k in known}
-
-
-def chips(request: Request, query: AuditQuery) -> list[tuple[str, str]]:
-    """``(what the list is narrowed to, the list without it)``."""
-    return [
-        (f"{label} {getattr(query, name)}", listing.without(request, name))
-        for name, label in CHIPS.items()
-        if getattr(query, name) is not None
-    ]
+def export_href(state: ListState, form: str) -> str:
+    return listing.href(f"/audit/export/{form}", state.filters)
 
 
 @router.post("/export/{form}", dependencies=EXPORT)
@@ -77,7 +59,7 @@ async def export_events(
     request: Request, form: Literal["csv", "jsonl"], audit: AuditEventServiceDep
 ) -> Response:
     """What is on record about the export holds even if the reader breaks off."""
-    query = listing.query_of(request, AuditFilters)
+    query = state_of(request, ListName.AUDIT_EVENTS).query(AuditPageQuery)
     audit.record_export(form, query)
     name = f"audit-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.{form}"
     response = StreamingResponse(

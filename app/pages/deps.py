@@ -1,6 +1,7 @@
 """Dependencies of pages: the logged-in staff member, and services for them."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -25,6 +26,7 @@ from app.core.texts import lazy
 from app.exceptions import Unauthorized
 from app.pages.cookies import current_token
 from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
+from app.schemas.bulk_changes import SENSITIVE
 from app.services.agents import AgentService
 from app.services.analyses import AnalysisService
 from app.services.api_keys import ApiKeyService
@@ -167,6 +169,17 @@ async def get_analyses(request: Request, session: SessionDep, staff: StaffDep) -
     return AnalysisService(session, staff.actor, live_runs_of(request).running.provider)
 
 
+async def get_bulk_changes(
+    request: Request, session: SessionDep, staff: StaffDep, confirm: ReauthenticateDep
+) -> BulkChangeService:
+    """As of who has just proved who they are, where the rows are such that this is asked for."""
+    actor = staff.actor
+    if request.method == "POST" and (await request.form()).get("resource") in SENSITIVE:
+        await require_recent(request, staff, confirm)
+        actor = replace(actor, recently_authenticated=True)
+    return BulkChangeService(session, actor)
+
+
 StatisticsServiceDep = Annotated[StatisticsService, Depends(get_statistics, scope="function")]
 AgentServiceDep = Annotated[AgentService, Depends(service(AgentService))]
 AnalysisServiceDep = Annotated[AnalysisService, Depends(get_analyses)]
@@ -176,7 +189,7 @@ RecomputingServiceDep = Annotated[RecomputingService, Depends(service(Recomputin
 ToolHeaderServiceDep = Annotated[ToolHeaderService, Depends(personal(ToolHeaderService))]
 ExecutionServiceDep = Annotated[ExecutionService, Depends(service(ExecutionService))]
 JobServiceDep = Annotated[JobService, Depends(service(JobService))]
-BulkChangeServiceDep = Annotated[BulkChangeService, Depends(service(BulkChangeService))]
+BulkChangeServiceDep = Annotated[BulkChangeService, Depends(get_bulk_changes)]
 IngestBatchServiceDep = Annotated[IngestBatchService, Depends(service(IngestBatchService))]
 RejectedSpanServiceDep = Annotated[RejectedSpanService, Depends(service(RejectedSpanService))]
 ApiKeyServiceDep = Annotated[ApiKeyService, Depends(service(ApiKeyService))]

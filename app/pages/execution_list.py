@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.core.texts import _, lazy
 from app.models import Execution
 from app.models.executions import ExecutionSource, ExecutionStatus
-from app.pages.filter_bar import Choices, Filter, Kind
+from app.pages.filter_bar import RANGES, Choices, Filter, Kind
 from app.pages.list_state import ListState
 from app.pages.list_table import Column, Table, table_of
 from app.schemas.lists import ExecutionPageQuery
@@ -41,12 +41,6 @@ SOURCES = [
     (ExecutionSource.OTLP.value, "OTLP"),
     (ExecutionSource.PLAYGROUND.value, lazy("Playground")),
     (ExecutionSource.IMPORT.value, lazy("Import")),
-]
-RANGES = [
-    ("1h", lazy("Last hour")),
-    ("24h", lazy("Last 24 hours")),
-    ("7d", lazy("Last 7 days")),
-    ("30d", lazy("Last 30 days")),
 ]
 LATENCIES = [
     ("5000", lazy("5 s")),

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
-from app.models import Execution, ListName
+from app.models import BulkResource, Execution, ListName
 from app.pages import exports, listing
+from app.pages.bulk_view import selection_of
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.execution_list import agent_filter, execution_filters, execution_table
 from app.pages.filter_bar import bar_of, chip_of
@@ -51,6 +52,7 @@ async def list_executions(
         "owners": await names_of(runs.session, [run.agent.user_id for run in rows.items]),
         "total": counted(await runs.count_runs(query)),
         "newer_href": newer_href(state, rows.items) if not cursor and not state.sort else "",
+        "selection": selection_of(runs.actor, BulkResource.EXECUTIONS),
         "views": views,
         **list_context(request, state, rows, query),
         "table": execution_table(state, rows.items, views.remembered),

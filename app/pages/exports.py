@@ -21,32 +21,20 @@ from app.services.exports import Export
 Q = TypeVar("Q", bound=BaseModel)
 FormatQuery = Annotated[ExportFormat, Query(alias="format")]
 BodiesQuery = Annotated[bool, Query()]
-SELECTED = frozenset({"ids"})
+EVERYTHING = "matching"
 IDS: TypeAdapter[list[int]] = TypeAdapter(Ids)
 NO_IDS = lazy("Choose 1 to %(max_page_size)s rows by their ids.", max_page_size=MAX_PAGE_SIZE)
 
 
-def exactly(request: Request, query: Q) -> Q:
-    """The list's query. Raise ``Invalid`` for rows chosen by ids that are none.
-
-    A list leaves out what it cannot read; here that would let all rows leave.
-    """
-    if request.query_params.get("ids") and not getattr(query, "ids", None):
-        raise Invalid(NO_IDS, field="ids")
-    return query
-
-
-def query_of(request: Request, schema: type[Q]) -> Q:
-    """As the list reads its URL; any number of ``ids``."""
-    return exactly(request, listing.query_of(request, schema, SELECTED))
-
-
 def listed(request: Request, name: ListName, schema: type[Q]) -> tuple[Q, str | None]:
-    """The query of a list with filters and a sort of its own, or of the rows that ``ids`` choose.
+    """The query of a list, or of the rows that are ticked in it, and the order of the rows.
 
-    Raise ``Invalid`` for ids that are none.
+    Raise ``Invalid`` for ids that are none: a list leaves out what it cannot read, and here that
+    would let all rows leave.
     """
     state, params = state_of(request, name), request.query_params
+    if params.get("rows") == EVERYTHING:
+        return matching(params.get("filter"), schema), None
     given = [part for text in params.getlist("ids") for part in text.split(",") if part]
     try:
         ids = IDS.validate_python(given)
@@ -54,6 +42,14 @@ def listed(request: Request, name: ListName, schema: type[Q]) -> tuple[Q, str | 
         raise Invalid(NO_IDS, field="ids") from error
     values = {"ids": ids} | ({"sort": state.sort or None} if "sort" in schema.model_fields else {})
     return state.query(schema, **values), state.sort or None
+
+
+def matching(chosen: str | None, schema: type[Q]) -> Q:
+    """All rows that the list had when "all that match" was ticked in it. Raise ``Invalid``."""
+    try:
+        return schema.model_validate(listing.filter_in(chosen or "{}"))
+    except ValidationError as error:
+        raise Invalid(lazy("The filter cannot be read. Load the list again.")) from error
 
 
 async def answer(request: Request, actor: Actor, export: Export, form: ExportFormat) -> Response:

@@ -6,11 +6,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.core.templating import short_moment
-from app.core.texts import _
+from app.core.texts import _, lazy
 from app.pages.list_state import ListState, Pairs
 
 Choices = Sequence[tuple[str, str]]
 SHOWN_VALUES = 3
+RANGES = [
+    ("1h", lazy("Last hour")),
+    ("24h", lazy("Last 24 hours")),
+    ("7d", lazy("Last 7 days")),
+    ("30d", lazy("Last 30 days")),
+]
 
 
 class Kind(StrEnum):

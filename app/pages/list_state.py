@@ -23,7 +23,9 @@ VIEW_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 class ListState:
     """Filters by parameter, and how the rows are shown; each part valid."""
 
-    name: ListName
+    # None for a list within a page, of which no views are kept.
+    name: ListName | None
+    schema: ListSchema
     path: str
     filters: Mapping[str, list[str]]
     sort: str = ""
@@ -32,10 +34,6 @@ class ListState:
     # the whole list is.
     view: str = ""
     home: str = ""
-
-    @property
-    def schema(self) -> ListSchema:
-        return LISTS[self.name]
 
     @property
     def params(self) -> dict[str, Any]:
@@ -60,12 +58,12 @@ class ListState:
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(self.filters)
+        return bool(self.filters.keys() - self.schema.kept)
 
     @property
     def all_href(self) -> str:
         """The whole list."""
-        return self.href(list(self.filters), view=self.home)
+        return self.href(list(self.filters.keys() - self.schema.kept), view=self.home)
 
     def query(self, schema: type[Q], **values: Any) -> Q:  # fields of the query
         """The filters as the service takes them."""
@@ -74,15 +72,21 @@ class ListState:
 
 def state_of(request: Request, name: ListName) -> ListState:
     """Raises nothing: a link to a list never breaks."""
-    params, schema = request.query_params, LISTS[name]
+    return state_within(request, LISTS[name], name)
+
+
+def state_within(request: Request, known: ListSchema, name: ListName | None = None) -> ListState:
+    """Of a list without a name: one within a page."""
+    params = request.query_params
     given = {each: params.getlist(each) for each in params}
     asked = [part for text in given.get("cols", []) for part in text.split(",")]
     return ListState(
         name,
+        known,
         request.url.path,
-        schema.valid(given),
-        schema.sort(params.get("sort")),
-        tuple(column for column in schema.columns if column in asked),
+        known.valid(given),
+        known.sort(params.get("sort")),
+        tuple(column for column in known.columns if column in asked),
         view if (view := params.get("view", "")) == ALL or VIEW_ID.fullmatch(view) else "",
     )
 

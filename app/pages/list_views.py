@@ -5,16 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+from pydantic import BaseModel
 from starlette.requests import Request
 
 from app.core.permissions import Permission
 from app.models import ListName, SavedView
-from app.pages.list_state import ALL, ListState, state_of
+from app.pages import listing
+from app.pages.filter_bar import Filter, bar_of
+from app.pages.list_state import ALL, ListState, list_context, state_of
+from app.pages.list_table import Column, table_of
 from app.pages.listing import MESSAGES, href
 from app.pages.render import wants_fragment
 from app.schemas.lists import LISTS
+from app.services.audit_events import AuditEventService
 from app.services.base import BaseService
 from app.services.list_preferences import ListPreferenceService
+from app.services.paging import Slice
 from app.services.saved_views import SavedViewService
 
 
@@ -45,7 +51,7 @@ class Views:
 
 
 def path_of(view: SavedView) -> str:
-    return f"/{view.resource.value}"
+    return LISTS[view.resource].path
 
 
 def href_of(view: SavedView) -> str:
@@ -73,9 +79,36 @@ def is_as(view: SavedView, state: ListState) -> bool:
     return kept == (dict(state.filters), state.sort, list(state.columns))
 
 
-async def opened(
-    request: Request, service: BaseService[Any, Any, Any], name: ListName
-) -> tuple[ListState, Views]:
+Asked = BaseService[Any, Any, Any] | AuditEventService  # who asks, and in which session
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What a list can show, and be narrowed to."""
+
+    columns: Sequence[Column]
+    filters: Sequence[Filter]
+
+
+def framed(
+    request: Request,
+    place: tuple[ListState, Views],
+    rows: Slice[Any],
+    query: BaseModel,
+    offered: Offered,
+) -> dict[str, Any]:
+    """All that the template of a list needs beside its rows."""
+    state, views = place
+    return {
+        "views": views,
+        **list_context(request, state, rows, query),
+        "table": table_of(state, offered.columns, views.remembered),
+        "bar": bar_of(state, offered.filters),
+        "here": listing.here(request),
+    }
+
+
+async def opened(request: Request, service: Asked, name: ListName) -> tuple[ListState, Views]:
     """The list that the address asks for, and its views: two queries."""
     views = SavedViewService(service.session, service.actor)
     preferences = ListPreferenceService(service.session, service.actor)

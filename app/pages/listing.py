@@ -1,5 +1,6 @@
 """Lists on pages: their state lives in the URL, their rows come by cursor."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -7,6 +8,8 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from app.core.texts import lazy
+from app.exceptions import BadRequest
 from app.services.paging import Slice
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -31,6 +34,17 @@ def query_of(request: Request, schema: type[Q], lists: frozenset[str] = frozense
         return schema.model_validate(kept)
     except ValidationError:
         return schema()
+
+
+def filter_in(text: str) -> dict[str, Any]:
+    """What ``list_context`` said of a list's filter. Raise ``BadRequest`` for anything else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(lazy("The filter cannot be read. Load the list again.")) from error
+    if not isinstance(found, dict):
+        raise BadRequest(lazy("The filter cannot be read. Load the list again."))
+    return found
 
 
 def accepted_names(schema: type[BaseModel]) -> set[str]:

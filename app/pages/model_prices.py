@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.exceptions import AppError
-from app.models import ModelPrice
-from app.pages import forms, listing
+from app.models import ListName, ModelPrice
+from app.pages import forms
 from app.pages.deps import ModelPriceServiceDep, RecomputingServiceDep, requires
-from app.pages.render import redirect, render
+from app.pages.list_views import Offered, framed, opened
+from app.pages.price_list import COLUMNS, FILTERS
+from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
 from app.schemas.model_prices import (
     MAX_TIERS,
@@ -42,8 +44,7 @@ async def list_model_prices(
     recomputing: RecomputingServiceDep,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    form = forms.Form({"since": ""})
-    return await list_page(request, prices, recomputing, form, cursor)
+    return await list_page(request, prices, recomputing, forms.Form({"since": ""}), cursor)
 
 
 async def list_page(
@@ -53,18 +54,21 @@ async def list_page(
     form: forms.Form,
     cursor: str | None = None,
 ) -> Response:
-    query = listing.query_of(request, ModelPriceQuery)
+    state, views = await opened(request, prices, ListName.MODEL_PRICES)
+    if views.goes_to and not form.errors:
+        return redirect(request, views.goes_to)
+    query = state.query(ModelPriceQuery, sort=state.sort or None)
     rows = await prices.list_slice(query, cursor, PAGE_SIZE)
     context = {
-        "query": query,
         "prices": rows.items,
-        "links": listing.pager_links(request, rows),
+        **framed(request, (state, views), rows, query, Offered(COLUMNS, FILTERS)),
         "may_manage": prices.actor.may(Permission.PRICES_MANAGE),
         "source": SOURCE,
         "form": form,
         "job": await recomputing.newest() if prices.actor.may(Permission.JOBS_READ) else None,
     }
-    return render(request, "pages/model_prices/list.html", context, 422 if form.errors else 200)
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/model_prices/{name}", context, 422 if form.errors else 200)
 
 
 @router.post("/recompute", dependencies=MANAGE)

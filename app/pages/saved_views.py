@@ -15,6 +15,7 @@ from app.pages.list_views import held, href_of, path_of
 from app.pages.render import redirect, render
 from app.pages.view_words import words_of
 from app.schemas.base import MAX_BIGINT
+from app.schemas.lists import LISTS
 from app.schemas.saved_views import SavedViewCreate, SavedViewQuery, SavedViewUpdate
 from app.services.saved_views import SavedViewService
 
@@ -146,7 +147,7 @@ async def open_whole_list(
 ) -> Response:
     """A bare link to the list leads to all of it again."""
     await preferences.open_by(resource, None)
-    return redirect(request, f"/{resource.value}", "opens_whole")
+    return redirect(request, LISTS[resource].path, "opens_whole")
 
 
 @router.post("/lists/{resource}/columns", dependencies=WRITE)
@@ -158,5 +159,6 @@ async def keep_columns(
     columns = held(resource, urlencode(sent))["columns"]
     await preferences.keep_columns(resource, columns)
     params = urlencode([pair for pair in sent if pair[0] != "cols"])
-    back = f"/{resource.value}?{params}" if params else f"/{resource.value}"
+    path = LISTS[resource].path
+    back = f"{path}?{params}" if params else path
     return redirect(request, back, "columns_kept" if columns else "columns_usual")

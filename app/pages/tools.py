@@ -9,14 +9,12 @@ from starlette.responses import Response
 from app.core.permissions import Permission
 from app.core.texts import _
 from app.exceptions import AppError, StaleVersion
-from app.models import ListName, Tool
+from app.models import BulkResource, ListName, Tool
 from app.pages import exports, forms
+from app.pages.bulk_view import selection_of
 from app.pages.conflicts import merged_tool, tool_conflict
 from app.pages.deps import ToolHeaderServiceDep, ToolServiceDep, requires
-from app.pages.filter_bar import bar_of
-from app.pages.list_state import list_context
-from app.pages.list_table import table_of
-from app.pages.list_views import opened
+from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
 from app.pages.schema_view import check_schema, parameters_of
 from app.pages.tool_list import COLUMNS, KIND_NAMES, KINDS, tool_filters
@@ -65,15 +63,14 @@ async def list_tools(
         return redirect(request, views.goes_to)
     query = state.query(ToolQuery, sort=state.sort or None)
     rows = await tools.list_slice(query, cursor, PAGE_SIZE)
+    offered = Offered(COLUMNS, await tool_filters(tools))
     context = {
         "tools": rows.items,
         "owners": await names_of(tools.session, [tool.user_id for tool in rows.items]),
         "kind_names": KIND_NAMES,
         "may_write": tools.actor.may(Permission.TOOLS_WRITE),
-        "views": views,
-        **list_context(request, state, rows, query),
-        "table": table_of(state, COLUMNS, views.remembered),
-        "bar": bar_of(state, await tool_filters(tools)),
+        "selection": selection_of(tools.actor, BulkResource.TOOLS),
+        **framed(request, (state, views), rows, query, offered),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/tools/{name}", context)

@@ -1,15 +1,18 @@
 """What was moved to the trash, and bringing it back."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from app.api.deps import SessionDep
 from app.api.frame import restore_href
+from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.core.texts import lazy
+from app.models import BulkResource
 from app.pages import listing
+from app.pages.bulk_view import Selection, selection_of
 from app.pages.deps import StaffDep, requires
 from app.pages.render import redirect, render
 from app.schemas.base import MAX_BIGINT, PageQuery
@@ -62,8 +65,16 @@ async def show_trash(
         "links": listing.pager_links(request, rows),
         "restore_href": restore_href,
         "may_restore": staff.actor.may(service.deletable),
+        "selection": picks_of(staff.actor, resource),
     }
     return render(request, "pages/trash/list.html", context)
+
+
+def picks_of(actor: Actor, resource: str) -> Selection | None:
+    """What may be done with ticked rows, where these rows come back many at once."""
+    if resource not in get_args(Restorable):
+        return None
+    return selection_of(actor, BulkResource(resource), trashed=True)
 
 
 @router.post("/{resource}/{row_id}/restore")

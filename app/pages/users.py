@@ -9,8 +9,9 @@ from app.api.mails import issue_link
 from app.core.permissions import Permission, Role
 from app.core.texts import lazy
 from app.exceptions import AppError
-from app.models import TokenPurpose, User
-from app.pages import exports, forms, listing
+from app.models import BulkResource, ListName, TokenPurpose, User
+from app.pages import exports, forms
+from app.pages.bulk_view import selection_of
 from app.pages.deps import (
     InstanceSettingsServiceDep,
     SecondFactorServiceDep,
@@ -20,7 +21,9 @@ from app.pages.deps import (
     recently_authenticated,
     requires,
 )
+from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
+from app.pages.user_list import COLUMNS, FILTERS
 from app.schemas.api_keys import ApiKeyQuery
 from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
@@ -53,15 +56,17 @@ async def list_users(
     settings: InstanceSettingsServiceDep,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Response:
-    query = listing.query_of(request, UserQuery)
+    state, views = await opened(request, users, ListName.USERS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = state.query(UserQuery, sort=state.sort or None)
     rows = await users.list_slice(query, cursor, PAGE_SIZE)
     context = {
-        "query": query,
         "users": rows.items,
-        "links": listing.pager_links(request, rows),
-        "roles": [role.value for role in Role],
         "may_manage": users.actor.may(Permission.USERS_MANAGE),
         "instance": await settings.current(),
+        "selection": selection_of(users.actor, BulkResource.USERS),
+        **framed(request, (state, views), rows, query, Offered(COLUMNS, FILTERS)),
     }
     name = "_rows.html" if wants_fragment(request) else "list.html"
     return render(request, f"pages/users/{name}", context)
@@ -72,7 +77,7 @@ async def export_users(
     request: Request, users: UserServiceDep, form: exports.FormatQuery = ExportFormat.CSV
 ) -> Response:
     """All that the list's filters match, in its order."""
-    query = exports.query_of(request, UserQuery)
+    query, _ = exports.listed(request, ListName.USERS, UserQuery)
     export = export_sources.users(users.actor, query)
     return await exports.answer(request, users.actor, export, form)
 
@@ -202,10 +207,8 @@ async def enable_user(request: Request, user_id: UserId, users: UserServiceDep) 
 
 
 @router.post("/{user_id}/end-sessions", dependencies=MANAGE)
-async def end_sessions(
-    request: Request, user_id: UserId, sessions: StaffSessionServiceDep
-) -> Response:
-    await sessions.end_all(user_id)
+async def end_sessions(request: Request, user_id: UserId, users: UserServiceDep) -> Response:
+    await users.end_logins(user_id)
     return redirect(request, f"/users/{user_id}", "sessions_ended")
 
 

@@ -4,10 +4,29 @@ from collections.abc import Sequence
 
 from app.core.permissions import Permission
 from app.models import ListName, SavedView
-from app.pages import agent_list, execution_list, tool_list
+from app.pages import (
+    agent_list,
+    audit_list,
+    bulk_list,
+    execution_list,
+    job_list,
+    key_list,
+    price_list,
+    tool_list,
+    user_list,
+    webhook_list,
+)
 from app.pages.filter_bar import Choices, Filter, Kind, text_of
 from app.services.agents import AgentService
 from app.services.saved_views import SavedViewService
+
+# Filters that need nothing of the database.
+FIXED = {
+    ListName.USERS: user_list.FILTERS,
+    ListName.AUDIT_EVENTS: audit_list.FILTERS,
+    ListName.WEBHOOK_ENDPOINTS: webhook_list.FILTERS,
+    ListName.MODEL_PRICES: price_list.FILTERS,
+}
 
 
 async def words_of(service: SavedViewService, views: Sequence[SavedView]) -> list[list[str]]:
@@ -23,14 +42,23 @@ async def words_of(service: SavedViewService, views: Sequence[SavedView]) -> lis
     ]
 
 
-def filters_of(name: ListName, agents: Choices, owners: Choices) -> list[Filter]:
-    if name is ListName.AGENTS:
-        return agent_list.filters_with([], owners)
-    if name is ListName.TOOLS:
-        return tool_list.filters_with(owners)
-    return execution_list.filters_with(
-        Filter("agent_id", "agent", Kind.MANY, agents, ("agent",)), []
-    )
+def filters_of(name: ListName, agents: Choices, owners: Choices) -> Sequence[Filter]:
+    match name:
+        case ListName.AGENTS:
+            return agent_list.filters_with([], owners)
+        case ListName.TOOLS:
+            return tool_list.filters_with(owners)
+        case ListName.EXECUTIONS:
+            of_agents = Filter("agent_id", "agent", Kind.MANY, agents, ("agent",))
+            return execution_list.filters_with(of_agents, [])
+        case ListName.API_KEYS:
+            return key_list.filters_with(agents, owners)
+        case ListName.JOBS:
+            return job_list.filters_with(agents, owners)
+        case ListName.BULK_CHANGES:
+            return bulk_list.filters_with(bulk_list.ROWS, owners)
+        case _:
+            return FIXED[name]
 
 
 def said_by(view: SavedView, filters: Sequence[Filter]) -> list[str]:

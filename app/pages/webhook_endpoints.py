@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.permissions import Permission
 from app.core.texts import lazy
 from app.exceptions import AppError
-from app.models import DeliveryStatus, WebhookEndpoint, WebhookEvent
+from app.models import ListName, WebhookEndpoint, WebhookEvent
 from app.pages import forms, listing
 from app.pages.deps import (
     WebhookDeliveryServiceDep,
@@ -17,8 +17,13 @@ from app.pages.deps import (
     recently_authenticated,
     requires,
 )
+from app.pages.filter_bar import bar_of
+from app.pages.list_state import list_context, state_within
+from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
+from app.pages.webhook_list import COLUMNS, DELIVERY_FILTERS, FILTERS
 from app.schemas.base import MAX_BIGINT
+from app.schemas.lists import DELIVERIES
 from app.schemas.webhook_deliveries import WebhookDeliveryQuery
 from app.schemas.webhook_endpoints import (
     WebhookEndpointCreate,
@@ -38,7 +43,6 @@ RUN = [requires(Permission.WEBHOOKS_RUN)]
 MANAGE = [requires(Permission.WEBHOOKS_MANAGE), recently_authenticated]
 PAGE_SIZE = 50
 BY_HAND = "Switched off by hand."
-STATUSES = [(status.value, lazy(status.value.capitalize())) for status in DeliveryStatus]
 EVENTS = [(event.value, event.value, DESCRIPTIONS[event]) for event in WebhookEvent]
 EMPTY = {"url": "", "description": "", "events": []}
 OVERLAPS = [
@@ -63,16 +67,19 @@ async def list_webhooks(
     deliveries: WebhookDeliveryServiceDep,
     cursor: Cursor = None,
 ) -> Response:
-    query = listing.query_of(request, WebhookEndpointQuery)
+    state, views = await opened(request, endpoints, ListName.WEBHOOK_ENDPOINTS)
+    if views.goes_to:
+        return redirect(request, views.goes_to)
+    query = state.query(WebhookEndpointQuery, sort=state.sort or None)
     rows = await endpoints.list_slice(query, cursor, PAGE_SIZE)
     context = {
-        "query": query,
         "endpoints": rows.items,
         "latest": await deliveries.latest([row.id for row in rows.items]),
-        "links": listing.pager_links(request, rows),
+        **framed(request, (state, views), rows, query, Offered(COLUMNS, FILTERS)),
         **rights(endpoints),
     }
-    return render(request, "pages/webhooks/list.html", context)
+    name = "_rows.html" if wants_fragment(request) else "list.html"
+    return render(request, f"pages/webhooks/{name}", context)
 
 
 def form_page(
@@ -127,18 +134,17 @@ async def show_webhook(
 async def detail_context(
     request: Request, endpoint: WebhookEndpoint, deliveries: WebhookDeliveryService
 ) -> dict[str, Any]:
-    query = listing.query_of(request, WebhookDeliveryQuery)
-    query.limit = PAGE_SIZE
+    state = state_within(request, DELIVERIES)
+    cursor = request.query_params.get("cursor", "")[:500] or None
+    query = state.query(WebhookDeliveryQuery, cursor=cursor, limit=PAGE_SIZE)
     rows = await deliveries.list_slice(endpoint, query)
     now = datetime.now(UTC)
-    path, params = request.url.path, listing.current_params(request)
     return {
         "endpoint": endpoint,
-        "query": query,
         "deliveries": rows.items,
-        "here": listing.href(path, params | {"cursor": query.cursor}),
-        "links": listing.pager_links(request, rows),
-        "statuses": STATUSES,
+        "here": listing.here(request),
+        **list_context(request, state, rows, query),
+        "bar": bar_of(state, DELIVERY_FILTERS),
         "overlaps": OVERLAPS,
         "signs_twice": bool(endpoint.old_secret_until and endpoint.old_secret_until > now),
         "reads_audit": deliveries.actor.may(Permission.AUDIT_READ),

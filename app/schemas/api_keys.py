@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.permissions import KEY_SCOPES, Permission
+from app.models.api_keys import KeyState
 from app.schemas.base import (
     Input,
     Moment,
@@ -97,8 +98,19 @@ class ApiKeyQuery(PageQuery):
 
     user_id: RowId | None = None
     """One person's keys."""
+    agent_id: RowId | None = None
+    """Keys that may touch this agent alone."""
+    state: KeyState | None = None
+    """Keys that are good for this; `expiring` ones end within a week."""
     unused_days: Annotated[int | None, Field(ge=1, le=3650)] = None
     """Working keys made before so many days, and not used since."""
+
+
+class ApiKeyPageQuery(ApiKeyQuery):
+    """Of the page, which shows one's own keys unless everyone's are asked for."""
+
+    everyone: bool = False
+    """Everyone's, for who manages keys."""
 
 
 class ApiKeyRead(Output):

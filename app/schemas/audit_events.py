@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from app.core.actor import Via
 from app.schemas.base import CursorQuery, Input, Moment, Output, RowId, Text, blank_to_none
-from app.schemas.days import start_of_day
+from app.schemas.days import InTime, start_of_day
 
 Word = Annotated[Text, Field(max_length=64)]
 OptionalWord = Annotated[Word | None, BeforeValidator(blank_to_none)]
@@ -40,6 +40,10 @@ class AuditFilters(Input):
 
 class AuditQuery(AuditFilters, CursorQuery):
     """The events that match, newest first."""
+
+
+class AuditPageQuery(InTime, AuditQuery):
+    """Of the page, which knows ranges up to now, and days."""
 
 
 class AuditEventRead(Output):

@@ -1,10 +1,13 @@
 """Background jobs as they are listed and read."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from app.models.jobs import JobKind, JobStatus
-from app.schemas.base import CursorQuery, Output, RowId
+from app.schemas.base import CursorQuery, Ids, Moment, Output, RowId, blank_to_none
+from app.schemas.days import InTime
 
 
 class JobQuery(CursorQuery):
@@ -14,12 +17,20 @@ class JobQuery(CursorQuery):
     """Jobs that stand here; `failed` are those that were given up."""
     agent_id: RowId | None = None
     """Jobs about this agent."""
+    user_id: RowId | None = None
+    """Jobs that this person asked for."""
+    since: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
+    """Asked for at this moment or later."""
+    until: Annotated[Moment | None, BeforeValidator(blank_to_none)] = None
+    """Asked for before this moment."""
 
 
-class JobPageQuery(JobQuery):
+class JobPageQuery(InTime, JobQuery):
     """Of the page, where deliveries of webhooks would drown the rest; they have pages too."""
 
     deliveries: bool = False
+    """Those too that deliver webhooks."""
+    ids: Ids = Field(default_factory=list)
 
     @property
     def hides_deliveries(self) -> bool:

@@ -2,52 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
 from app.models.saved_views import ListName
 from app.schemas.agents import AgentQuery
-from app.schemas.base import Moment, blank_to_none
-from app.schemas.days import end_of_day, start_of_day
+from app.schemas.api_keys import ApiKeyPageQuery
+from app.schemas.audit_events import AuditPageQuery
+from app.schemas.bulk_changes import BulkChangeQuery
+from app.schemas.days import InTime
 from app.schemas.executions import ExecutionQuery
+from app.schemas.jobs import JobPageQuery
+from app.schemas.model_prices import ModelPriceQuery
 from app.schemas.tools import ToolQuery
+from app.schemas.users import UserQuery
+from app.schemas.webhook_deliveries import WebhookDeliveryQuery
+from app.schemas.webhook_endpoints import WebhookEndpointQuery
 
 # Where one is in a list, not what the list is.
 PLACES = frozenset({"cursor", "limit", "page", "page_size", "skip", "ids", "sort"})
 
 
-class TimeRange(StrEnum):
-    """Up to now; a link or a view keeps its meaning."""
-
-    HOUR = "1h"
-    DAY = "24h"
-    WEEK = "7d"
-    MONTH = "30d"
-
-
-SPANS: Mapping[TimeRange, timedelta] = {
-    TimeRange.HOUR: timedelta(hours=1),
-    TimeRange.DAY: timedelta(hours=24),
-    TimeRange.WEEK: timedelta(days=7),
-    TimeRange.MONTH: timedelta(days=30),
-}
-
-
-class ExecutionPageQuery(ExecutionQuery):
+class ExecutionPageQuery(InTime, ExecutionQuery):
     """Of the page, which knows ranges up to now, and days."""
-
-    range: Annotated[TimeRange | None, BeforeValidator(blank_to_none)] = None
-    since: Annotated[Moment | None, BeforeValidator(start_of_day)] = None
-    until: Annotated[Moment | None, BeforeValidator(end_of_day)] = None
-
-    @model_validator(mode="after")
-    def _range_up_to_now(self) -> "ExecutionPageQuery":
-        if self.range is not None and self.since is None:
-            self.since = datetime.now(UTC) - SPANS[self.range]
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +36,10 @@ class ListSchema:
     sorts: tuple[str, ...]
     default_sort: str
     columns: tuple[str, ...]
+    # Where its page is.
+    path: str
+    # Filters that say which of several lists it is: taking filters off leaves them.
+    kept: frozenset[str] = frozenset()
 
     @property
     def filters(self) -> dict[str, str]:
@@ -140,6 +122,7 @@ LISTS: Mapping[ListName, ListSchema] = {
             "error_type",
             "ended",
         ),
+        "/executions",
     ),
     ListName.AGENTS: ListSchema(
         AgentQuery,
@@ -160,11 +143,95 @@ LISTS: Mapping[ListName, ListSchema] = {
             "max_tokens",
             "id",
         ),
+        "/agents",
     ),
     ListName.TOOLS: ListSchema(
         ToolQuery,
         ("name", "updated_at", "created_at"),
         "name",
         ("name", "kind", "state", "arguments", "changed", "owner", "endpoint", "created", "id"),
+        "/tools",
+    ),
+    ListName.USERS: ListSchema(
+        UserQuery,
+        ("full_name", "created_at"),
+        "full_name",
+        ("person", "role", "state", "second_factor", "last_login", "since", "time_zone", "id"),
+        "/users",
+    ),
+    ListName.API_KEYS: ListSchema(
+        ApiKeyPageQuery,
+        ("name", "created_at"),
+        "-created_at",
+        (
+            "name",
+            "key",
+            "state",
+            "owner",
+            "scopes",
+            "agent",
+            "ranges",
+            "used",
+            "used_from",
+            "created",
+            "expires",
+            "id",
+        ),
+        "/keys",
+        kept=frozenset({"everyone"}),
+    ),
+    ListName.JOBS: ListSchema(
+        JobPageQuery,
+        ("created_at",),
+        "-created_at",
+        ("job", "status", "progress", "about", "by", "tries", "asked", "begun", "ended"),
+        "/jobs",
+    ),
+    ListName.AUDIT_EVENTS: ListSchema(
+        AuditPageQuery,
+        ("at",),
+        "-at",
+        ("when", "who", "what", "changes", "door", "request", "id"),
+        "/audit",
+    ),
+    ListName.WEBHOOK_ENDPOINTS: ListSchema(
+        WebhookEndpointQuery,
+        ("created_at",),
+        "-created_at",
+        ("endpoint", "state", "events", "last", "by", "created", "id"),
+        "/webhooks",
+    ),
+    ListName.MODEL_PRICES: ListSchema(
+        ModelPriceQuery,
+        ("model_pattern", "created_at", "updated_at"),
+        "model_pattern",
+        (
+            "model",
+            "provider",
+            "input",
+            "output",
+            "cache_read",
+            "cache_write",
+            "holds",
+            "created",
+            "changed",
+            "id",
+        ),
+        "/model-prices",
+    ),
+    ListName.BULK_CHANGES: ListSchema(
+        BulkChangeQuery,
+        ("created_at",),
+        "-created_at",
+        ("change", "status", "changed", "refused", "by", "why", "asked", "job"),
+        "/bulk-changes",
     ),
 }
+# The messages of one endpoint: a list within its page, of which no views are kept.
+DELIVERIES = ListSchema(
+    WebhookDeliveryQuery,
+    ("created_at",),
+    "-created_at",
+    (),
+    "/webhooks",
+)

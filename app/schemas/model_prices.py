@@ -138,6 +138,8 @@ class ModelPriceQuery(PageQuery):
     """The prices of this pattern."""
     provider_name: Annotated[Provider, Field(alias="provider")] = None
     """Prices of this provider."""
+    is_free: bool | None = None
+    """Those of models that cost nothing, or the others."""
 
 
 class PriceTierRead(Output):

@@ -90,6 +90,8 @@ class UserQuery(PageQuery):
     """People of this role."""
     is_active: bool | None = None
     """Enabled ones, or disabled ones."""
+    has_second_factor: bool | None = None
+    """People with a second factor, or without."""
 
 
 class UserRead(Output):

@@ -80,6 +80,11 @@ class WebhookEndpointRotate(Input):
 class WebhookEndpointQuery(PageQuery):
     """``q`` finds a part of the address or the description."""
 
+    is_active: bool | None = None
+    """Enabled ones, or disabled ones."""
+    event: Annotated[WebhookEvent | None, BeforeValidator(blank_to_none)] = None
+    """Those that are told of this."""
+
 
 class WebhookEndpointRead(Output):
     id: int

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import structlog
 from sqlalchemy import (
-    ColumnElement,
     Float,
     LargeBinary,
     any_,
@@ -27,7 +26,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.actor import Actor, Via
 from app.core.database import Database, database_now
-from app.core.permissions import KEY_SCOPES, ROLE_PERMISSIONS, Permission, Role
+from app.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from app.core.remembered import KEY_TABLES, Remembered
 from app.core.security import new_token, sha256, token_is_well_formed
 from app.core.texts import lazy, mark
@@ -38,13 +37,19 @@ from app.models.base import table_of
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyQuery, ApiKeyUpdate
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
+from app.services.key_states import (
+    check_expiry,
+    in_state,
+    refuse_rotation,
+    successor_of,
+    unused_for,
+)
 from app.services.pausing import PausingService
 
 KEY_PREFIX = "gr"
 SHOWN_CHARACTERS = 10
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIFETIME = timedelta(days=90)
-LONGEST_LIFETIME = timedelta(days=36_500)
 # No index leads from a key to its runs, so they are counted among so many of the newest only.
 RUNS_LOOKED_AT = 10_000
 MAX_OWNERS = 500
@@ -59,7 +64,8 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
     readable = Permission.KEYS_READ
     writable = Permission.KEYS_WRITE
     deletable = Permission.KEYS_WRITE
-    filters = ("user_id",)
+    sorts = ("created_at", "name")
+    filters = ("user_id", "agent_id")
 
     def loads(self) -> Sequence[ExecutableOption]:
         agent = joinedload(ApiKey.agent).load_only(Agent.name, Agent.deleted_at)
@@ -114,8 +120,11 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         if query.q:
             named = ApiKey.name.icontains(query.q.strip(), autoescape=True)
             statement = statement.where(or_(named, ApiKey.prefix == query.q[:SHOWN_CHARACTERS]))
-        days = getattr(query, "unused_days", None)
-        return statement if days is None else statement.where(*unused_for(days))
+        if not isinstance(query, ApiKeyQuery):
+            return statement
+        if query.unused_days is not None:
+            statement = statement.where(*unused_for(query.unused_days))
+        return statement if query.state is None else statement.where(in_state(query.state))
 
     async def count_unused(self, user_id: int | None, days: int) -> int:
         """How many working keys nobody has used for so long: one person's, or everyone's."""
@@ -163,14 +172,8 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
 
     async def check(self, row: ApiKey) -> None:
         is_new = row.id is None
-        if not is_new or row.expires_at is None:
-            return
-        now = await database_now(self.session)
-        if row.expires_at <= now:
-            raise Invalid(lazy("expires_at must be in the future."), field="expires_at")
-        if row.expires_at > now + LONGEST_LIFETIME:
-            text = "expires_at must be within 100 years; null is never."
-            raise Invalid(text, field="expires_at")
+        if is_new and row.expires_at is not None:
+            check_expiry(row.expires_at, await database_now(self.session))
 
     def is_paused(self, row: Any) -> bool:  # an ApiKey, as the base's
         return row.paused_at is not None
@@ -184,53 +187,39 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
         if paused is (row.paused_at is None):
             row.paused_at = now if paused else None
 
-    async def revoke(self, key_id: int) -> ApiKey:
+    async def set_expiry(self, row: ApiKey, at: datetime) -> None:
+        """Raise ``Conflict`` for a key that is over, ``Invalid`` for what is past or far off."""
+        now = datetime.now(UTC)
+        state = row.state(now)
+        if state in (KeyState.REVOKED, KeyState.EXPIRED):
+            raise Conflict(lazy("This key is %(state)s; make a new one.", state=state.value))
+        check_expiry(at, now)
+        row.expires_at = at
+
+    async def expire_at(self, key_id: int, at: datetime, version: int | None = None) -> ApiKey:
+        """Let it work until then, be that earlier or later than before."""
+        self.actor.require(self.writable)
+        key = await self.get(key_id, lock=True)
+        self.check_version(key, version)
+        await self.set_expiry(key, at)
+        await self.save("update", key)
+        return key
+
+    async def set_revoked(self, row: ApiKey) -> None:
+        """Raise ``Conflict`` when it is over already."""
+        if row.revoked_at is not None:
+            raise Conflict(lazy("This key is revoked already."))
+        row.revoked_at = datetime.now(UTC)
+
+    async def revoke(self, key_id: int, version: int | None = None) -> ApiKey:
         """From this commit on the key opens nothing. Raise ``Conflict`` when it is over already."""
         self.actor.require(self.writable)
         key = await self.get(key_id, lock=True)
-        if key.revoked_at is not None:
-            raise Conflict(lazy("This key is revoked already."))
+        self.check_version(key, version)
+        await self.set_revoked(key)
         key.revoked_at = await database_now(self.session)
         await self.save("revoke", key)
         return key
-
-
-def refuse_rotation(key: ApiKey, now: datetime) -> None:
-    """Raise ``Conflict`` unless a new key can take the place of this one."""
-    match key.state(now):
-        case KeyState.REPLACED:
-            raise Conflict(lazy("This key has a successor already; rotate that one."))
-        case KeyState.PAUSED:
-            raise Conflict(lazy("This key is paused; resume it first."))
-        case KeyState.REVOKED | KeyState.EXPIRED as state:
-            raise Conflict(lazy("This key is %(state)s; make a new one.", state=state.value))
-    if key.agent is not None and key.agent.deleted_at is not None:
-        raise Conflict(lazy("The one agent that this key is limited to is in the trash."))
-
-
-def successor_of(key: ApiKey, now: datetime) -> ApiKeyCreate:
-    """The same name, rights, ranges and lifetime, from now on."""
-    lifetime = None if key.expires_at is None else key.expires_at - key.created_at
-    return ApiKeyCreate(
-        name=key.name,
-        # A scope that this version of the product no longer knows has opened nothing anyway.
-        scopes=[scope for scope in KEY_SCOPES if scope.value in key.scopes],
-        agent_id=key.agent_id,
-        allowed_cidrs=key.allowed_cidrs,
-        expires_at=None if lifetime is None else now + min(lifetime, LONGEST_LIFETIME),
-    )
-
-
-def unused_for(days: int) -> list[ColumnElement[bool]]:
-    # Stable within the statement, unlike clock_timestamp(): an index can answer.
-    now = func.statement_timestamp()
-    since = now - timedelta(days=days)
-    return [
-        ApiKey.created_at < since,
-        or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < since),
-        ApiKey.revoked_at.is_(None),
-        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
-    ]
 
 
 def is_within(ip: str | None, ranges: Sequence[str]) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Select, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import get_history
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
@@ -63,17 +65,27 @@ def recorded(field: str, old: Any, new: Any) -> list[Any]:  # JSON values
 
 def pending_changes(row: Base) -> Changes:
     """What the next flush will change in this row: ``{field: [old, new]}``."""
-    state = inspect(row)
     changes: Changes = {}
-    for column in state.mapper.column_attrs:
-        history = state.attrs[column.key].history
-        if column.key in UNRECORDED_FIELDS or not history.has_changes():
-            continue
-        old = history.deleted[0] if history.deleted else None
-        new = history.added[0] if history.added else None
-        if old != new:
-            changes[column.key] = recorded(column.key, old, new)
+    for name, old, new in touched_columns(row):
+        if name not in UNRECORDED_FIELDS and old != new:
+            changes[name] = recorded(name, old, new)
     return changes
+
+
+def touched_columns(row: Base) -> list[tuple[str, Any, Any]]:
+    """Columns that were set since the row was read, with the old value and the new one."""
+    state = inspect(row)
+    touched = state.mapper.column_attrs.keys() & state.committed_state.keys()
+    if not touched:
+        return []
+    found = []
+    # In the order of the columns; only those that were set are looked at, which are few.
+    for name in (each.key for each in state.mapper.column_attrs if each.key in touched):
+        history = get_history(row, name, PASSIVE_NO_INITIALIZE)
+        if history.has_changes():
+            old = history.deleted[0] if history.deleted else None
+            found.append((name, old, history.added[0] if history.added else None))
+    return found
 
 
 def initial_values(row: Base) -> Changes:
@@ -135,7 +147,7 @@ class AuditEventService:
 
     def matching(self, query: AuditFilters) -> Select[AuditEvent]:
         statement = self.visible()
-        ranges = {"since", "until", "cursor", "limit"}
+        ranges = {"since", "until", "range", "cursor", "limit"}
         for field, value in query.model_dump(exclude_none=True, exclude=ranges).items():
             statement = statement.where(getattr(AuditEvent, field) == value)
         if query.since is not None:
@@ -145,16 +157,19 @@ class AuditEventService:
         return statement
 
     def record_export(self, form: str, query: AuditFilters) -> None:
-        asked = query.model_dump(mode="json", exclude_none=True)
+        places = {"cursor", "limit", "range"}
+        asked = query.model_dump(mode="json", exclude_none=True, exclude=places)
         changes = {"format": [None, form], "filter": [None, asked or None]}
         self.record("export", self.resource, None, changes)
 
-    async def list_slice(self, query: AuditQuery) -> Slice[AuditEvent]:
-        return await self.read(query, query.cursor, query.limit)
+    async def list_slice(self, query: AuditQuery, order: str | None = None) -> Slice[AuditEvent]:
+        return await self.read(query, query.cursor, query.limit, order)
 
-    async def read(self, query: AuditFilters, cursor: str | None, limit: int) -> Slice[AuditEvent]:
-        """Newest first."""
-        sort = parse_sort(None, {"at": AuditEvent.at}, AuditEvent.id, "-at")
+    async def read(
+        self, query: AuditFilters, cursor: str | None, limit: int, order: str | None = None
+    ) -> Slice[AuditEvent]:
+        """Newest first, unless ``order`` is ``at``."""
+        sort = parse_sort(order, {"at": AuditEvent.at}, AuditEvent.id, "-at")
         return await read_slice(self.session, self.matching(query), sort, cursor, limit)
 
     async def latest(self, limit: int, resources: Iterable[str] = ()) -> list[AuditEvent]:

@@ -14,8 +14,8 @@ from app.core.database import database_now
 from app.core.permissions import Permission
 from app.core.texts import lazy, mark
 from app.core.wording import number
-from app.exceptions import Conflict, Invalid
-from app.models import JobKind, User
+from app.exceptions import Conflict, Invalid, ReauthenticationRequired
+from app.models import JobKind, ListName, User
 from app.models.base import JsonObject
 from app.models.bulk_changes import (
     BulkAction,
@@ -24,33 +24,31 @@ from app.models.bulk_changes import (
     BulkOutcome,
     BulkResource,
 )
-from app.schemas.agents import AgentQuery
 from app.schemas.base import MAX_BIGINT
 from app.schemas.bulk_changes import (
+    CONFIRMED,
+    FINAL,
     MAX_ROWS,
+    SENSITIVE,
     BulkChangeCreate,
+    BulkChangeQuery,
     BulkChangeRead,
     BulkCounts,
     BulkRowQuery,
 )
-from app.schemas.executions import ExecutionFilters
-from app.schemas.lists import PLACES
-from app.schemas.tools import ToolQuery
+from app.schemas.lists import LISTS, PLACES
 from app.services.base import BaseService
 from app.services.bulk import unreadable
-from app.services.bulk_actions import Act, Service, service_of
+from app.services.bulk_actions import SERVICES, Act, Service, service_of
 from app.services.bulk_plans import Planner
 from app.services.bulk_undos import UndoReader
 from app.services.executions import ExecutionService
 from app.services.jobs import JobService
+from app.services.paging import Slice, read_slice
 
 KEPT_FOR = timedelta(hours=24)
 SHOWN_COUNT = 1_000
-FILTERS: dict[BulkResource, type[BaseModel]] = {
-    BulkResource.AGENTS: AgentQuery,
-    BulkResource.TOOLS: ToolQuery,
-    BulkResource.EXECUTIONS: ExecutionFilters,
-}
+PROVE = lazy("Log in again, or enter your password at /reauthenticate.")
 READ_FIELDS = BulkChangeRead.model_fields.keys() - {"rows", "status"}
 
 
@@ -71,10 +69,16 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
     readable = Permission.JOBS_READ
     writable = Permission.JOBS_WRITE
     deletable = Permission.JOBS_WRITE
+    filters = ("resource", "action", "user_id")
 
     def loads(self) -> Sequence[ExecutableOption]:
         user = joinedload(BulkChange.user).load_only(User.full_name)
         return (user, joinedload(BulkChange.job))
+
+    def visible(self, *, trashed: bool = False) -> Select[BulkChange]:
+        """Those of rows that one may read."""
+        readable = [name for name, kind in SERVICES.items() if self.actor.may(kind.readable)]
+        return super().visible(trashed=trashed).where(BulkChange.resource.in_(readable))
 
     def limited_to_agent(self, statement: Select[BulkChange]) -> Select[BulkChange]:
         """Bulk changes are about many agents."""
@@ -86,23 +90,36 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         self.actor.require(service.readable)
         return service
 
+    def _allowed(self, resource: BulkResource, act: Act) -> Service:
+        """The service of the rows, for who may change them so.
+
+        Raise ``Forbidden``, and ``ReauthenticationRequired`` where the proof of who asks is old.
+        """
+        target = self.target(resource)
+        target.require(act.permission(target))
+        if resource in SENSITIVE and not self.actor.recently_authenticated:
+            raise ReauthenticationRequired(PROVE)
+        return target
+
     # Asking
 
     async def create(self, data: BulkChangeCreate) -> BulkChange:
         """The dry run, or the change itself. Raise ``Invalid`` when no rows are selected."""
         self.require(self.writable, new=True)
-        act, target = Act.of(data.action, data.value, data.note), self.target(data.resource)
-        target.require(act.permission(target))
+        act = Act.of(data.action, data.value, data.note)
+        target = self._allowed(data.resource, act)
         ids = await self._selected(target, data)
         change = BulkChange(
             resource=data.resource,
             action=data.action,
-            value=None if act.value is None else str(act.value),
+            value=act.stored_value,
             note=data.note,
             selection={} if data.filter is None else {"filter": filters_in(data.filter)},
         )
         await self._plan(change, Planner(target, act), ids)
-        return await self.get(change.id) if data.dry_run else await self.start(change.id)
+        if data.dry_run:
+            return await self.get(change.id)
+        return await self.start(change.id, confirm=data.confirm)
 
     async def undo(self, change_id: int, note: str | None = None, *, dry_run: bool) -> BulkChange:
         """The dry run of taking it back, or that itself. Raise ``Conflict`` before it has ended."""
@@ -110,9 +127,10 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         undone = await self.get(change_id)
         if not undone.is_over:
             raise Conflict(lazy("Only a bulk change that was started and has ended can be undone."))
-        target = self.target(undone.resource)
+        if undone.action in FINAL:
+            raise Conflict(lazy("Nothing can bring back what this bulk change took away."))
         act = Act(BulkAction.UNDO, note=note)
-        target.require(act.permission(target))
+        target = self._allowed(undone.resource, act)
         changed = await self.session.scalars(
             select(BulkChangeRow.row_id)
             .where(*self._of(change_id, BulkOutcome.CHANGED))
@@ -145,8 +163,13 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         changes = {name: [None, value] for name, value in values.items() if value is not None}
         self.audit.record("dry_run", self.resource, change, changes, change.note)
 
-    async def start(self, change_id: int, note: str | None = None) -> BulkChange:
-        """Do it, as a job. Raise ``Conflict`` where it was started already, or changes nothing."""
+    async def start(
+        self, change_id: int, note: str | None = None, confirm: str | None = None
+    ) -> BulkChange:
+        """Do it, as a job. Raise ``Conflict`` where it was started already, or changes nothing.
+
+        Raise ``Invalid`` where it cannot be brought back and ``confirm`` is not its action's name.
+        """
         self.require(self.writable)
         change = await self.get(change_id, lock=True)
         if change.job_id is not None:
@@ -155,9 +178,13 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
             )
         if not change.would_change:
             raise Conflict(lazy("There is nothing to change: see what was found of each row."))
-        target = self.target(change.resource)
-        act = Act(change.action)
-        target.require(act.permission(target))
+        self._allowed(change.resource, Act(change.action))
+        if change.action in CONFIRMED and confirm != change.action.value:
+            text = lazy(
+                'This cannot be undone: confirm it with the word "%(word)s".',
+                word=change.action.value,
+            )
+            raise Invalid(text, field="confirm")
         params: JsonObject = {
             "bulk_change_id": change.id,
             "resource": change.resource.value,
@@ -197,7 +224,7 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
     def _matching(self, target: Service, resource: BulkResource, asked: JsonObject) -> Any:
         """A select of the rows that their list shows for these parameters."""
         try:
-            query: Any = FILTERS[resource].model_validate(filters_in(asked))
+            query: Any = LISTS[ListName(resource)].query.model_validate(filters_in(asked))
         except ValidationError as error:
             raise unreadable(error) from error
         return (
@@ -232,21 +259,42 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
         more = len(found) > query.limit
         return RowSlice(shown, str(shown[-1].row_id) if more else None)
 
+    async def list_changes(
+        self, query: BulkChangeQuery, order: str | None = None
+    ) -> Slice[BulkChange]:
+        """Newest first, unless ``order`` is another: one query."""
+        statement = self.visible().options(*self.loads())
+        for field in self.filters:
+            if (value := getattr(query, field)) is not None:
+                statement = statement.where(getattr(BulkChange, field) == value)
+        sort = self.sorting(order)
+        return await read_slice(self.session, statement, sort, query.cursor, query.limit)
+
     async def counts(self, change: BulkChange) -> BulkCounts:
         """How many of its rows stand where."""
+        return (await self.counts_of([change.id]))[change.id]
+
+    async def counts_of(self, change_ids: Sequence[int]) -> dict[int, BulkCounts]:
+        """The same of several that were read before: one query."""
         statement = (
-            select(BulkChangeRow.outcome, func.count())
-            .where(*self._of(change.id, None))
-            .group_by(BulkChangeRow.outcome)
+            select(BulkChangeRow.bulk_change_id, BulkChangeRow.outcome, func.count())
+            .where(BulkChangeRow.bulk_change_id.in_(change_ids))
+            .group_by(BulkChangeRow.bulk_change_id, BulkChangeRow.outcome)
         )
-        found = {row[0]: row[1] for row in await self.session.execute(statement)}
-        return BulkCounts(**{outcome.value: found.get(outcome, 0) for outcome in BulkOutcome})
+        found = {(row[0], row[1]): row[2] for row in await self.session.execute(statement)}
+        return {
+            i: BulkCounts(**{each.value: found.get((i, each), 0) for each in BulkOutcome})
+            for i in change_ids
+        }
 
     async def read(self, change: BulkChange) -> BulkChangeRead:
         """As it is answered, with where its rows stand now."""
-        columns = {name: getattr(change, name) for name in READ_FIELDS}
-        status = "dry_run" if change.job is None else change.job.status.value
-        return BulkChangeRead(**columns, rows=await self.counts(change), status=status)
+        return (await self.read_each([change]))[0]
+
+    async def read_each(self, changes: Sequence[BulkChange]) -> list[BulkChangeRead]:
+        """The same of several: one query."""
+        counts = await self.counts_of([change.id for change in changes])
+        return [read_of(change, counts[change.id]) for change in changes]
 
     async def undone_by(self, change: BulkChange) -> BulkChange | None:
         """The newest undo of it that was started."""
@@ -257,6 +305,12 @@ class BulkChangeService(BaseService[BulkChange, BulkChangeCreate, BaseModel]):
             .limit(1)
         )
         return await self.session.scalar(statement)
+
+
+def read_of(change: BulkChange, rows: BulkCounts) -> BulkChangeRead:
+    columns = {name: getattr(change, name) for name in READ_FIELDS}
+    status = "dry_run" if change.job is None else change.job.status.value
+    return BulkChangeRead(**columns, rows=rows, status=status)
 
 
 def filters_in(asked: JsonObject) -> JsonObject:

@@ -4,20 +4,20 @@ Rows are changed in memory only and never flushed; what a rule asks of other row
 rows at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, insert, inspect, select, tuple_
+from sqlalchemy import func, insert, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
+from app.core.database import beside
 from app.exceptions import AppError
-from app.models import Agent, Tool, agent_tools
+from app.models import Agent, RefreshToken, StaffSession, Tool, agent_tools
 from app.models.base import JsonObject, table_of
 from app.models.bulk_changes import BulkAction, BulkChange, BulkChangeRow, BulkOutcome
 from app.services.agents import needs_tools
 from app.services.audit_events import Changes, pending_changes
-from app.services.bulk_actions import ALREADY, Act, Row, Service, put_back, try_on
+from app.services.bulk_actions import Act, Row, Service, already, put_back, try_on
 from app.services.bulk_undos import UndoReader
 from app.services.tools import in_use
 
@@ -73,13 +73,22 @@ class Planner:
             rows |= await self._rows(ids, trashed=True)
         since = await self.undoes.changed_since(rows.values(), wanted) if self.undoes else {}
         refused = since | await self._guarded(rows, wanted)
+        wanted = wanted or await self._beside(rows)
         return [await self._one(i, rows.get(i), wanted.get(i, {}), refused) for i in ids]
 
+    async def _beside(self, rows: Collection[int]) -> dict[int, Changes]:
+        """What would change that is no column of the row."""
+        if self.act.action is not BulkAction.END_SESSIONS:
+            return {}
+        logins = await logins_of(self.session, rows)
+        return {user_id: {"sessions": [number, 0]} for user_id, number in logins.items()}
+
     async def _rows(self, ids: Sequence[int], *, trashed: bool) -> dict[int, Row]:
-        model = self.service.model
-        statement = self.service.visible(trashed=trashed).where(model.id.in_(ids))
-        fresh = statement.execution_options(populate_existing=True)
-        return {row.id: row for row in await self.session.scalars(fresh)}
+        """In a session of their own, which never flushes: what is tried on them is lost with it."""
+        statement = self.service.visible(trashed=trashed)
+        async with beside(self.session) as apart:
+            found = await apart.scalars(statement.where(self.service.model.id.in_(ids)))
+            return {row.id: row for row in found}
 
     async def _one(
         self, row_id: int, row: Row | None, wanted: Changes, refused: Reasons
@@ -87,17 +96,17 @@ class Planner:
         if row is None:
             name = f"{self.service.noun} {row_id}"
             return Planned(row_id, name, None, BulkOutcome.REFUSED, reason=self._missing())
-        planned = Planned(row_id, str(row)[:300], row.row_version, BulkOutcome.PENDING)
+        version = getattr(row, "row_version", None)
+        planned = Planned(row_id, str(row)[:300], version, BulkOutcome.PENDING)
         try:
             await self._try(row, wanted)
         except AppError as error:
             refused = refused | {row_id: error.message}
-        planned.changes = wanted if self.undoes else pending_changes(row)
-        forget(row)
+        planned.changes = wanted if self.undoes else pending_changes(row) | wanted
         if row_id in refused:
             planned.outcome, planned.reason = BulkOutcome.REFUSED, refused[row_id]
         elif not planned.changes:
-            planned.outcome, planned.reason = BulkOutcome.UNCHANGED, ALREADY.get(self.act.action)
+            planned.outcome, planned.reason = BulkOutcome.UNCHANGED, already(self.act.action)
         return planned
 
     def _missing(self) -> str:
@@ -171,10 +180,16 @@ class Planner:
         return {agent_id: needs_tools(names).message for agent_id, names in found}
 
 
-def forget(row: Row) -> None:
-    """What was tried on it is never to be stored."""
-    state = inspect(row)
-    for column in state.mapper.column_attrs:
-        history = state.attrs[column.key].history
-        if history.has_changes():
-            set_committed_value(row, column.key, history.deleted[0] if history.deleted else None)
+async def logins_of(session: AsyncSession, user_ids: Collection[int]) -> dict[int, int]:
+    """How many logins these people have that are not over: one query."""
+    alive = [
+        select(model.user_id).where(
+            model.user_id.in_(user_ids),
+            model.revoked_at.is_(None),
+            model.expires_at > func.clock_timestamp(),
+        )
+        for model in (StaffSession, RefreshToken)
+    ]
+    logins = union_all(*alive).subquery()
+    counted = select(logins.c.user_id, func.count()).group_by(logins.c.user_id)
+    return {row[0]: row[1] for row in await session.execute(counted)}

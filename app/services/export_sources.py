@@ -75,11 +75,10 @@ def api_keys(actor: Actor, query: ApiKeyQuery) -> Export:
     return listed(ApiKeyService, actor, ApiKeyRead, query)
 
 
-def jobs(actor: Actor, query: JobPageQuery) -> Export:
+def jobs(actor: Actor, query: JobPageQuery, order: str | None = None) -> Export:
     async def read(session: AsyncSession, cursor: str | None, limit: int) -> Part:
         asked = query.model_copy(update={"cursor": cursor, "limit": limit})
-        deliveries = not query.hides_deliveries
-        found = await JobService(session, actor).list_jobs(asked, deliveries=deliveries)
+        found = await JobService(session, actor).list_jobs(asked, order)
         rows = [JobSummary.model_validate(row).model_dump_json() for row in found.items]
         return Part(rows, found.next_cursor)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import Select, literal, text
@@ -15,7 +16,7 @@ from app.core.texts import lazy, mark
 from app.exceptions import Conflict
 from app.models import Agent, Job, JobKind, JobStatus, User
 from app.models.base import JsonObject
-from app.schemas.jobs import JobQuery
+from app.schemas.jobs import JobPageQuery, JobQuery
 from app.services.base import BaseService
 from app.services.job_queue import JobQueue, JobRequest, announce_job, policy_of
 from app.services.paging import Slice, read_slice
@@ -54,7 +55,7 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
     belongs_to_agent = True
     sorts = ("created_at",)
     default_sort = "-created_at"
-    filters = ("kind", "status", "agent_id")
+    filters = ("kind", "status", "agent_id", "user_id")
 
     def limited_to_agent(self, statement: Select[Job]) -> Select[Job]:
         only = self.actor.only_agent_id
@@ -64,18 +65,27 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         agent = joinedload(Job.agent).load_only(Agent.name, Agent.deleted_at)
         return (agent, joinedload(Job.user).load_only(User.full_name))
 
-    async def list_jobs(self, query: JobQuery, *, deliveries: bool = True) -> Slice[Job]:
-        """Newest first, with those that deliver webhooks or without: one query, none per row."""
+    async def list_jobs(self, query: JobQuery, order: str | None = None) -> Slice[Job]:
+        """Newest first, unless ``order`` is another: one query, none per row."""
         # What came of a job may be large; it is on the job's own page.
-        statement = self.visible().options(*self.loads(), defer(Job.result))
+        statement = self.matching(query).options(*self.loads(), defer(Job.result))
+        sort = self.sorting(order)
+        return await read_slice(self.session, statement, sort, query.cursor, query.limit)
+
+    def matching(self, query: Any) -> Select[Job]:  # a JobQuery, which comes by cursor
+        statement = self.visible()
         for field in self.filters:
             if (value := getattr(query, field)) is not None:
                 statement = statement.where(getattr(Job, field) == value)
-        if not deliveries:
+        if query.since is not None:
+            statement = statement.where(Job.created_at >= query.since)
+        if query.until is not None:
+            statement = statement.where(Job.created_at < query.until)
+        if isinstance(query, JobPageQuery) and query.hides_deliveries:
             statement = statement.where(Job.kind != DELIVERY)
-        return await read_slice(
-            self.session, statement, self.sorting(None), query.cursor, query.limit
-        )
+        if isinstance(query, JobPageQuery) and query.ids:
+            statement = statement.where(Job.id.in_(query.ids))
+        return statement
 
     async def longest_wait_s(self) -> float:
         """Seconds for which the oldest job that is due has waited for a worker; 0 for none."""
@@ -111,24 +121,26 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
         """Give the job a place in the queue, unless it has one."""
         await JobQueue(self.session, self.actor).place([job])
 
-    async def cancel(self, job_id: int) -> Job:
-        """End a job that waits; tell one that runs to stop. Raise ``Conflict`` for an ended one."""
-        self.require(self.writable)
-        job = await self.get(job_id, lock=True)
+    async def set_cancelled(self, job: Job) -> None:
+        """Raise ``Conflict`` for an ended one."""
         if not job.is_open:
             raise Conflict(
                 lazy("This job has ended already: it %(status)s.", status=job.status.value)
             )
         job.cancel_requested = True
+
+    async def cancel(self, job_id: int) -> Job:
+        """End a job that waits; tell one that runs to stop. Raise ``Conflict`` for an ended one."""
+        self.require(self.writable)
+        job = await self.get(job_id, lock=True)
+        await self.set_cancelled(job)
         if job.status is JobStatus.QUEUED:
             self.end(job, JobStatus.CANCELLED, await database_now(self.session))
         await self.save("cancel", job)
         return job
 
-    async def retry(self, job_id: int) -> Job:
-        """Try a failed or cancelled job anew. Raise ``Conflict`` for any other."""
-        self.require(self.writable)
-        job = await self.get(job_id, lock=True)
+    async def set_queued(self, job: Job) -> None:
+        """Raise ``Conflict`` unless it failed or was cancelled."""
         if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
             raise Conflict(
                 lazy(
@@ -137,6 +149,12 @@ class JobService(BaseService[Job, BaseModel, BaseModel]):
                 )
             )
         job.status, job.cancel_requested, job.progress = JobStatus.QUEUED, False, 0
+
+    async def retry(self, job_id: int) -> Job:
+        """Try a failed or cancelled job anew. Raise ``Conflict`` for any other."""
+        self.require(self.writable)
+        job = await self.get(job_id, lock=True)
+        await self.set_queued(job)
         job.attempts_allowed = job.attempts + policy_of(job.kind).attempts
         job.error = job.message = job.finished_at = job.next_at = None
         await self.save("retry", job)

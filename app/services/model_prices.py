@@ -33,7 +33,7 @@ class ModelPriceService(BaseService[ModelPrice, ModelPriceCreate, ModelPriceUpda
     deletable = Permission.PRICES_MANAGE
     sorts = ("model_pattern", "created_at", "updated_at")
     default_sort = "model_pattern"
-    filters = ("model_pattern", "provider_name")
+    filters = ("model_pattern", "provider_name", "is_free")
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_model_prices_live": (
             "valid_from",

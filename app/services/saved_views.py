@@ -1,6 +1,6 @@
 """Saved views: one's own, and those that others share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 from sqlalchemy import Select, or_
@@ -18,6 +18,21 @@ from app.services.base import BaseService
 
 MAX_VIEWS = 100  # of one person and one list
 SHOWN = 200
+
+
+# Who may not read a list has no views of it.
+READABLE: Mapping[ListName, Permission] = {
+    ListName.EXECUTIONS: Permission.EXECUTIONS_READ,
+    ListName.AGENTS: Permission.AGENTS_READ,
+    ListName.TOOLS: Permission.TOOLS_READ,
+    ListName.USERS: Permission.USERS_READ,
+    ListName.API_KEYS: Permission.KEYS_READ,
+    ListName.JOBS: Permission.JOBS_READ,
+    ListName.AUDIT_EVENTS: Permission.AUDIT_READ,
+    ListName.WEBHOOK_ENDPOINTS: Permission.WEBHOOKS_READ,
+    ListName.MODEL_PRICES: Permission.PRICES_READ,
+    ListName.BULK_CHANGES: Permission.JOBS_READ,
+}
 
 
 class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate]):
@@ -42,7 +57,8 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
 
     def visible(self, *, trashed: bool = False) -> Select[SavedView]:
         """One's own, and shared ones; superusers see those of others too."""
-        statement = super().visible(trashed=trashed)
+        lists = [name for name, needed in READABLE.items() if self.actor.may(needed)]
+        statement = super().visible(trashed=trashed).where(SavedView.resource.in_(lists))
         if self.actor.role is Role.SUPERUSER:
             return statement
         return statement.where(or_(SavedView.user_id == self.actor.user_id, SavedView.is_shared))
@@ -71,6 +87,7 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
     async def create(self, data: SavedViewCreate) -> SavedView:
         """Raise ``Conflict`` when one has too many, or one of this name."""
         self.require(self.writable)
+        self.actor.require(READABLE[data.resource])
         own = self.visible().where(
             SavedView.user_id == self.actor.user_id, SavedView.resource == data.resource
         )

@@ -17,7 +17,6 @@ from app.core.texts import lazy
 from app.exceptions import NotFound, Unauthorized
 from app.models import InstanceSettings, StaffSession, User
 from app.services.audit_events import AuditEventService
-from app.services.credentials import end_credentials
 from app.services.logins import may_enter_back_office
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -184,15 +183,6 @@ class StaffSessionService:
         """Others' sessions are for who manages them; to the rest they do not exist."""
         if user_id != self.actor.user_id and not self.actor.may(Permission.SESSIONS_MANAGE):
             raise NotFound(lazy("There is no such session."))
-
-    async def end_all(self, user_id: int) -> None:
-        """End every login of a person, tokens of the API too. Raise ``Forbidden``."""
-        self.actor.require(Permission.SESSIONS_MANAGE)
-        user = await self.session.get(User, user_id)
-        if user is None:
-            raise NotFound(lazy("There is no such user."))
-        await end_credentials(self.session, user_id)
-        self.audit.record("end_all", self.resource, user, {})
 
     async def _revoke(self, *which: ColumnElement[bool]) -> None:
         await self.session.execute(

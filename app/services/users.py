@@ -3,7 +3,7 @@
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from app.core.database import database_now
 from app.core.permissions import Permission, Role
@@ -11,8 +11,15 @@ from app.core.security import hash_password, verify_password
 from app.core.texts import lazy, mark
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import User
-from app.schemas.users import PasswordChange, TimeZoneChoice, UserCreate, UserUpdate
-from app.services.audit_events import Changes
+from app.schemas.base import PageQuery
+from app.schemas.users import (
+    PasswordChange,
+    TimeZoneChoice,
+    UserCreate,
+    UserQuery,
+    UserUpdate,
+)
+from app.services.audit_events import Changes, pending_changes
 from app.services.base import BaseService
 from app.services.credentials import end_credentials
 
@@ -34,6 +41,14 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
     def owned(self) -> None:
         """Users are not owned; who may read users sees all of them."""
 
+    def matching(self, query: PageQuery) -> Select[User]:
+        statement = super().matching(query)
+        wanted = query.has_second_factor if isinstance(query, UserQuery) else None
+        if wanted is None:
+            return statement
+        is_on = User.totp_confirmed_at.is_not(None)
+        return statement.where(is_on if wanted else ~is_on)
+
     async def values_for(self, data: UserCreate | UserUpdate) -> dict[str, Any]:
         values = await super().values_for(data)
         values.pop("confirm_password", None)
@@ -44,27 +59,24 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
             values["email"] = values["email"].lower()
         return values
 
-    async def update(self, row_id: int, data: UserUpdate, version: int | None = None) -> User:
-        self.actor.require(self.writable)
-        changes_access = {"role", "is_active"} & data.model_fields_set
-        if row_id == self.actor.user_id and changes_access:
-            row = await self.get(row_id)
-            if any(getattr(row, field) != getattr(data, field) for field in changes_access):
-                raise Forbidden(lazy("You cannot change your own role or disable yourself."))
-        user = await super().update(row_id, data, version)
-        await self._keep_a_superuser()
-        return user
-
-    async def delete(self, row_id: int, version: int | None = None) -> None:
-        if row_id == self.actor.user_id:
+    async def check(self, row: User) -> None:
+        """Raise ``Forbidden`` for what nobody may do to their own account."""
+        if row.id is None or row.id != self.actor.user_id:
+            return
+        changed = pending_changes(row).keys()
+        if {"role", "is_active"} & changed:
+            raise Forbidden(lazy("You cannot change your own role or disable yourself."))
+        if "deleted_at" in changed:
             raise Forbidden(lazy("You cannot remove yourself."))
-        await super().delete(row_id, version)
-        await self._keep_a_superuser()
 
     async def written(self, row: User, changes: Changes, note: str | None) -> None:
-        """A lowered or raised role, and an account that is over, end the logins they gave."""
+        """A lowered or raised role, and an account that is over, end the logins they gave.
+
+        Raise ``Conflict`` where it was the last superuser.
+        """
         if {"role", "is_active", "deleted_at"} & changes.keys() and row.row_version > 1:
             await end_credentials(self.session, row.id)
+            await self._keep_a_superuser()
 
     async def _keep_a_superuser(self) -> None:
         """Checked after the change and under its locks, so that two removals cannot race."""
@@ -74,6 +86,13 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         )
         if not await self.session.scalar(statement):
             raise Conflict(lazy("This is the last superuser; there must always be one."))
+
+    async def end_logins(self, user_id: int) -> None:
+        """End every login of a person, tokens of the API too. Raise ``Forbidden``."""
+        self.actor.require(Permission.SESSIONS_MANAGE)
+        user = await self.get(user_id)
+        await end_credentials(self.session, user.id)
+        self.audit.record("end_all", "staff_sessions", user, {})
 
     async def change_own_password(
         self, data: PasswordChange, *, keep_token: str | None = None

@@ -45,6 +45,7 @@ class WebhookEndpointService(
     readable = Permission.WEBHOOKS_READ
     writable = Permission.WEBHOOKS_MANAGE
     deletable = Permission.WEBHOOKS_MANAGE
+    filters = ("is_active",)
 
     def __init__(
         self, session: AsyncSession, actor: Actor, settings: Settings | None = None
@@ -58,6 +59,9 @@ class WebhookEndpointService(
 
     def matching(self, query: PageQuery) -> Select[WebhookEndpoint]:
         statement = super().matching(query.model_copy(update={"q": None}))
+        event = getattr(query, "event", None)
+        if event is not None:
+            statement = statement.where(WebhookEndpoint.events.contains([event.value]))
         if not query.q:
             return statement
         columns = (WebhookEndpoint.url, WebhookEndpoint.description)

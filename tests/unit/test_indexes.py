@@ -11,6 +11,7 @@ from app.schemas.lists import LISTS
 from app.services.agents import AgentService
 from app.services.api_keys import ApiKeyService
 from app.services.base import BaseService
+from app.services.bulk_changes import BulkChangeService
 from app.services.executions import ExecutionService
 from app.services.ingest_batches import IngestBatchService
 from app.services.jobs import JobService
@@ -21,7 +22,7 @@ from app.services.users import UserService
 from app.services.webhook_endpoints import WebhookEndpointService
 
 # Two values or three: an index on them alone would not be used.
-FEW_VALUES = {"is_active", "is_draft", "kind", "role"}
+FEW_VALUES = {"is_active", "is_draft", "is_free", "kind", "role", "resource", "action"}
 # Which column answers, for filters of runs that are called otherwise; words have a table of theirs.
 RUN_COLUMNS = {
     "model": "model_name",
@@ -66,6 +67,7 @@ def leading_columns(model: Any) -> set[str]:  # a mapped class
         UserService,
         WebhookEndpointService,
         SavedViewService,
+        BulkChangeService,
     ],
     ids=lambda s: s.resource,
 )

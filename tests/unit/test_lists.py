@@ -7,7 +7,18 @@ import pytest
 
 from app.core.zones import show_in
 from app.models import ListName
-from app.pages import agent_list, execution_list, tool_list
+from app.pages import (
+    agent_list,
+    audit_list,
+    bulk_list,
+    execution_list,
+    job_list,
+    key_list,
+    price_list,
+    tool_list,
+    user_list,
+    webhook_list,
+)
 from app.pages.list_table import Column
 from app.schemas.lists import LISTS, ExecutionPageQuery
 
@@ -16,6 +27,13 @@ COLUMNS = {
     ListName.EXECUTIONS: execution_list.COLUMNS,
     ListName.AGENTS: agent_list.COLUMNS,
     ListName.TOOLS: tool_list.COLUMNS,
+    ListName.USERS: user_list.COLUMNS,
+    ListName.API_KEYS: key_list.COLUMNS,
+    ListName.JOBS: job_list.COLUMNS,
+    ListName.AUDIT_EVENTS: audit_list.COLUMNS,
+    ListName.WEBHOOK_ENDPOINTS: webhook_list.COLUMNS,
+    ListName.MODEL_PRICES: price_list.COLUMNS,
+    ListName.BULK_CHANGES: bulk_list.COLUMNS,
 }
 
 

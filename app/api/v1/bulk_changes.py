@@ -8,12 +8,13 @@ from app.api.deps import requires, service
 from app.api.idempotency import Once, OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
-from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, READ_ERRORS
+from app.api.v1.pages import CHANGE_ERRORS, CREATE_ERRORS, LIST_ERRORS, READ_ERRORS
 from app.core.permissions import Permission
 from app.models import BulkChange
 from app.schemas.base import MAX_BIGINT, CursorPage
 from app.schemas.bulk_changes import (
     BulkChangeCreate,
+    BulkChangeQuery,
     BulkChangeRead,
     BulkChangeRowRead,
     BulkChangeStart,
@@ -55,9 +56,20 @@ async def create_bulk_change(
     """Try a change of up to 10,000 rows dry or, with `dry_run` false, start it at once.
 
     A dry run says of each row what would become of it, and is kept for a day. It takes the
-    permission that the change of one row takes, beside `jobs:write`.
+    permission that the change of one row takes, beside `jobs:write`; changes of users also ask
+    for a recent proof of who you are. What nothing can bring back (`revoke`) is started with its
+    name in `confirm`.
     """
     return await made.answer(changes, await changes.create(data))
+
+
+@router.get("", response_model=CursorPage[BulkChangeRead], dependencies=READ, responses=LIST_ERRORS)
+async def list_bulk_changes(
+    query: Annotated[BulkChangeQuery, Query()], changes: BulkChangeServiceDep
+) -> object:
+    """Newest first, those too that were only tried dry: who asked, for what, how it stands."""
+    found = await changes.list_changes(query)
+    return {"items": await changes.read_each(found.items), "next_cursor": found.next_cursor}
 
 
 @router.get("/{change_id}", response_model=BulkChangeRead, dependencies=READ, responses=READ_ERRORS)
@@ -93,7 +105,7 @@ async def start_bulk_change(
 
     Rows that were changed since the dry run are refused, each by itself.
     """
-    return await changes.read(await changes.start(change_id, data.note))
+    return await changes.read(await changes.start(change_id, data.note, data.confirm))
 
 
 @router.post(

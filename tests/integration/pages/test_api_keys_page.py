@@ -146,7 +146,7 @@ async def test_superuser_narrows_everyones_keys_to_an_owner(
     assert {"own", "of one", "of two"} <= set(names_in(everyone.text))
     narrowed = await root.get(f"/keys?everyone=1&user_id={one.id}")
     assert names_in(narrowed.text) == ["of one"]
-    review = f"/keys?everyone=1&amp;user_id={one.id}&amp;unused_days=30"
+    review = f"/keys?user_id={one.id}&amp;everyone=1&amp;unused_days=30"
     assert f'href="{review}"' in narrowed.text
     unused = await root.get(review.replace("&amp;", "&"))
     assert names_in(unused.text) == ["of one"]

@@ -10,8 +10,10 @@ from app.models import User
 from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
+from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import make_execution
 from tests.factories.ingest_batches import make_ingest_batch
+from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.saved_views import make_saved_view
 from tests.factories.tools import make_tool
@@ -32,6 +34,8 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         await make_model_price(session, actor, model=f"m-{agent.id}")
         await make_ingest_batch(session, actor)
         await make_saved_view(session, actor)
+        await make_job(session, actor, agent_id=agent.id)
+        await make_bulk_change(session, actor, ids=[agent.id])
         hook = await make_webhook_endpoint(session, events=["job.failed"])
         await make_webhook_delivery(session, actor, hook.endpoint)
 
@@ -50,6 +54,8 @@ async def fill(session: AsyncSession, actor: Actor, user: User, rows: int) -> No
         "/model-prices",
         "/webhooks",
         "/audit",
+        "/jobs",
+        "/bulk-changes",
         "/views",
         "/search?q=agent",
     ],
