@@ -7,10 +7,9 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.config import get_settings
+from app.core.migrations import LOCK_TIMEOUT
 from app.core.partitions import is_partition
 from app.models import Base
-
-LOCK_TIMEOUT = "5s"
 
 
 def include_name(name: str | None, type_: str, _: object) -> bool:

@@ -1,21 +1,31 @@
 """Alembic from inside the process: bring the database to head, or say how far it is."""
 
+import asyncio
 from functools import lru_cache
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
 from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import PROJECT_ROOT
+from app.core.database_errors import cause_of
 from app.core.partitions import ensure_partitions
 from app.core.texts import lazy
 from app.exceptions import Unavailable
 
 # Any number; it only has to be the same for every process that migrates.
 MIGRATION_LOCK = 7_302_411
+IN_THE_WAY = (LockNotAvailableError, DeadlockDetectedError)
+# Whoever waits for a table that a migration waits for waits no longer than this. Then it steps
+# aside, lets them through, and tries that migration again.
+LOCK_TIMEOUT = "2s"
+TRIES, PAUSE_S = 30, 1.0
+HELD = "Something holds a table for longer than a migration waits. Try again when it is quieter."
 GRANTS = (
     # Databases made before PostgreSQL 15 let every role make tables.
     "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}",
@@ -70,6 +80,25 @@ def _migrate(connection: Connection, revision: str) -> None:
     (command.downgrade if downgrading else command.upgrade)(config, revision)
 
 
+async def _migrate_in_turn(connection: AsyncConnection, revision: str) -> None:
+    """Each migration is a transaction: what is done stays done when a later one has to wait.
+
+    Raise ``Unavailable`` when a table was held all the time.
+    """
+    for _ in range(TRIES):
+        try:
+            await connection.run_sync(_migrate, revision)
+            await connection.commit()
+        except DBAPIError as error:
+            await connection.rollback()
+            if not isinstance(cause_of(error), IN_THE_WAY):
+                raise
+            await asyncio.sleep(PAUSE_S)
+        else:
+            return
+    raise Unavailable(HELD)
+
+
 async def grant(connection: AsyncConnection, role: str) -> None:
     """What the running product may do: everything with rows, but only add to the audit log.
 
@@ -101,8 +130,7 @@ async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | N
         await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         await connection.commit()
         try:
-            await connection.run_sync(_migrate, revision)
-            await connection.commit()
+            await _migrate_in_turn(connection, revision)
             if revision == "head":
                 await ensure_partitions(connection)
                 # Rights are in no backup: a restored database is closed here again.

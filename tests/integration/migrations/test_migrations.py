@@ -9,9 +9,11 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import migrations
 from app.core.database import Database
 from app.core.migrations import alembic_config, is_at_head, migrate
 from app.core.partitions import is_partition
+from app.exceptions import Unavailable
 from app.models import Base
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
@@ -110,3 +112,18 @@ async def test_audit_log_takes_no_change(own_database: Database, statement: str)
     with pytest.raises(DBAPIError, match="append-only"):
         async with own_database.engine.begin() as connection:
             await connection.execute(text(statement))
+
+
+async def test_migration_steps_aside_and_comes_back_when_a_table_is_held(
+    own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(migrations, "PAUSE_S", 0.01)
+    await migrate(own_database.engine, "-1")
+    async with own_database.unit_of_work() as session:
+        await session.execute(text("LOCK TABLE alembic_version IN EXCLUSIVE MODE"))
+        monkeypatch.setattr(migrations, "TRIES", 2)
+        with pytest.raises(Unavailable, match="holds a table"):
+            await migrate(own_database.engine)
+    await migrate(own_database.engine)
+    assert await is_at_head(own_database.engine)
