@@ -201,6 +201,22 @@ RUNTIME_SETTINGS: tuple[RuntimeSetting, ...] = (
         (5, 10_080),
     ),
     number(
+        "jobs_kept_days",
+        KEPT,
+        lazy("Jobs that have ended are kept for"),
+        lazy("With their results and errors; what is older is removed within the day."),
+        DAYS,
+        (1, 3_650),
+    ),
+    number(
+        "bulk_changes_kept_days",
+        KEPT,
+        lazy("Bulk changes are kept for"),
+        lazy("For so long they can be undone; what is older is removed within the day."),
+        DAYS,
+        (1, 3_650),
+    ),
+    number(
         "webhook_deliveries_kept_days",
         KEPT,
         lazy("Deliveries of webhooks are kept for"),

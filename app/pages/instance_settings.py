@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.core.permissions import Permission
 from app.core.runtime_settings import LiveSettings
+from app.core.texts import lazy
 from app.exceptions import NotFound, StaleVersion
 from app.models import InstanceSettings
 from app.pages import forms, settings_view
@@ -86,6 +87,6 @@ async def reset_setting(request: Request, settings: InstanceSettingsServiceDep) 
     posted = forms.typed(await request.form())
     key, version = str(posted.get("key", "")), forms.version_in(posted)
     if key not in live_of(request).known:
-        raise NotFound("There is no such setting.")
+        raise NotFound(lazy("There is no such setting."))
     await settings.change(live_of(request), version, {}, (key,))
     return redirect(request, "/settings", "default_again")
