@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from app.models.spans import MODEL_KINDS, SpanStatus
 
@@ -27,6 +27,9 @@ class Step(Protocol):
     cost: Any
 
 
+Of = TypeVar("Of", bound=Step)
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over the leaf model spans; a sum of nothing known is unknown, not 0."""
@@ -45,18 +48,22 @@ def has_usage(step: Step) -> bool:
     )
 
 
-def leaf_model_steps(steps: Sequence[Step]) -> list[Step]:
+def leaf_model_steps(steps: Sequence[Of]) -> list[Of]:
     """Model steps with usage that have none such below: parents often repeat their children."""
+    parents: dict[Any, list[Any]] = {}
+    for step in steps:
+        if step.parent_span_id is not None and step.span_id is not None:
+            parents.setdefault(step.span_id, []).append(step.parent_span_id)
+    used = [step for step in steps if has_usage(step)]
     # A step without an id is nobody's parent.
-    by_id = {step.span_id: step for step in steps if step.span_id is not None}
-    repeated: set[Any] = set()
-    for step in filter(has_usage, steps):
-        parent, seen = by_id.get(step.parent_span_id), {step.span_id}
-        while parent is not None and parent.span_id not in seen:
-            seen.add(parent.span_id)
-            repeated.add(parent.span_id)
-            parent = by_id.get(parent.parent_span_id)
-    return [step for step in steps if has_usage(step) and step.span_id not in repeated]
+    waiting = [step.parent_span_id for step in used if step.parent_span_id is not None]
+    above: set[Any] = set()
+    while waiting:
+        span_id = waiting.pop()
+        if span_id not in above:
+            above.add(span_id)
+            waiting += parents.get(span_id, ())
+    return [step for step in used if step.span_id not in above]
 
 
 def known_sum(values: Iterable[Any]) -> Any:  # int or Decimal, as the values
@@ -65,7 +72,10 @@ def known_sum(values: Iterable[Any]) -> Any:  # int or Decimal, as the values
 
 
 def totals_of(steps: Sequence[Step]) -> Totals:
-    leaves = leaf_model_steps(steps)
+    return sums_of(leaf_model_steps(steps))
+
+
+def sums_of(leaves: Sequence[Step]) -> Totals:
     return Totals(
         input_tokens=known_sum(step.input_tokens for step in leaves),
         output_tokens=known_sum(step.output_tokens for step in leaves),

@@ -29,10 +29,13 @@ CARRIED = ("session_id", *DETAILS)
 
 
 def counts_more(new: Claim, old: Claim | None) -> bool:
-    """A span that is sent again says it anew, unless that is from before its end."""
+    """A span that is sent again says it anew, unless that is from before its end.
+
+    With another start it is a span of its own, which is stored beside the first.
+    """
     if old is None:
         return True
-    if new[2] == old[2]:
+    if new[1:3] == old[1:3]:
         return bool(new[3] >= old[3])
     return bool(new[:3] < old[:3])
 

@@ -29,6 +29,7 @@ from app.services.ingestion.claims import (
     value_in,
 )
 from app.services.ingestion.known_runs import IN_TRASH, Sender, lock_runs
+from app.services.ingestion.new_runs import totals_in
 from app.services.ingestion.origins import Origins
 from app.services.ingestion.prepared import Trace, to_json
 from app.services.ingestion.rejections import rejection_of
@@ -197,7 +198,8 @@ class TraceIntake:
     async def _add(self, runs: list[Run]) -> None:
         ordered = sorted(runs, key=lambda run: run.stored_id)
         ids = [[run.stored_id for run in ordered], [run.sent_id for run in ordered]]
-        columns = [*ids, *self._headers(ordered)]
+        totals = zip(*(totals_in(run.trace.items.values()) for run in ordered), strict=True)
+        columns = [*ids, *self._headers(ordered), *map(list, totals), tags_of(ordered)]
         driver = await self._driver()
         who = (self.actor.user_id, self.actor.api_key_id)
         by_id = {run.stored_id: run for run in ordered}
@@ -220,15 +222,19 @@ class TraceIntake:
     async def _store_headers(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
         ordered = sorted(runs, key=lambda run: run.execution_id)
-        ids = [run.execution_id for run in ordered]
-        tags = [TAG_SEPARATOR.join(run.header["tags"]) for run in ordered]
-        extents = [extent_of(run.claims) for run in ordered]
-        earliest, latest = min(e[0] for e in extents), max(e[1] for e in extents)
-        await driver.execute(
-            sql.UPDATE_EXECUTIONS, ids, *self._headers(ordered), tags, earliest, latest
-        )
+        await self._update([run for run in ordered if not run.is_new])
         claims = [orjson.dumps(run.claims).decode() for run in ordered]
-        await driver.execute(sql.KEEP_CLAIMS, ids, claims)
+        await driver.execute(sql.KEEP_CLAIMS, [run.execution_id for run in ordered], claims)
+
+    async def _update(self, runs: Sequence[Run]) -> None:
+        """Those that may have spans of other batches; the totals of new ones are known."""
+        if not runs:
+            return
+        ids = [run.execution_id for run in runs]
+        extents = [extent_of(run.claims) for run in runs]
+        earliest, latest = min(e[0] for e in extents), max(e[1] for e in extents)
+        given = [ids, *self._headers(runs), tags_of(runs)]
+        await (await self._driver()).execute(sql.UPDATE_EXECUTIONS, *given, earliest, latest)
 
     async def _store_bodies(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
@@ -317,6 +323,10 @@ def rows_of(runs: Iterable[Run], origins: dict[int, int]) -> list[tuple[Any, ...
     ]
     rows.sort(key=KEY_OF_ROW)
     return rows
+
+
+def tags_of(runs: Sequence[Run]) -> list[str]:
+    return [TAG_SEPARATOR.join(run.header["tags"]) for run in runs]
 
 
 def told(run: Run) -> Told:

@@ -43,13 +43,16 @@ def to_json(value: Any) -> str | None:  # any value an attribute may have
     """JSON text that jsonb takes; ``None`` for what is not there."""
     if value is None:
         return None
+    text = without_nul_to_json(value)
+    return orjson.dumps(clean(value)).decode() if "\\u0000" in text else text
+
+
+def without_nul_to_json(value: Any) -> str:  # as the door let it in
+    """As ``to_json``: looking for NULs in kilobytes of JSON takes longer than writing it."""
     try:
-        text = orjson.dumps(value)
+        return orjson.dumps(value).decode()
     except (TypeError, ValueError):  # lone surrogates, huge numbers, bytes, too deep
         return orjson.dumps(clean(value)).decode()
-    if b"\\u0000" in text:
-        text = orjson.dumps(clean(value))
-    return text.decode()
 
 
 def short(text: str | None, size: int = 200) -> str | None:
@@ -196,7 +199,7 @@ def item_of(span: WireSpan, facts: SpanFacts, pricing: Pricing) -> Item:
         (CostSource.UNPRICED if cost is None else source).value,
     )
     body = (
-        to_json(facts.attributes),
+        without_nul_to_json(facts.attributes),
         to_json(events_json(span)),
         to_json(wire_extras(span)),
     )

@@ -116,11 +116,20 @@ async def copy_spans(driver: Driver, rows: Sequence[Row]) -> None:
         await driver.copy_records_to_table("span_bodies", records=bodies, columns=columns)
 
 
-NEW = {"trace_id": "bytea", "sent_trace_id": "bytea"} | HEADER_COLUMNS
+TOTALS_COLUMNS = {
+    **dict.fromkeys(TOTALS, "bigint"),
+    "cost": "numeric",
+    "cost_source": "text",
+    "span_count": "bigint",
+    "error_count": "bigint",
+}
+NEW = {"trace_id": "bytea", "sent_trace_id": "bytea"} | HEADER_COLUMNS | TOTALS_COLUMNS
+GIVEN = NEW | {"tags": "text"}
+TAGS = "coalesce(string_to_array(nullif({}.tags, ''), E'\\x1f'), '{{}}')"
 ADD_EXECUTIONS = f"""
-INSERT INTO executions (source, reported_by_user_id, reported_by_key_id, cost_source, {names(NEW)})
-SELECT 'otlp', $1, $2, 'unpriced', {names(NEW)}
-FROM unnest({arrays(NEW, 3)}) AS given ({names(NEW)})
+INSERT INTO executions (source, reported_by_user_id, reported_by_key_id, tags, {names(NEW)})
+SELECT 'otlp', $1, $2, {TAGS.format("given")}, {names(NEW)}
+FROM unnest({arrays(GIVEN, 3)}) AS given ({names(GIVEN)})
 ON CONFLICT DO NOTHING
 RETURNING id, trace_id
 """  # noqa: S608  (names of ours)
@@ -136,7 +145,7 @@ TOTALS_TAKEN = ", ".join(
 )
 SUMS = ", ".join(f"sum({name}) FILTER (WHERE is_leaf) AS {name}" for name in (*TOTALS, "cost"))
 # Totals are sums over the model steps with usage that have none such below them: ``above`` holds
-# who is above one. See ``leaf_model_steps`` in services/traces.py, which does the same.
+# who is above one. ``leaf_model_steps`` in services/traces.py does the same, for new runs too.
 UPDATE_EXECUTIONS = f"""
 WITH RECURSIVE h AS MATERIALIZED (
     SELECT * FROM unnest({arrays(CHANGED)}) AS h ({names(CHANGED)})
@@ -165,8 +174,7 @@ WITH RECURSIVE h AS MATERIALIZED (
 )
 UPDATE executions e SET
     {HEADER_TAKEN}, {TOTALS_TAKEN},
-    tags = CASE WHEN e.source <> 'otlp' THEN e.tags
-        ELSE coalesce(string_to_array(nullif(h.tags, ''), E'\\x1f'), '{{}}') END,
+    tags = CASE WHEN e.source <> 'otlp' THEN e.tags ELSE {TAGS.format("h")} END,
     span_count = t.span_count, error_count = t.error_count,
     cost_source = CASE
         WHEN 'cost' = ANY (e.totals_reported) THEN e.cost_source

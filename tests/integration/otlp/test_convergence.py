@@ -85,6 +85,30 @@ async def test_spans_in_any_order_make_the_same_run(
     assert await state_of(session, [TRACE[0].trace_id]) == wanted
 
 
+async def test_whole_and_span_by_span_make_the_same_totals_however_odd_the_tree(
+    client: httpx2.AsyncClient, session: AsyncSession, staff: User
+) -> None:
+    spans = [
+        make_span(1),
+        make_span(2, parent=1, attributes=MODEL | usage(50, 5)),  # repeats what is below it
+        make_span(3, parent=2),
+        make_span(4, parent=3, attributes=MODEL | usage(40, 4), status=SpanStatus.ERROR),
+        make_span(5, parent=6, attributes=MODEL | usage(3, 2)),  # two in a circle
+        make_span(6, parent=5),
+        make_span(7, parent=1, attributes=MODEL | usage(2, 1)),
+        make_span(7, parent=2, start_ns=BEGIN_NS + 7, attributes=MODEL | usage(2, 1)),
+    ]
+    client.headers.update(await key_headers(session, staff))
+    await send(client, spans, PROTOBUF)
+    whole = await state_of(session, [spans[0].trace_id])
+    assert (whole[0][0]["input_tokens"], whole[0][0]["error_count"]) == (44, 1)
+    assert (whole[0][0]["span_count"], whole[0][0]["cost_source"]) == (8, "computed")
+    await session.execute(text("DELETE FROM executions"))
+    for span in spans:
+        await send(client, [span], PROTOBUF)
+    assert await state_of(session, [spans[0].trace_id]) == whole
+
+
 async def test_a_run_is_open_until_its_root_has_ended(
     client: httpx2.AsyncClient, session: AsyncSession, staff: User
 ) -> None:
