@@ -53,7 +53,7 @@ def partial(
     request: HTTPConnection, message: Message, field: str, rejected: int, why: str
 ) -> Response:
     """``partial_success`` is there only when there is something to say."""
-    if rejected:
+    if rejected or why:
         success = message.partial_success  # type: ignore[attr-defined]  # every export answer's
         setattr(success, field, rejected)
         success.error_message = why[:MAX_MESSAGE]
@@ -71,4 +71,5 @@ def logs_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
 
 
 def metrics_answer(request: HTTPConnection, rejected: int, why: str) -> Response:
-    return partial(request, ExportMetricsServiceResponse(), "rejected_data_points", rejected, why)
+    told = why if rejected else ""
+    return partial(request, ExportMetricsServiceResponse(), "rejected_data_points", rejected, told)

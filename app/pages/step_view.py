@@ -1,6 +1,6 @@
 """One step of a run, as the panel beside the trace shows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,6 +51,8 @@ class StepView:
     check: CallCheck | None = None
     values: list[tuple[str, str]] = field(default_factory=list)
     replay: str = ""  # a shell command that asks the model again
+    # How many attributes, events and links were left out, by the sender or as more than is kept.
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
@@ -60,6 +62,7 @@ def step_view(full: FullSpan, offered: dict[str, Offered]) -> StepView:
         raw=pretty_json(read),
         attributes=[(name, as_text(value)) for name, value in attributes],
         events=list(events_of(full)),
+        dropped=((full.body and full.body.wire) or {}).get("dropped", {}),
     )
     if full.kind is SpanKind.TOOL:
         call = ToolCall(None, full.tool_name or full.name, parsed(full.input), full.output)

@@ -19,6 +19,7 @@ from app.services.audit_events import AuditEventService
 from app.services.base import BaseService
 from app.services.executions import ExecutionService
 from app.services.ingestion.intake import TraceIntake, rejections
+from app.services.ingestion.otlp.checks import LIMITS
 from app.services.ingestion.prepared import Prepared, clean, merged, short
 from app.services.ingestion.rejections import log_rejection_of
 from app.services.ingestion.span_logs import SpanLogs
@@ -27,6 +28,7 @@ from app.services.paging import Slice, read_slice
 
 MAX_KEPT = 1_000  # rejected spans and events of one batch
 MAX_REASONS = 3
+MOST = ", ".join(f"at most {limit:,} {name}" for name, limit in LIMITS.items()) + " of a span"
 # No index leads from a key to its runs: among so many of the newest its own is looked for.
 RUNS_LOOKED_AT = 1_000
 
@@ -49,16 +51,21 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a request. ``message`` says why spans were refused, or is empty."""
+    """What became of a request. ``message`` says what is not kept and why, or is empty."""
 
     batch_id: int
     rejected: int
     message: str
 
 
-def message_of(reasons: Sequence[str]) -> str:
-    """The commonest."""
-    return " ".join(reason for reason, _ in Counter(reasons).most_common(MAX_REASONS))
+def message_of(reasons: Sequence[str], cut_count: int = 0) -> str:
+    """The commonest reasons, and what else of the batch is not kept."""
+    told = [reason for reason, _ in Counter(reasons).most_common(MAX_REASONS)]
+    if len(reasons) > MAX_KEPT:
+        told.append(f"Only the first {MAX_KEPT:,} of those refused are kept to be seen.")
+    if cut_count:
+        told.append(f"Attributes, events or links were cut in {cut_count:,} spans: {MOST}.")
+    return " ".join(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,7 @@ class IngestBatchService(BaseService[IngestBatch, BaseModel, BaseModel]):
             changes["rejected"] = [None, len(rejected)]
         AuditEventService(self.session, sent.actor).record("ingest", self.resource, batch, changes)
         reasons = [rejection.reason for rejection in rejected]
-        return Receipt(batch.id, len(reasons), message_of(reasons))
+        return Receipt(batch.id, len(reasons), message_of(reasons, prepared.cut_count))
 
     def _keep(self, batch: IngestBatch, rejected: Sequence[Rejection]) -> None:
         for rejection in rejected[:MAX_KEPT]:

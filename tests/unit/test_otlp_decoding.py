@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from app.core.inflate import gunzip
 from app.exceptions import AppError, BadRequest, PayloadTooLarge
@@ -19,7 +20,7 @@ from app.services.ingestion.otlp.encoding import any_value
 from app.services.ingestion.otlp.logs import decode_logs
 from app.services.ingestion.otlp.other_signals import count_points
 from app.services.ingestion.prepared import prepare
-from tests.otlp.fuzz import Request, bombs, requests
+from tests.otlp.fuzz import Request, bombs, requests, varint
 from tests.otlp.requests import as_json, as_protobuf, encoded, make_span
 
 LIMIT = 64 * 1024 * 1024
@@ -152,3 +153,29 @@ def test_request_of_another_signal_is_refused_with_the_path_it_goes_to() -> None
         DECODERS[JSON](body)
     assert left(body, is_json=True) == 0
     assert DECODERS[JSON](b'{"newer": 1}').spans == []
+
+
+def names_in(body: bytes, media_type: str) -> list[str]:
+    return [f"{span.origin.scope_name} {span.name}" for span in DECODERS[media_type](body).spans]
+
+
+def test_scopes_of_before_otlp_0_16_are_read_in_both_encodings() -> None:
+    request = as_json([make_span(1)])
+    of_resource = request["resourceSpans"][0]
+    (of_scope,) = of_resource.pop("scopeSpans")
+    plain = as_protobuf({"resourceSpans": [{"scopeSpans": [of_scope]}]})
+    of_library = {"instrumentationLibrary": of_scope.pop("scope"), **of_scope}
+    of_resource["instrumentationLibrarySpans"] = [of_library]
+    assert names_in(json.dumps(request).encode(), JSON) == ["tests step 1"]
+    # The tag of field 1000, where 2 is the scopes of today.
+    scope = ExportTraceServiceRequest.FromString(plain).resource_spans[0].scope_spans[0]
+    inner = b"\xc2\x3e" + varint(scope.ByteSize()) + scope.SerializeToString()
+    assert names_in(b"\x0a" + varint(len(inner)) + inner, PROTOBUF) == ["tests step 1"]
+    with pytest.raises(BadRequest):
+        DECODERS[PROTOBUF](b"\x0a\x05\xc2\x3e\x02\x12\x09")
+
+
+def test_lists_under_both_spellings_are_one() -> None:
+    one, two = as_json([make_span(1)]), as_json([make_span(2)])
+    both = one | {"resource_spans": two["resourceSpans"]}
+    assert names_in(json.dumps(both).encode(), JSON) == ["tests step 1", "tests step 2"]

@@ -93,6 +93,7 @@ def told(
         origin=made_by,
         kind=wire.get("kind", 0),
         parent_is_remote=wire.get("remote_parent", False),
+        dropped=wire.get("dropped", {}),
     )
     links = {"links": wire["links"]} if wire.get("links") else {}
     return span_json(made) | links

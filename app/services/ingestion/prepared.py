@@ -138,6 +138,7 @@ class Prepared:
     rejected: list[Rejection]
     span_count: int
     logs: Sequence[PreparedLog] = ()
+    cut_count: int = 0  # spans that had more attributes, events or links than are kept
 
     @property
     def size(self) -> int:
@@ -156,6 +157,7 @@ def wire_extras(span: WireSpan) -> dict[str, Any] | None:
         "kind": span.kind,
         "status_message": span.status_message,
         "remote_parent": span.parent_is_remote,
+        "dropped": dict(span.dropped),
         "links": [
             {
                 "traceId": link.trace_id.hex(),
@@ -219,7 +221,8 @@ def prepare(decoded: Decoded, pricing: Pricing) -> Prepared:
         trace.add(item_of(span, facts, pricing), facts)
     for trace in traces.values():
         trace.complete()
-    return Prepared(traces, decoded.rejected, len(decoded.spans) + len(decoded.rejected))
+    count, cut = len(decoded.spans) + len(decoded.rejected), sum(s.is_cut for s in decoded.spans)
+    return Prepared(traces, decoded.rejected, count, cut_count=cut)
 
 
 def prepare_logs(logs: Sequence[WireLog], rejected: Sequence[Rejection] = ()) -> Prepared:

@@ -4,6 +4,7 @@ Source: opentelemetry-proto, trace/v1/trace.proto. Attribute values are plain Py
 float, bool, bytes, list or dict.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -93,3 +94,7 @@ class WireSpan:
     # The parent is in another service, which may not send its spans here.
     parent_is_remote: bool = False
     links: tuple[WireLink, ...] = ()
+    # How many of its "attributes", "events" and "links" are not here: some libraries drop them
+    # themselves. ``is_cut`` where there were more than are kept.
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    is_cut: bool = False

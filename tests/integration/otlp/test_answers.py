@@ -93,6 +93,23 @@ async def test_what_cannot_be_stored_is_counted_and_kept_with_the_reason(
 
 
 @pytest.mark.parametrize("media_type", TYPES)
+async def test_what_is_cut_off_a_span_is_said_and_handed_on(
+    sender: httpx2.AsyncClient, session: AsyncSession, media_type: str
+) -> None:
+    many = {f"key{number}": number for number in range(2_003)}
+    span = make_span(1, attributes=many, dropped={"attributes": 4, "links": 1})
+    answer = await sender.post("/v1/traces", **encoded([span], media_type))
+    message = answer.content.decode(errors="replace")
+    assert answer.status_code == 200
+    assert "cut in 1 spans: at most 2,000 attributes" in message
+    run = await session.scalar(text("SELECT id FROM executions"))
+    exported = (await sender.get(f"/api/v1/executions/{run}/otlp")).json()
+    sent_on = exported["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert (len(sent_on["attributes"]), sent_on["droppedAttributesCount"]) == (2_000, 7)
+    assert sent_on["droppedLinksCount"] == 1
+
+
+@pytest.mark.parametrize("media_type", TYPES)
 @pytest.mark.parametrize("signal", ["logs", "metrics"])
 async def test_other_signals_are_answered(
     sender: httpx2.AsyncClient, media_type: str, signal: str

@@ -9,6 +9,8 @@ MAX_DEPTH = 64
 MAX_ATTRIBUTES = 2_000
 MAX_EVENTS = 1_000
 MAX_LINKS = 100
+LIMITS = {"attributes": MAX_ATTRIBUTES, "events": MAX_EVENTS, "links": MAX_LINKS}
+MAX_DROPPED = 2**32 - 1  # what a uint32 holds
 MAX_NAME = 300
 CLOCK_SKEW = timedelta(days=1)
 STATUSES = {0: SpanStatus.UNSET, 1: SpanStatus.OK, 2: SpanStatus.ERROR}
@@ -49,6 +51,17 @@ def end_of(start_ns: int, end_ns: int) -> int | None:
 
 def name_of(name: str) -> str:
     return name.replace("\x00", "").strip()[:MAX_NAME] or "unnamed"
+
+
+def dropped(sent: tuple[int, int, int], said: tuple[int, int, int]) -> tuple[dict[str, int], bool]:
+    """How many attributes, events and links are left out, and whether it is us who cut some.
+
+    Of each there are ``sent`` many; the sender has left out ``said`` many itself.
+    """
+    cut = [max(0, count - limit) for count, limit in zip(sent, LIMITS.values(), strict=True)]
+    counts = zip(LIMITS, cut, said, strict=True)
+    found = {name: min(ours + max(0, theirs), MAX_DROPPED) for name, ours, theirs in counts}
+    return {name: count for name, count in found.items() if count}, any(cut)
 
 
 def parent_is_remote(flags: int) -> bool:

@@ -8,6 +8,11 @@ from app.services.ingestion.otlp.checks import HAS_IS_REMOTE, IS_REMOTE
 from app.services.ingestion.wire import Attributes, Origin, WireLog, WireSpan
 
 Json = dict[str, Any]
+DROPPED = {
+    "attributes": "droppedAttributesCount",
+    "events": "droppedEventsCount",
+    "links": "droppedLinksCount",
+}
 STATUS_CODES = {SpanStatus.UNSET: 0, SpanStatus.OK: 1, SpanStatus.ERROR: 2}
 
 
@@ -106,6 +111,7 @@ def span_json(span: WireSpan) -> Json:
             }
             for link in span.links
         ],
+        **{DROPPED[name]: count for name, count in span.dropped.items() if name in DROPPED},
         "flags": HAS_IS_REMOTE | IS_REMOTE if span.parent_is_remote else None,
     }
     return {key: value for key, value in found.items() if value not in (None, [])}

@@ -29,6 +29,8 @@ PATHS = {
     "resourceLogs": "/v1/logs",
     "resourceMetrics": "/v1/metrics",
 }
+# The last is from before OTLP 0.16, in which scopes were libraries.
+SCOPE_SPANS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
 SCALARS: dict[str, tuple[type, ...]] = {
     "stringValue": (str,),
     "boolValue": (bool,),
@@ -37,15 +39,16 @@ SCALARS: dict[str, tuple[type, ...]] = {
 
 
 def objects(parent: Json, *names: str) -> list[Json]:
-    """The list of objects under the first of the names that is there. Raise ``BadRequest``."""
+    """The lists of objects under these names, as one. Raise ``BadRequest``."""
+    together: list[Json] = []
     for name in names:
         found = parent.get(name)
         if found is None:
             continue
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise BadRequest(f"{name} must be a list of objects.")
-        return found
-    return []
+        together += found
+    return together
 
 
 def entries(request: Json, *names: str) -> list[Json]:
@@ -137,6 +140,7 @@ def events_of(span: Json) -> tuple[WireEvent, ...]:
 def span_of(span: Json, ids: tuple[bytes, bytes], origin: Origin) -> WireSpan:
     status = obj(span, "status")
     start_ns = integer(span.get("startTimeUnixNano"))
+    dropped, is_cut = dropped_of(span)
     return WireSpan(
         trace_id=ids[0],
         span_id=ids[1],
@@ -152,7 +156,17 @@ def span_of(span: Json, ids: tuple[bytes, bytes], origin: Origin) -> WireSpan:
         kind=integer(span.get("kind")),
         links=links_of(span),
         parent_is_remote=checks.parent_is_remote(integer(span.get("flags"))),
+        dropped=dropped,
+        is_cut=is_cut,
     )
+
+
+def dropped_of(span: Json) -> tuple[dict[str, int], bool]:
+    lists = (span.get(name) for name in checks.LIMITS)
+    attributes, events, links = (len(found) if isinstance(found, list) else 0 for found in lists)
+    names = ("droppedAttributesCount", "droppedEventsCount", "droppedLinksCount")
+    ours, theirs, others = (integer(span.get(name)) for name in names)
+    return checks.dropped((attributes, events, links), (ours, theirs, others))
 
 
 def located(request: Json) -> Iterator[tuple[Json, Origin]]:
@@ -160,8 +174,8 @@ def located(request: Json) -> Iterator[tuple[Json, Origin]]:
     for of_resource in entries(request, "resourceSpans", "resource_spans"):
         resource = attributes_of(obj(of_resource, "resource"))
         schema_url = text(of_resource, "schemaUrl")
-        for of_scope in objects(of_resource, "scopeSpans", "scope_spans"):
-            scope = obj(of_scope, "scope")
+        for of_scope in objects(of_resource, *SCOPE_SPANS):
+            scope = obj(of_scope, "scope") or obj(of_scope, "instrumentationLibrary")
             url = text(of_scope, "schemaUrl") or schema_url
             origin = Origin(resource, text(scope, "name"), text(scope, "version"), url)
             for span in objects(of_scope, "spans"):

@@ -1,12 +1,14 @@
 """ExportTraceServiceRequest in protobuf, read by the C parser of the protobuf package."""
 
 from collections.abc import Iterable
+from operator import gt
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from app.exceptions import BadRequest
 from app.models.spans import SpanStatus
@@ -20,6 +22,11 @@ from app.services.ingestion.wire import (
     WireLink,
     WireSpan,
 )
+
+NO_REQUEST = "The body is no ExportTraceServiceRequest in protobuf."
+OF_LIBRARIES = 1000
+LIMITS = tuple(checks.LIMITS.values())
+NOTHING_DROPPED: tuple[dict[str, int], bool] = ({}, False)
 
 
 def value_of(value: AnyValue, depth: int = 0) -> Any:  # text, number, bool, bytes, list or dict
@@ -63,6 +70,12 @@ def links_of(span: Span) -> tuple[WireLink, ...]:
 def span_of(span: Span, origin: Origin) -> WireSpan:
     status = span.status
     start_ns = span.start_time_unix_nano
+    attributes = span.attributes
+    dropped, is_cut = NOTHING_DROPPED
+    sent = (len(attributes), len(span.events), len(span.links))
+    said = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count)
+    if any(said) or any(map(gt, sent, LIMITS)):
+        dropped, is_cut = checks.dropped(sent, said)
     return WireSpan(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -72,13 +85,31 @@ def span_of(span: Span, origin: Origin) -> WireSpan:
         end_ns=checks.end_of(start_ns, span.end_time_unix_nano),
         status=checks.STATUSES.get(status.code, SpanStatus.UNSET),
         status_message=status.message,
-        attributes=attributes_of(span.attributes),
+        attributes=attributes_of(attributes),
         events=events_of(span) if span.events else (),
         origin=origin,
         kind=span.kind,
         links=links_of(span) if span.links else (),
         parent_is_remote=checks.parent_is_remote(span.flags),
+        dropped=dropped,
+        is_cut=is_cut,
     )
+
+
+def scopes_of(of_resource: ResourceSpans) -> Iterable[ScopeSpans]:
+    """Before OTLP 0.16 scopes were libraries, in another field of the same shape.
+
+    Raise ``BadRequest``.
+    """
+    if of_resource.scope_spans:
+        return of_resource.scope_spans
+    unknown = UnknownFieldSet(of_resource)
+    fields = [unknown[place] for place in range(len(unknown))]
+    texts = [field.data for field in fields if field.field_number == OF_LIBRARIES]
+    try:
+        return [ScopeSpans.FromString(text) for text in texts if isinstance(text, bytes)]
+    except (DecodeError, RecursionError) as error:
+        raise BadRequest(NO_REQUEST) from error
 
 
 def decode_protobuf(body: bytes) -> Decoded:
@@ -86,12 +117,12 @@ def decode_protobuf(body: bytes) -> Decoded:
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except (DecodeError, RecursionError) as error:
-        raise BadRequest("The body is no ExportTraceServiceRequest in protobuf.") from error
+        raise BadRequest(NO_REQUEST) from error
     latest = checks.latest_ns()
     decoded = Decoded([], [])
     for of_resource in request.resource_spans:
         resource = attributes_of(of_resource.resource.attributes)
-        for of_scope in of_resource.scope_spans:
+        for of_scope in scopes_of(of_resource):
             origin = Origin(
                 resource,
                 of_scope.scope.name,
