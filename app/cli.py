@@ -26,6 +26,7 @@ from app.data_commands import backup, restore, retention
 from app.demo.command import make_demo, refuse_in_production, remove_demo
 from app.doctor.command import doctor
 from app.exceptions import AppError
+from app.file_commands import export_rows, import_agents, import_tools
 from app.importers.command import importers
 from app.jobs import HANDLED, SCHEDULES
 from app.jobs.context import Resources
@@ -42,6 +43,9 @@ cli = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Greenroom: the back office for LLM agents."
 )
 cli.add_typer(importers, name="import")
+importers.command(name="agents")(import_agents)
+importers.command(name="tools")(import_tools)
+cli.command(name="export")(export_rows)
 cli.command()(backup)
 cli.command()(restore)
 cli.command()(doctor)

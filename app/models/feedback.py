@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Numeric, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -46,3 +47,9 @@ class Feedback(Base):
     sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what it says: who changes it shows by this what they have seen."""
+        said = (self.name, self.value and self.value.normalize(), self.label, self.comment)
+        return sha256(repr(said).encode()).hexdigest()[:16]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from app.core.templating import day, duration, money
 from app.core.texts import _, lazy, ngettext
 from app.core.wording import number
+from app.core.zones import local
 from app.pages.charts import nice_top, path_of, points
 from app.pages.listing import href
 from app.schemas.analyses import (
@@ -25,6 +26,7 @@ from app.schemas.analyses import (
     Severity,
     SummaryModel,
 )
+from app.schemas.days import end_of_day, start_of_day
 from app.services.analysis.summaries import parts_of
 
 LABELS: Mapping[FindingKind, str] = {
@@ -333,27 +335,19 @@ def scope_words(request: AnalysisRequest) -> str:
         )
     ]
     if request.since is not None:
-        words.append(_("from %(day)s", day=request.since.date().isoformat()))
+        words.append(_("from %(day)s", day=local(request.since).date().isoformat()))
     if request.until is not None:
         # Days are written as people mean them: the last one is part of it.
         last = request.until - timedelta(microseconds=1)
-        words.append(_("to %(day)s", day=last.date().isoformat()))
+        words.append(_("to %(day)s", day=local(last).date().isoformat()))
     return ", ".join(words)
 
 
-def request_values(values: Mapping[str, str]) -> dict[str, str]:
-    """The form's days as moments (UTC); the last day is meant to its end."""
-    given = {name: text for name, text in values.items() if text.strip()}
+def request_values(values: Mapping[str, str]) -> dict[str, object]:
+    """The form's days as moments; the last day is meant to its end."""
+    given: dict[str, object] = {name: text for name, text in values.items() if text.strip()}
     if "since" in given:
-        given["since"] = midnight(given["since"], 0)
+        given["since"] = start_of_day(given["since"])
     if "until" in given:
-        given["until"] = midnight(given["until"], 1)
+        given["until"] = end_of_day(given["until"])
     return given
-
-
-def midnight(text: str, days_later: int) -> str:
-    """What is no day is left for the schema to refuse."""
-    try:
-        return f"{date.fromisoformat(text.strip()) + timedelta(days=days_later)}T00:00:00Z"
-    except (ValueError, OverflowError):
-        return text

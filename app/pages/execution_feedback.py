@@ -59,10 +59,12 @@ async def change_feedback(
     execution = await runs.get(execution_id)
     service = FeedbackService(runs.session, runs.actor)
     await service.own(execution, feedback_id)
-    data, form = forms.parse(FeedbackCreate, await said_in(request))
+    said = await said_in(request)
+    seen = said.pop("seen", None) or ""
+    data, form = forms.parse(FeedbackCreate, said)
     if data is None:
         return feedback_page(request, execution, form, 422)
-    await service.change(execution, feedback_id, data)
+    await service.change(execution, feedback_id, data, seen)
     return await answer(request, runs, execution)
 
 

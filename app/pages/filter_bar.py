@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from app.core.templating import short_moment
 from app.core.texts import _, lazy
+from app.core.zones import local
 from app.pages.list_state import ListState, Pairs
 
 Choices = Sequence[tuple[str, str]]
 SHOWN_VALUES = 3
+A_DAY = "2026-01-31"
 RANGES = [
     ("1h", lazy("Last hour")),
     ("24h", lazy("Last 24 hours")),
@@ -72,6 +74,18 @@ class Chip:
 
     def value(self, name: str) -> str:
         return next(iter(self.values.get(name, [])), "")
+
+    def day(self, name: str) -> str:
+        """As a field for days has it: a moment is of the day that whoever looks had then."""
+        text = self.value(name)
+        if len(text) <= len(A_DAY):
+            return text
+        try:
+            moment = datetime.fromisoformat(text)
+            last = moment - timedelta(microseconds=1) if name == "until" else moment
+            return f"{local(last):%Y-%m-%d}"
+        except (ValueError, OverflowError):
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,7 @@ def time_said(ranges: Sequence[str], values: Mapping[str, list[str]]) -> str:
 
 def moment_said(text: str) -> str:
     """A day as it is, a moment in the zone of whoever looks."""
-    if len(text) == len("2026-01-31"):
+    if len(text) == len(A_DAY):
         return text
     try:
         return short_moment(datetime.fromisoformat(text))

@@ -1,6 +1,6 @@
 """Prices of models on pages: what was entered here, and costs computed anew with it."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -16,6 +16,7 @@ from app.pages.list_views import Offered, framed, opened
 from app.pages.price_list import COLUMNS, FILTERS
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
+from app.schemas.days import start_of_day
 from app.schemas.model_prices import (
     MAX_TIERS,
     ModelPriceCreate,
@@ -76,7 +77,7 @@ async def recompute_costs(
     request: Request, prices: ModelPriceServiceDep, recomputing: RecomputingServiceDep
 ) -> Response:
     typed = forms.typed(await request.form())
-    data, form = forms.parse(RecomputeRequest, {"since": start_of(typed.get("since", ""))})
+    data, form = forms.parse(RecomputeRequest, {"since": start_of_day(typed.get("since", ""))})
     form.values = forms.Typed(typed)
     if data is not None:
         try:
@@ -87,14 +88,6 @@ async def recompute_costs(
         else:
             return redirect(request, f"/jobs/{job.id}")
     return await list_page(request, prices, recomputing, form)
-
-
-def start_of(day: str) -> datetime | str:
-    """The first moment of a day, UTC; what is no day is left for the schema to refuse."""
-    try:
-        return datetime.combine(date.fromisoformat(day), time(), UTC)
-    except ValueError:
-        return day
 
 
 def tiers_in(data: FormData) -> list[dict[str, str | None]]:

@@ -112,10 +112,11 @@ async def rename_view(request: Request, view_id: ViewId, views: SavedViewService
 async def update_view(
     request: Request, view_id: ViewId, views: SavedViewServiceDep, query: Query = ""
 ) -> Response:
-    """Show from now on what the list shows now."""
+    """Show from now on what the list shows now. Raise ``StaleVersion`` where others were first."""
+    version = forms.version_in(forms.typed(await request.form()))
     view = await views.get(view_id)
     changed = SavedViewUpdate.model_validate(held(view.resource, query))
-    view = await views.update(view_id, changed)
+    view = await views.update(view_id, changed, version)
     return redirect(request, href_of(view), "saved")
 
 

@@ -99,7 +99,7 @@ class AgentStaffCreate(AgentCreate):
     tags: TypedTags = Field(default_factory=list)
 
 
-class AgentQuery(PageQuery):
+class AgentFilters(Input):
     model_name: Annotated[ModelName | None, Field(alias="model")] = None
     """Agents of this model."""
     is_active: bool | None = None
@@ -112,6 +112,10 @@ class AgentQuery(PageQuery):
     """Agents with this tag."""
     user_id: RowId | None = None
     """Agents of this person."""
+
+
+class AgentQuery(AgentFilters, PageQuery):
+    """By name, unless it says otherwise."""
 
 
 class AgentSummary(Output):

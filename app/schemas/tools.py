@@ -146,7 +146,7 @@ class ToolUpdate(Patch):
     is_active: Flag = True
 
 
-class ToolQuery(PageQuery):
+class ToolFilters(Input):
     kind: ToolKind | None = None
     """Tools of this kind."""
     is_active: bool | None = None
@@ -155,6 +155,10 @@ class ToolQuery(PageQuery):
     """The tool of this name."""
     user_id: RowId | None = None
     """Tools of this person."""
+
+
+class ToolQuery(ToolFilters, PageQuery):
+    """By name, unless it says otherwise."""
 
 
 class ToolSummary(Output):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor, Via
 from app.core.permissions import Permission
 from app.core.texts import lazy
-from app.exceptions import Forbidden, Invalid, NotFound
+from app.exceptions import Forbidden, Invalid, NotFound, StaleVersion
 from app.models import Execution, Feedback, Span, User
 from app.models.feedback import FeedbackSource
 from app.schemas.feedback import FeedbackCreate
@@ -73,7 +73,9 @@ class FeedbackService:
     async def own(self, execution: Execution, feedback_id: int) -> Feedback:
         """One that this person gave on the run. Raise ``NotFound``, or ``Forbidden`` for others'"""
         self.actor.require(Permission.EXECUTIONS_WRITE)
-        row = await self.session.get(Feedback, feedback_id)
+        row = await self.session.get(
+            Feedback, feedback_id, with_for_update=True, populate_existing=True
+        )
         if row is None or row.execution_id != execution.id:
             raise NotFound(lazy("This run has no such feedback."))
         if not self.is_own(row):
@@ -85,9 +87,16 @@ class FeedbackService:
         by_hand = row.source is not FeedbackSource.OTLP
         return by_hand and row.created_by is not None and row.created_by == self.actor.user_id
 
-    async def change(self, execution: Execution, feedback_id: int, data: FeedbackCreate) -> None:
-        """Raise as ``own``. What it is about stays."""
+    async def change(
+        self, execution: Execution, feedback_id: int, data: FeedbackCreate, seen: str
+    ) -> None:
+        """Raise as ``own``, and ``StaleVersion`` where it is not what was ``seen`` of it.
+
+        What it is about stays.
+        """
         row = await self.own(execution, feedback_id)
+        if row.fingerprint != seen:
+            raise StaleVersion(lazy("This feedback was saved in between. Load the page again."))
         said = {name: getattr(data, name) for name in ("name", "value", "label", "comment")}
         changes = {
             name: [told(getattr(row, name)), told(value)]

@@ -1,11 +1,12 @@
 """One request for each writing route, with the rows that it needs."""
 
+from decimal import Decimal
 from typing import Any
 
 import pyotp
 
 from app.core.security import LOGIN_STEP_SALT, Signer
-from app.models import JobStatus, TokenPurpose, User
+from app.models import Feedback, JobStatus, TokenPurpose, User
 from app.services.logins import LoginService
 from app.services.refresh_tokens import RefreshTokenService
 from app.services.second_factors import SecondFactorService
@@ -45,6 +46,7 @@ PRICE_FORM = {"model_pattern": "m", "input_price": "1", "output_price": "2"}
 HOOK = {"url": "https://hooks.example.com/x", "events": ["job.failed"]}
 SINCE = "2026-11-01T00:00:00Z"
 RATING = {"name": "rating", "value": "0"}
+SEEN = Feedback(name="rating", value=Decimal(1)).fingerprint
 KEY = {"name": "ci", "scopes": ["agents:read"]}
 PASSWORDS = {
     "current_password": PASSWORD,
@@ -327,7 +329,7 @@ PAGE_CASES: dict[str, Case] = {
     "POST /agents/{agent_id}/playground/runs/{execution_id}": answer_on_playground,
     "POST /executions/{execution_id}/delete": at("/executions/{}/delete", "run"),
     "POST /executions/{execution_id}/feedback/{feedback_id}": at(
-        "/executions/{}", "feedback", data=RATING
+        "/executions/{}", "feedback", data=RATING | {"seen": SEEN}
     ),
     "POST /executions/{execution_id}/feedback/{feedback_id}/delete": at(
         "/executions/{}/delete", "feedback"

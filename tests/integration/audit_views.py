@@ -14,7 +14,9 @@ VIEW_PAGE_CASES: dict[str, Case] = {
     "POST /views/{view_id}/edit": at(
         "/views/{}/edit", "view", data={"name": "x", "row_version": "1"}
     ),
-    "POST /views/{view_id}/update": at("/views/{}/update", "view", data={"query": "q=x"}),
+    "POST /views/{view_id}/update": at(
+        "/views/{}/update", "view", data={"query": "q=x", "row_version": "1"}
+    ),
     "POST /views/{view_id}/delete": at("/views/{}/delete", "view"),
     "POST /views/{view_id}/restore": at("/views/{}/restore", "trashed_view"),
     "POST /views/{view_id}/default": at("/views/{}/default", "view"),

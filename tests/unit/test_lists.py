@@ -19,6 +19,8 @@ from app.pages import (
     user_list,
     webhook_list,
 )
+from app.pages.filter_bar import Filter, Kind, chip_of
+from app.pages.list_state import ListState
 from app.pages.list_table import Column
 from app.schemas.lists import LISTS, ExecutionPageQuery
 
@@ -88,3 +90,18 @@ def test_days_are_those_of_whoever_looks() -> None:
         datetime(2026, 11, 1, 4, tzinfo=UTC),
         datetime(2026, 11, 2, 5, tzinfo=UTC),
     ), "clocks went back that night: the day has 25 hours"
+
+
+def test_day_field_of_a_moment_is_the_day_of_whoever_looks() -> None:
+    def days(since: str, until: str) -> tuple[str, str]:
+        filters = {"since": [since], "until": [until]}
+        state = ListState(ListName.EXECUTIONS, RUNS, "/executions", filters)
+        chip = chip_of(state, Filter("range", "time", Kind.TIME, others=("since", "until")))
+        return chip.day("since"), chip.day("until")
+
+    context = copy_context()
+    context.run(show_in, "Asia/Tokyo")
+    # To the end of a day there: the moment after it is not part of it.
+    shown = context.run(days, "2026-10-31T20:00:00+00:00", "2026-11-02T15:00:00+00:00")
+    assert shown == ("2026-11-01", "2026-11-02")
+    assert context.run(days, "2026-10-31", "nonsense, long") == ("2026-10-31", "")

@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from app.api.answers import AgentAnswerDep
 from app.api.conditional import UNCHANGED, IfNoneMatchDep
 from app.api.deps import AgentServiceDep, IfMatchDep, LiveConfigServiceDep, etag_of, requires
+from app.api.downloads import FILES, download
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.quick import RememberingRoute, config_answer
@@ -32,6 +34,8 @@ from app.schemas.agents import (
 )
 from app.schemas.base import MAX_BIGINT, Page, Text
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
+from app.schemas.exports import AgentExport
+from app.services import export_sources
 from app.services.agent_revisions import AgentRevisionService
 from app.services.bulk import create_each, delete_each, update_each
 
@@ -105,6 +109,24 @@ async def update_agents(data: Bulk[Change[AgentUpdate]], agents: AgentServiceDep
 async def delete_agents(data: Bulk[RowVersion], agents: AgentServiceDep) -> BulkAnswer:
     """Move up to 100 to the trash; each is answered on its own."""
     return await delete_each(agents, data.items)
+
+
+@router.get(
+    "/export",
+    dependencies=READ,
+    response_class=StreamingResponse,
+    responses={200: FILES, **LIST_ERRORS},
+)
+async def export_agents(
+    asked: Annotated[AgentExport, Query()], agents: AgentServiceDep, request: Request
+) -> StreamingResponse:
+    """All agents that match, by name, as one file; it is on record with the filter.
+
+    What fails on the way is cut off: the body ends without the last chunk.
+    """
+    query = AgentQuery(**asked.model_dump(exclude={"format"}, exclude_unset=True))
+    export = export_sources.agents(agents.actor, query)
+    return await download(request, agents.actor, export, asked.format)
 
 
 @router.get("", response_model=Page[AgentRead], dependencies=READ, responses=LIST_ERRORS)

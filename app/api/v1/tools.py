@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.responses import StreamingResponse
 
 from app.api.answers import ToolAnswerDep
 from app.api.conditional import UNCHANGED, IfNoneMatchDep
 from app.api.deps import IfMatchDep, ToolServiceDep, etag, personal, requires
+from app.api.downloads import FILES, download
 from app.api.idempotency import OnceDep
 from app.api.openapi import created
 from app.api.strict_json import StrictRoute
@@ -21,7 +23,9 @@ from app.api.v1.pages import (
 from app.core.permissions import Permission
 from app.schemas.base import MAX_BIGINT, Page
 from app.schemas.bulk import Bulk, BulkAnswer, Change, RowVersion
+from app.schemas.exports import ToolExport
 from app.schemas.tools import ToolCreate, ToolHeaders, ToolQuery, ToolRead, ToolUpdate
+from app.services import export_sources
 from app.services.bulk import create_each, delete_each, update_each
 from app.services.tool_headers import ToolHeaderService
 
@@ -72,6 +76,24 @@ async def update_tools(data: Bulk[Change[ToolUpdate]], tools: ToolServiceDep) ->
 async def delete_tools(data: Bulk[RowVersion], tools: ToolServiceDep) -> BulkAnswer:
     """Move up to 100 to the trash; each is answered on its own."""
     return await delete_each(tools, data.items)
+
+
+@router.get(
+    "/export",
+    dependencies=READ,
+    response_class=StreamingResponse,
+    responses={200: FILES, **LIST_ERRORS},
+)
+async def export_tools(
+    asked: Annotated[ToolExport, Query()], tools: ToolServiceDep, request: Request
+) -> StreamingResponse:
+    """All tools that match, by name, as one file; it is on record with the filter.
+
+    What fails on the way is cut off: the body ends without the last chunk.
+    """
+    query = ToolQuery(**asked.model_dump(exclude={"format"}, exclude_unset=True))
+    export = export_sources.tools(tools.actor, query)
+    return await download(request, tools.actor, export, asked.format)
 
 
 @router.get("", response_model=Page[ToolRead], dependencies=READ, responses=LIST_ERRORS)

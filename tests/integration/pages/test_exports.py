@@ -198,3 +198,34 @@ async def test_export_that_fails_on_the_way_is_cut_off_and_on_record(
     [(_, _), (action, changes)] = await on_record(session)
     assert action == "export_end"
     assert changes == {"rows": [None, exports.FEWEST], "outcome": [None, "failed"]}
+
+
+@pytest.mark.parametrize("resource", ["agents", "tools"])
+async def test_programs_get_lists_as_files_too(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, resource: str
+) -> None:
+    make: Any = make_agent if resource == "agents" else make_tool
+    for name in ("zebra", "apple", "other"):
+        await make(session, actor, name=name)
+    path = f"/api/v1/{resource}/export"
+    assert [row["name"] for row in objects(await api.get(path))] == ["apple", "other", "zebra"]
+    found = await api.get(path, params={"q": "zebra", "format": "csv"})
+    assert found.headers["content-type"].startswith("text/csv")
+    assert [row["name"] for row in csv.DictReader(found.text.splitlines())] == ["zebra"]
+    assert (await api.get(path, params={"page": "2"})).status_code == 422
+
+
+async def test_ticked_rows_leave_alone_or_all_that_match_with_them(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    ids = [(await make_agent(session, actor, name=f"agent-{n}")).id for n in range(3)]
+    await make_agent(session, actor, name="apart", model="gpt-5")
+    page = (await web.get("/agents?model=gpt-4o")).text
+    assert 'formaction="/agents/export"' in page
+    sent = {"resource": "agents", "filter": '{"model":"gpt-4o"}', "format": "jsonl"}
+    ticked = await web.get("/agents/export", params=sent | {"ids": ids[:2]})
+    assert {row["id"] for row in objects(ticked)} == set(ids[:2])
+    matching = await web.get("/agents/export", params=sent | {"ids": ids[:2], "rows": "matching"})
+    assert {row["id"] for row in objects(matching)} == set(ids)
+    odd = await web.get("/agents/export", params=sent | {"rows": "matching", "filter": '{"a":1}'})
+    assert odd.status_code == 422

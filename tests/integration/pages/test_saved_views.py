@@ -63,8 +63,13 @@ async def test_view_that_is_left_says_so_and_takes_what_is_shown(
 ) -> None:
     other = await web.get(link_to(view) + "&model=gpt-4o")
     assert "changed" in menu_of(other)
-    kept = await web.post(f"/views/{view.id}/update", data={"query": "model=gpt-4o"})
+    assert 'name="row_version" value="1"' in other.text
+    shown = {"query": "model=gpt-4o", "row_version": "1"}
+    kept = await web.post(f"/views/{view.id}/update", data=shown)
     assert kept.headers["location"].startswith(f"/executions?model=gpt-4o&view={view.id}")
+    late = await web.post(f"/views/{view.id}/update", data=shown | {"query": "model=other"})
+    assert late.status_code == 412
+    assert "in between" in late.text
     form = {"name": "By model", "row_version": "2", "is_shared": "true"}
     await web.post(f"/views/{view.id}/edit", data=form)
     listed = await web.get("/views?resource=executions")
@@ -159,7 +164,8 @@ async def test_shared_view_is_read_by_all_and_changed_by_its_owner_or_a_superuse
     async with client_of(app) as other:
         await log_in(other, session, settings, await make_user(session, role))
         assert (view.name in menu_of(await other.get("/executions"))) is sees
-        changed = await other.post(f"/views/{view.id}/update", data={"query": "q=x"})
+        shown = {"query": "q=x", "row_version": "1"}
+        changed = await other.post(f"/views/{view.id}/update", data=shown)
         assert changed.status_code == (303 if may_change else 403 if sees else 404)
         gone = await other.post(f"/views/{view.id}/delete")
         assert gone.status_code == (303 if may_change else 403 if sees else 404)

@@ -140,9 +140,13 @@ async def test_feedback_is_given_changed_and_taken_back_beside_the_trace(
     assert given.text.lstrip().startswith("<section")
     assert all(told in given.text for told in ("good", "Kind &amp; quick.", staff.full_name))
     (row,) = await session.scalars(select(Feedback))
-    changed = await web.post(f"{url}/{row.id}", data=said | {"value": "0"}, headers=htmx)
+    assert f'name="seen" value="{row.fingerprint}"' in given.text
+    change = said | {"value": "0", "seen": row.fingerprint}
+    changed = await web.post(f"{url}/{row.id}", data=change, headers=htmx)
     assert "bad" in changed.text
     assert "Kind" not in changed.text
+    late = await web.post(f"{url}/{row.id}", data=change | {"value": "1"}, headers=htmx)
+    assert late.status_code == 412
     gone = await web.post(f"{url}/{row.id}/delete", headers=htmx)
     assert "feedback-list" not in gone.text
 
