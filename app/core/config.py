@@ -117,7 +117,6 @@ class Settings(BaseSettings):
     bulk_changes_kept_days: int = Field(90, ge=1)
     webhook_deliveries_kept_days: int = Field(30, ge=1)
     ingest_batches_kept_days: int = Field(7, ge=1)
-    bulk_changes_kept_days: int = Field(90, ge=1)
     openai_base_url: str | None = None
     openai_api_key: SecretStr | None = None
     provider_name: str | None = None

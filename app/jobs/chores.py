@@ -14,12 +14,7 @@ from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.tool_call_counts import ToolCallCountService
-from app.services.upkeep import (
-    AT_ONCE,
-    BATCHES_AT_ONCE,
-    BULK_CHANGES_AT_ONCE,
-    UpkeepService,
-)
+from app.services.upkeep import AT_ONCE, BATCHES_AT_ONCE, UpkeepService
 from app.services.webhook_attempts import PRUNED_AT_ONCE, WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
@@ -50,15 +45,6 @@ async def remove_expired(resources: Resources) -> None:
     )
     async with resources.database.unit_of_work() as session:
         await UpkeepService(session, SYSTEM).prune_queue()
-
-
-async def remove_bulk_changes(resources: Resources) -> None:
-    kept = timedelta(days=resources.settings.bulk_changes_kept_days)
-    await all_of(
-        resources,
-        BULK_CHANGES_AT_ONCE,
-        lambda session: UpkeepService(session, SYSTEM).remove_bulk_changes(kept),
-    )
 
 
 async def make_partitions(resources: Resources) -> None:

@@ -16,14 +16,12 @@ from app.models import (
     IdempotencyKey,
     Import,
     IngestBatch,
-    Job,
     RefreshToken,
     SpanLog,
     StaffSession,
     UserToken,
 )
 from app.models.executions import OPEN_STATUSES, ExecutionSource, ExecutionStatus
-from app.models.jobs import OPEN_JOBS
 from app.models.spans import SpanStatus
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
@@ -31,7 +29,6 @@ from app.services.ingestion.reports import latency_ms
 from app.services.spans import moment_of
 
 AT_ONCE = 5_000
-BULK_CHANGES_AT_ONCE = 20  # each with up to ten thousand rows
 BATCHES_AT_ONCE = 100  # each with up to a thousand rejected spans
 STALLED_AT_ONCE = 200
 DRAFTS_AT_ONCE = 100
@@ -78,18 +75,6 @@ class UpkeepService:
             )
             removed += len(gone.all())
         return removed
-
-    async def remove_bulk_changes(self, kept: timedelta) -> int:
-        """Those that ended so long ago go with their rows: how many. The audit log stays."""
-        is_open = exists().where(Job.id == BulkChange.job_id, Job.status.in_(OPEN_JOBS))
-        old = BulkChange.created_at < func.clock_timestamp() - kept
-        ids = select(BulkChange.id).where(old, ~is_open).order_by(BulkChange.created_at)
-        some = ids.limit(BULK_CHANGES_AT_ONCE).with_for_update(skip_locked=True)
-        gone = await self.session.scalars(
-            delete(BulkChange).where(BulkChange.id.in_(some)).returning(BulkChange.id),
-            execution_options={"synchronize_session": False},
-        )
-        return len(gone.all())
 
     async def prune_queue(self) -> None:
         """What the queue notes of its own work; the jobs themselves stay."""

@@ -15,7 +15,6 @@ from app.services.refresh_tokens import RefreshTokenService
 from app.services.upkeep import UpkeepService
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
-from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.clients import key_headers
 from tests.factories.executions import make_execution
 from tests.factories.users import make_session_token
@@ -63,22 +62,3 @@ async def test_silent_run_is_stalled_and_revived_by_news(
     step = {"spans": [{"name": "late", "kind": "tool"}]}
     answer = await client.patch(f"/api/v1/executions/{silent.id}", json=step, headers=headers)
     assert answer.json()["status"] == "running"
-
-
-async def test_bulk_changes_go_after_their_time_unless_their_job_is_open(
-    session: AsyncSession, actor: Actor
-) -> None:
-    agent = await make_agent(session, actor)
-    made = [await make_bulk_change(session, actor, ids=[agent.id]) for _ in range(2)]
-    begun = await make_bulk_change(session, actor, ids=[agent.id], dry_run=False)
-    await session.flush()  # the last event, too
-    long_ago = text(
-        "UPDATE bulk_changes SET created_at = now() - interval '91 days' WHERE id > :id"
-    )
-    await session.execute(long_ago, {"id": made[0].id})
-    upkeep = UpkeepService(session, SYSTEM)
-    assert await upkeep.remove_bulk_changes(timedelta(days=90)) == 1
-    left = await session.scalars(text("SELECT id FROM bulk_changes ORDER BY id"))
-    assert list(left) == [made[0].id, begun.id]
-    assert await count(session, "bulk_change_rows") == 2
-    assert await count(session, "audit_events WHERE resource = 'bulk_changes'") == 4
