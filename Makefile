@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real load check fix migrate requirements audit sbom docs screenshots browser clean
+.PHONY: help run test fuzz test-real test-cluster load check fix migrate requirements audit sbom docs screenshots browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPL
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m real_data
+
+test-cluster: browser ## Run the browser tests against two web processes, two workers and Redis
+	GREENROOM_CLUSTER=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "browser and not real_data"
 
 load: $(VENV)/.dev-stamp ## Compare requests per second with a bare FastAPI app
 	$(BIN)/python -m tests.load

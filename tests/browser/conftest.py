@@ -22,6 +22,7 @@ from app.core.permissions import Role
 from app.models import Agent, JobStatus
 from tests.browser import worked as worked_sites
 from tests.browser.worked import BOSS, WorkedSite, working_site
+from tests.cluster import serving
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.analyses import make_analysis, with_summary
@@ -37,7 +38,6 @@ from tests.factories.tools import make_tool
 from tests.factories.users import PASSWORD, make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
 from tests.provider import Provider
-from tests.server import ServerProcess
 
 T = TypeVar("T")
 STAFF, VIEWER = "staff@example.com", "viewer@example.com"
@@ -169,9 +169,8 @@ def site(
     made = in_thread(seed(postgres.url("browser")))
     folder, provided = tmp_path_factory.mktemp("browser"), provider.base_url
     named = {"OPENAI_BASE_URL": provided, "PROVIDER_MODEL": "gpt-4o-mini"}
-    server = ServerProcess(postgres.url("browser"), folder, **named)
-    with server:
-        bare = Site(server.url, made.api_key, made.agent_id, made.tool_id, 0, made.analysis_id)
+    with serving(postgres.url("browser"), folder, **named) as address:
+        bare = Site(address, made.api_key, made.agent_id, made.tool_id, 0, made.analysis_id)
         yield replace(bare, run_id=report_runs(bare))
 
 

@@ -13,14 +13,13 @@ from app.core.database import Database
 from app.core.migrations import migrate
 from app.core.permissions import Role
 from app.models import Agent
+from tests.cluster import Workers, serving
 from tests.conftest import actor_for, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.executions import execution_data
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
-from tests.launching import Launched
-from tests.server import SECRET, ServerProcess, clean_environment
 
 BOSS = "boss@example.com"
 # Backtracks for longer than anyone waits.
@@ -47,11 +46,11 @@ class Seed:
 
 @dataclass(frozen=True, slots=True)
 class WorkedSite:
-    """An installation with a worker of its own."""
+    """An installation with a worker of its own, or several."""
 
     url: str
     seed: Seed
-    worker: Launched
+    worker: Workers
 
     def api(self) -> httpx2.Client:
         headers = {"X-API-Key": self.seed.api_key}
@@ -89,11 +88,9 @@ async def seed(url: str) -> Seed:
 
 @contextmanager
 def working_site(url: str, seed: Seed, folder: Path) -> Iterator[WorkedSite]:
-    environment = clean_environment(DATABASE_URL=url, SECRET_KEY=SECRET, **REACHABLE)
-    with ServerProcess(url, folder, **REACHABLE) as server:
-        worker = Launched(["worker"], folder, environment, folder / "worker.log")
+    with serving(url, folder, **REACHABLE) as address:
+        workers = Workers(url, folder, **REACHABLE)
         try:
-            yield WorkedSite(server.url, seed, worker)
+            yield WorkedSite(address, seed, workers)
         finally:
-            worker.send_signal(signal.SIGTERM)
-            worker.wait(20)
+            workers.stop()

