@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from app.core.config import PROJECT_ROOT
+from app.core.message_markdown import message_html
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, _, mark, ngettext, spoken
 from app.core.wording import number, plural, size, span, words
@@ -132,6 +133,11 @@ def visible(text: str) -> Markup:
     return Markup(HIDDEN.sub(named_character, str(escape(text))))  # noqa: S704  (escaped first)
 
 
+def formatted(text: str) -> Markup | None:
+    """Markdown of a model as HTML; ``None`` for a text that is better read as it is."""
+    return message_html(text, visible)
+
+
 def named_character(found: re.Match[str]) -> str:
     name = unicodedata.name(found[0], "control character").lower()
     return f'<span class="ctrl" title="{name}">U+{ord(found[0]):04X}</span>'
@@ -174,6 +180,7 @@ def register(environment: Environment) -> None:
     """Filters and globals for any environment that renders our templates."""
     environment.filters |= {
         "visible": visible,
+        "formatted": formatted,
         "price": price,
         "iso": iso,
         "absolute": absolute,

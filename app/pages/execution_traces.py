@@ -18,7 +18,7 @@ from app.pages.cost_view import cost_view, count_unpriced
 from app.pages.deps import ExecutionServiceDep, requires
 from app.pages.execution_feedback import feedback_context
 from app.pages.render import render, wants_fragment
-from app.pages.run_conversation import conversation_in
+from app.pages.run_conversation import conversation_in, words_of
 from app.pages.step_view import step_view
 from app.pages.trace_view import Trace, trace_of
 from app.schemas.base import MAX_BIGINT
@@ -46,6 +46,7 @@ class Asked(BaseModel):
     only: Literal["errors"] | None = None
     steps: Annotated[int, Field(ge=1, le=2 * MAX_SPANS)] = 300
     turns: Annotated[int, Field(ge=1, le=MAX_BIGINT // 2)] = 100
+    words: Literal["formatted", "written"] | None = None
 
 
 @router.get("/{execution_id}", dependencies=READ)
@@ -107,6 +108,10 @@ def links_of(request: Request, asked: Asked) -> dict[str, Any]:
             view: listing.href(path, params | {"view": view})
             for view in ("conversation", "step", "attributes", "raw")
         },
+        "words_hrefs": {
+            words: listing.href(path, params | {"words": words})
+            for words in ("formatted", "written")
+        },
         "more_href": {
             part: listing.href(path, params | {part: number}) for part, number in more.items()
         },
@@ -132,14 +137,17 @@ async def side_context(
         reader = SpanService(runs.session, runs.actor)
         full = await reader.with_body(execution, trace.selected.span)
         cost = cost_view(full, await current_book(runs.session))
-        return context | {"step": await to_thread(step_view, full, offered), "cost": cost}
+        step = await to_thread(step_view, full, offered)
+        words = words_of([*step.given, *step.said], asked.words)
+        return context | {"step": step, "cost": cost, "words": words}
     said = await conversation_in(
         SpanService(runs.session, runs.actor), execution, steps, asked.turns
     )
     turns = said.turns
     await to_thread(check_calls, turns[: asked.turns], offered)
     ends = untold_ends(body, turns) if body else []
-    return context | {"turns": turns, "is_whole": said.is_whole, "ends": ends}
+    words = words_of(turns[: asked.turns], asked.words)
+    return context | {"turns": turns, "is_whole": said.is_whole, "ends": ends, "words": words}
 
 
 def untold_ends(body: ExecutionBody, turns: list[Turn]) -> list[tuple[str, list[Turn]]]:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core.message_markdown import has_marks
 from app.models import Execution
 from app.schemas.executions import MAX_SPANS
 from app.services.conversation import Reader, Turn, lone_within
 from app.services.spans import SpanService, full_spans
 
 FIRST_STEPS, MOST_STEPS = 32, 256
+FORMATTED_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,14 @@ def hear(reader: Reader, rows: Sequence[Any]) -> None:
 
 def waits(turns: Sequence[Turn]) -> bool:
     return any(call.result is None for turn in turns for call in turn.calls)
+
+
+def words_of(turns: Sequence[Turn], asked: str | None) -> str | None:
+    """How what models wrote is shown: ``formatted`` from its Markdown, or as it was ``written``.
+
+    ``None`` where none of it is Markdown. Much of it is formatted only where that was asked for.
+    """
+    marked = [len(turn.text) for turn in turns if turn.role == "assistant" and has_marks(turn.text)]
+    if not marked:
+        return None
+    return asked or ("formatted" if sum(marked) <= FORMATTED_CHARACTERS else "written")

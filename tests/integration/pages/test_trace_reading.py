@@ -193,3 +193,22 @@ async def test_instructions_that_only_the_run_was_given_come_first(
     page = (await web.get(f"/executions/{run.id}")).text
     assert 0 < page.index("Be kind to them.") < page.index("Where is my bag?")
     assert "Input of the run" not in page
+
+
+async def test_markdown_of_models_is_formatted_and_shown_as_written_on_request(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    agent = await make_agent(session, actor)
+    asked = {"role": "user", "content": "Is **it** there?"}
+    said = {"role": "assistant", "content": "In **Rome**. <b>Look</b>"}
+    run = await make_execution(
+        session, actor, agent, spans=[MODEL_STEP | {"input": [asked], "output": said}]
+    )
+    for address in ("", "?span=00000000000000b1"):
+        page = (await web.get(f"/executions/{run.id}{address}")).text
+        assert "<strong>Rome</strong>. &lt;b&gt;Look" in page
+        assert "Is **it** there?" in page, "people are quoted as they typed"
+        switch = re.search(r'id="words" data-part="#side" href="([^"]+)"', page)
+        assert switch
+        written = (await web.get(html.unescape(switch[1]))).text
+        assert "In **Rome**." in written
