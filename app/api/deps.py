@@ -43,6 +43,7 @@ S = TypeVar("S")
 
 api_key_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="A key: gr_…")
 
+
 access_token_header = OAuth2PasswordBearer(
     tokenUrl="/api/v1/auth/login",
     auto_error=False,

@@ -177,8 +177,8 @@ class Tracing(Watcher):
         event.listen(engine, "handle_error", fail_statement)
 
     def _begin(self, _c: Any, _cursor: Any, statement: str, _p: Any, context: Any, _m: Any) -> None:
-        if not trace.get_current_span().get_span_context().is_valid:
-            return  # chores ask all the time, and nobody waits for them
+        if not trace.get_current_span().is_recording():
+            return  # a trace that is not kept; or a chore: they ask all the time, nobody waits
         verb = statement.split(None, 1)[0].upper() if statement else "SQL"
         context.greenroom_span = self._tracer.start_span(
             verb,
