@@ -1,5 +1,6 @@
 """The gauges of one process, and the counters that others keep as plain numbers."""
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,9 @@ class ProcessGauges:
         self.held = self._gauge("ingest_held_bytes", "Bytes of requests of runtimes in memory.")
         self.held_max = self._gauge("ingest_held_max_bytes", "Bytes from which they are refused.")
         self.waiting = self._gauge("ingest_waiting", "Requests of runtimes waiting for a writer.")
+        self.build = self._gauge(
+            "build_info", "1, with what runs here as labels.", "version", "python", mode="livemax"
+        )
         self.database_up = self._gauge(
             "database_up", "Whether the database answers every process.", mode="livemin"
         )
@@ -45,6 +49,9 @@ class ProcessGauges:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"greenroom_{name}", text, labels, registry=self._registry)
+
+    def set_build(self, version: str) -> None:
+        self.build.labels(version, platform.python_version()).set(1)
 
     def set_rooms(self, sizes: Mapping[str, int]) -> None:
         for kind in {*sizes, *(key[1] for key in self._seen if key[0] == "room")}:

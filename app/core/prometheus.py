@@ -5,7 +5,6 @@ PROMETHEUS_MULTIPROC_DIR, whether processes share.
 """
 
 import os
-import platform
 from collections.abc import Iterator
 
 from prometheus_client import (
@@ -126,6 +125,7 @@ class PrometheusMeters(Meters):
     """Counts in a registry of its own; several processes share by their folder."""
 
     def __init__(self, version: str) -> None:
+        self.version = version
         self.registry = registry = CollectorRegistry()
         self.requests = RequestMeters(registry)
         self.work = WorkMeters(registry)
@@ -136,14 +136,6 @@ class PrometheusMeters(Meters):
             buckets=LAG_SECONDS,
             registry=registry,
         )
-        build = Gauge(
-            "greenroom_build_info",
-            "1, with what runs here as labels.",
-            ("version", "python"),
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        build.labels(version, platform.python_version()).set(1)
         if MULTIPROC not in os.environ:
             ProcessCollector(registry=registry)
             GCCollector(registry=registry)

@@ -9,6 +9,7 @@ import platform
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from opentelemetry import trace
@@ -120,8 +121,16 @@ class Tracing(Watcher):
     """A span for each request, attempt at a job, statement and call to another server."""
 
     def __init__(self, settings: Settings) -> None:
-        self._provider = provider_of(settings)
-        self._tracer = self._provider.get_tracer("greenroom", settings.version)
+        self._settings = settings
+
+    @cached_property
+    def _provider(self) -> TracerProvider:
+        """Made at the first request: a server may build the app before it forks."""
+        return provider_of(self._settings)
+
+    @cached_property
+    def _tracer(self) -> trace.Tracer:
+        return self._provider.get_tracer("greenroom", self._settings.version)
 
     @contextmanager
     def request(self, seen: SeenRequest) -> Iterator[None]:
@@ -192,6 +201,8 @@ class Tracing(Watcher):
 
     def close(self) -> None:
         """Send what waits. Whoever hangs is not waited for: the thread is of no more use."""
+        if "_provider" not in vars(self):
+            return  # nothing was ever followed
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         ending.join(CLOSED_WITHIN_S)

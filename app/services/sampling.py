@@ -33,6 +33,7 @@ class Sampler(Background):
 
     async def _work(self) -> None:
         loop, ticks = asyncio.get_running_loop(), 0
+        self.sample()
         while True:
             due = loop.time() + TICK_S
             await asyncio.sleep(TICK_S)
@@ -44,6 +45,8 @@ class Sampler(Background):
     def sample(self) -> None:
         """Short: nothing is waited for."""
         gauges, watched = self._gauges, self._watched
+        # Again and again: a server may build the app before it forks, and forks begin at zero.
+        gauges.set_build(self._meters.version)
         for name, pool in watched.database.pools().items():
             gauges.set_pool(name, pool)
         gauges.database_up.set(not watched.database.is_down)
