@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 
 from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
 from app.console import console, fail, failing_in_words, load_settings, with_database
+from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.configuration import PAGE, configuration_page
 from app.core.database import Database
@@ -34,7 +35,8 @@ from app.jobs.worker import Worker
 from app.main import create_app
 from app.observing import Observers
 from app.person_commands import erase_user, export_agent, export_user
-from app.services.audit_seals import AuditSealService, Verification
+from app.services.audit_events import AuditEventService
+from app.services.audit_seals import AuditSealService, Verification, note_verification
 from app.services.live_events import EventSender
 from app.services.settings_keeper import SettingsKeeper
 from app.serving.server import WebServer, web_config
@@ -248,7 +250,9 @@ def verify_audit_log() -> None:
         database = Database.from_settings(settings)
         try:
             async with database.unit_of_work() as session:
-                return await AuditSealService(session, settings).verify()
+                found = await AuditSealService(session, settings).verify()
+                note_verification(AuditEventService(session, Actor.system(Via.CLI)), found)
+                return found
         finally:
             await database.dispose()
 

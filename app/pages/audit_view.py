@@ -59,6 +59,7 @@ VERBS: Mapping[str, str] = {
     "import": lazy("imported a file of"),
     "export_end": lazy("ended an export of"),
     "back_up": lazy("made a"),
+    "verify": lazy("verified"),
     "erase": lazy("erased the personal data of"),
     "apply_retention": lazy("had removed what is over by"),
     "advance": lazy("moved on"),
@@ -87,6 +88,7 @@ NOUNS: Mapping[str, str] = {
     "audit_events": lazy("the audit log"),
     "requests": lazy("request"),
     "backups": lazy("backup"),
+    "audit_seals": lazy("audit log"),
     "retention": lazy("the retention"),
 }
 LINKS: Mapping[str, str] = {

@@ -19,6 +19,7 @@ from app.core.database import database_now
 from app.core.keys import key_id, key_ring
 from app.models import AuditEvent, AuditSeal
 from app.services.audit_digests import SealedDigests
+from app.services.audit_events import AuditEventService
 
 BATCH = 1000
 # No transaction stays open so long: an event older than this was visible to every later sealing.
@@ -222,3 +223,9 @@ class AuditSealService:
 def listed(ids: set[int]) -> str:
     shown = ", ".join(map(str, sorted(ids)[:SHOWN_IDS]))
     return shown if len(ids) <= SHOWN_IDS else f"{shown} and more"
+
+
+def note_verification(audit: AuditEventService, found: Verification) -> None:
+    """When the chain was last read through, and what was found, is itself on record."""
+    told = {"seals": [None, found.seals], "problems": [None, len(found.problems)]}
+    audit.record("verify", "audit_seals", None, told)

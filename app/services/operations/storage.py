@@ -141,7 +141,7 @@ async def disk(asked: Asking) -> Outcome:
     if not folder.is_dir():
         return unknown("no data folder", "Fine where DATABASE_URL and SECRET_KEY are set.")
     usage = await asyncio.to_thread(shutil.disk_usage, folder)
-    free = usage.free / usage.total
+    free = usage.free / (usage.used + usage.free)  # what only root may use is neither
     state = graded(1 - free, 0.85, 0.95)
     state = State.BAD if usage.free < 500 * 1024**2 else state
     return judged(

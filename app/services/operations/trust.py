@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from app.core.keys import key_id, key_ring
-from app.core.wording import span
+from app.core.wording import plural, span
 from app.schemas.operations import State
 from app.services.operations.asking import Asking, Check
-from app.services.operations.findings import Outcome, graded, judged, ok
+from app.services.operations.findings import Outcome, graded, judged, ok, unknown
 from app.services.operations.wording import counted
 
 GROUP = "Trust"
@@ -23,6 +23,47 @@ SELECT count(*) FROM (SELECT FROM api_keys WHERE revoked_at IS NULL AND replaced
     AND expires_at BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(days => $1)
     LIMIT $2) found
 """
+
+LAST_BACKUP = """
+SELECT clock_timestamp() - at FROM audit_events WHERE action = 'back_up' ORDER BY id DESC LIMIT 1
+"""
+LAST_CHECK = """
+SELECT clock_timestamp() - at AS ago, coalesce((changes -> 'problems' ->> 1)::int, 0) AS problems
+FROM audit_events WHERE action = 'verify' AND resource = 'audit_seals' ORDER BY id DESC LIMIT 1
+"""
+
+
+async def backups(asked: Asking) -> Outcome:
+    """Those that ``python -m app backup`` made: each is on record."""
+    ago: timedelta | None = await asked.value(LAST_BACKUP)
+    if ago is None:
+        return unknown(
+            "none on record",
+            "python -m app backup makes one while everything runs. Those that other programs make "
+            "are not seen here.",
+        )
+    return judged(
+        graded(ago / timedelta(days=1), 3, 15),
+        f"the last {span(ago)} ago",
+        "Make one: python -m app backup; and let a timer do it every day.",
+    )
+
+
+async def verified(asked: Asking) -> Outcome:
+    rows = await asked.rows(LAST_CHECK)
+    if not rows:
+        return unknown("not yet", "python -m app audit verify reads it through once.")
+    [row] = rows
+    if row["problems"]:
+        said = f"{plural(row['problems'], 'problem')} {span(row['ago'])} ago"
+        return judged(
+            State.BAD, said, "Run python -m app audit verify, and find out who can write tables."
+        )
+    return judged(
+        graded(row["ago"] / timedelta(days=1), 40, 400),
+        f"{span(row['ago'])} ago, as it was sealed",
+        "Read it through again: python -m app audit verify",
+    )
 
 
 async def audit_seals(asked: Asking) -> Outcome:
@@ -73,7 +114,16 @@ async def expiring_keys(asked: Asking) -> Outcome:
 
 
 CHECKS = (
+    Check("backups", GROUP, "Backups", backups, "operations#backups-and-verifying"),
     Check("audit_seals", GROUP, "Audit log", audit_seals, "audit", "/audit"),
+    Check(
+        "verified",
+        GROUP,
+        "Audit log verified",
+        verified,
+        "operations#backups-and-verifying",
+        "/audit?resource=audit_seals",
+    ),
     Check("secrets", GROUP, "Secrets", secrets, "operations#secrets"),
     Check(
         "expiring_keys",

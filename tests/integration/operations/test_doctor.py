@@ -63,8 +63,9 @@ async def test_whole_installation_is_well(
     async with own_database.unit_of_work() as session:
         await session.execute(NO_CHORE_IS_LATE)
     found = await visit("--json")
-    assert found.code == 0, [each for each in found.body["findings"] if each["state"] == "warn"]
-    assert found.body["state"] == "ok"
+    # How full the disk is belongs to the machine that runs the tests.
+    assert {key for key, state in found.states.items() if state in ("warn", "bad")} <= {"disk"}
+    assert (found.code == 0) is (found.states["disk"] in ("ok", "unknown"))
     assert {"database", "provider", "port", "data_folder"} <= {
         key for key, state in found.states.items() if state == "ok"
     }
