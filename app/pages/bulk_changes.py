@@ -152,7 +152,7 @@ async def change_context(
         "form": form or forms.Form({"note": change.note or ""}),
         "words": wording_of(change, counts.changed),
         "counts": counts,
-        "lines": [line_of(row) for row in found.items],
+        "lines": [line_of(row, change.resource) for row in found.items],
         "query": query,
         "first": listing.href(request.url.path, params) if query.cursor else None,
         "more": listing.href(request.url.path, more) if more else None,

@@ -287,18 +287,25 @@ def moment_text(text: str) -> str:
     return f"{local(datetime.fromisoformat(text)):%d %b %Y, %H:%M}".lstrip("0")
 
 
-def line_of(row: BulkChangeRow) -> RowLine:
+def line_of(row: BulkChangeRow, resource: BulkResource) -> RowLine:
+    is_person = resource is R.USERS
     shown = [(name, pair) for name, pair in row.changes.items() if name != "row_version"]
     return RowLine(
         row,
         [
-            (FIELDS.get(name, name), value_text(name, old), value_text(name, new))
+            (
+                FIELDS.get(name, name),
+                value_text(name, old, is_person=is_person),
+                value_text(name, new, is_person=is_person),
+            )
             for name, (old, new) in shown
         ],
     )
 
 
-def value_text(field: str, value: Any) -> str:  # a JSON value
+def value_text(field: str, value: Any, *, is_person: bool = False) -> str:  # a JSON value
+    if field == "is_active" and is_person:
+        return _("enabled") if value else _("disabled")
     if field in FLAGS:
         return FLAGS[field][bool(value)]
     if field == "deleted_at":

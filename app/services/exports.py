@@ -1,10 +1,12 @@
 """Lists as files: all that a filter matches, in the order of the list, read in short steps."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import structlog
 from pydantic import BaseModel
@@ -20,6 +22,8 @@ from app.schemas.lists import PLACES
 from app.services.audit_events import AuditEventService
 
 FEWEST, MOST = 16, 500  # rows read at once
+# Steps of all exports of a process: the others wait in line instead of taking all connections.
+STEPS_AT_ONCE = 3
 STEP_BYTES = 256 * 1024  # of text; more rows are read at once as long as a step stays below
 # Which rows were chosen, and in which order, is part of what left.
 NOT_FILTERS = {*PLACES - {"ids", "sort"}, "format", "bodies", "range"}
@@ -43,6 +47,14 @@ class Export:
     query: BaseModel
     read: Callable[[AsyncSession, str | None, int], Awaitable[Part]]
     with_bodies: bool = False
+
+
+_steps: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def in_turn(database: Database) -> asyncio.Semaphore:
+    """First come, first served."""
+    return _steps.setdefault(database, asyncio.Semaphore(STEPS_AT_ONCE))
 
 
 class Outcome(StrEnum):
@@ -139,7 +151,7 @@ class ExportStream:
 
     async def _read(self, cursor: str | None, limit: int) -> Part:
         try:
-            async with self._database.looking() as session:
+            async with in_turn(self._database), self._database.looking() as session:
                 return await self.export.read(session, cursor, limit)
         except Exception:
             self._outcome = Outcome.FAILED
@@ -151,6 +163,6 @@ class ExportStream:
         return as_lines(rows)
 
     async def _record(self, action: str, changes: dict[str, Any]) -> None:
-        async with self._database.beside() as session:
+        async with in_turn(self._database), self._database.beside() as session:
             audit = AuditEventService(session, self._actor)
             audit.record(action, self.export.resource, None, changes)

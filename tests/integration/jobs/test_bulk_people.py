@@ -70,7 +70,9 @@ async def test_people_are_disabled_and_enabled_again_but_never_oneself(
     people = [await make_user(session) for _ in range(3)]
     ids = [str(user.id) for user in (*people, superuser)]
     page = await tried(root, "users", "disable", ids=ids)
-    assert "Disable 3 people?" in (await root.get(page)).text
+    shown = (await root.get(page)).text
+    assert "Disable 3 people?" in shown
+    assert "enabled <i" in shown
     assert "cannot change your own role" in str((await reasons(session))[superuser.id])
     assert "3 changed" in await done(root, app, page)
     active = select(User.is_active).where(User.id.in_([user.id for user in people]))
@@ -209,7 +211,7 @@ async def test_jobs_that_failed_are_tried_again_and_open_ones_are_cancelled(
     waiting = await make_job(session, actor)
     ids = [str(dead.id), str(waiting.id)]
     page = await tried(root, "jobs", "retry", ids=ids)
-    assert "Try again: 1 job?" in (await root.get(page)).text
+    assert "Try 1 job again?" in (await root.get(page)).text
     assert "Only failed and cancelled" in str((await reasons(session))[waiting.id])
     page = await tried(root, "jobs", "cancel", rows="matching", filter='{"status":"queued"}')
     assert "Cancel 1 job?" in (await root.get(page)).text
