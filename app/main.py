@@ -21,7 +21,7 @@ from app.core.config import Settings, get_settings
 from app.core.database import Database
 from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
-from app.core.migrations import head_revision
+from app.core.migrations import head_revision, known_revisions
 from app.core.providers import ModelProvider
 from app.core.rate_limits import RateLimits
 from app.core.read_replica import read_replica
@@ -85,7 +85,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.presence.start()
     app.state.config_pulls.start()
     app.state.observers.start()
-    head_revision()  # read while the files are those of this version
+    # Read while the files are those of this version.
+    head_revision(), known_revisions()
     working = asyncio.create_task(app.state.worker.run()) if app.state.worker else None
     # What was made until now stays: the collector need not look through it again and again.
     gc.freeze()

@@ -68,6 +68,20 @@ def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@lru_cache(maxsize=1)
+def known_revisions() -> frozenset[str]:
+    """Every one that this version's files lead through; read once, as the head is."""
+    scripts = ScriptDirectory.from_config(alembic_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+async def is_new_enough(engine: AsyncEngine) -> bool:
+    """At head, or further: while an upgrade rolls on, the version before it goes on serving."""
+    async with engine.connect() as connection:
+        current = await connection.run_sync(_current)
+    return current == head_revision() or (current is not None and current not in known_revisions())
+
+
 async def is_at_head(engine: AsyncEngine) -> bool:
     async with engine.connect() as connection:
         return await connection.run_sync(_current) == head_revision()

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import migrations
+from app.core.database import Database
 from app.models import User
 from tests.conftest import actor_for
 from tests.factories.jobs import make_job
@@ -37,3 +38,16 @@ async def test_process_stays_ready_while_an_upgrade_changes_the_files_beside_it(
     assert (await client.get("/health/ready")).status_code == 200
     monkeypatch.setattr(migrations, "PROJECT_ROOT", tmp_path)
     assert (await client.get("/health/ready")).json()["checks"]["migrations"] == "ok"
+
+
+async def test_version_before_serves_while_an_upgrade_rolls_and_none_serves_an_old_schema(
+    own_database: Database,
+) -> None:
+    head, older = migrations.head_revision(), migrations.known_revisions()
+    of_the_next_version, of_an_old_one = "fedcba987654", min(older - {head})
+    assert await migrations.is_new_enough(own_database.engine)
+    for revision, is_served in ((of_the_next_version, True), (of_an_old_one, False)):
+        async with own_database.engine.begin() as connection:
+            statement = text("UPDATE alembic_version SET version_num = :revision")
+            await connection.execute(statement, {"revision": revision})
+        assert await migrations.is_new_enough(own_database.engine) == is_served

@@ -1,12 +1,18 @@
 """What a connection may send, and how long it may take; said byte by byte."""
 
 import gzip
+import json
+import re
+import subprocess
+import sys
 
 import pytest
 
+from app.core.config import PROJECT_ROOT
 from tests.raw import ask, connected, status_of
-from tests.server import ServerProcess
+from tests.server import ServerProcess, free_port
 
+DOCKERFILE = PROJECT_ROOT / "Dockerfile"
 HOST = b"Host: localhost\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\n" + HOST
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -129,3 +135,12 @@ async def test_large_body_is_answered(
     async with connected(impatient.port) as raw:
         await raw.say(head + encoding + b"\r\n" + body)
         assert status_of(await raw.answer()) == answered
+
+
+def test_image_asks_whether_a_server_is_well(impatient: ServerProcess) -> None:
+    [line] = re.findall(r"^HEALTHCHECK .*CMD (\[.+\])$", DOCKERFILE.read_text(), re.MULTILINE)
+    _, *arguments = json.loads(line)
+    for port, is_well in ((impatient.port, True), (free_port(), False)):
+        command = [sys.executable, *arguments]
+        asked = subprocess.run(command, env={"PORT": str(port)}, capture_output=True, check=False)
+        assert (asked.returncode == 0) == is_well, asked.stderr
