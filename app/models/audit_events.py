@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, Index, String, func
+from sqlalchemy import BigInteger, Identity, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.actor import Via
 from app.models.base import Base, JsonObject, text_enum
+
+# What machines send all day. Written out, so that the database knows its index by these words.
+WITHOUT_BATCHES = text("action NOT IN ('create_batch', 'ingest')")
 
 
 class AuditEvent(Base):
@@ -22,6 +25,9 @@ class AuditEvent(Base):
         Index("ix_audit_events_actor_api_key_id_id", "actor_api_key_id", "id"),
         Index("ix_audit_events_request_id_id", "request_id", "id"),
         Index("ix_audit_events_ip_id", "ip", "id"),
+        Index(
+            "ix_audit_events_at_id_without_batches", "at", "id", postgresql_where=WITHOUT_BATCHES
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)

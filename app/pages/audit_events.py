@@ -43,6 +43,7 @@ async def list_events(
         "lines": [describe(event, names) for event in rows.items],
         "exports": [(form, export_href(state, form)) for form in FORMATS],
         "max_events": MAX_EVENTS,
+        "batches_href": state.href(batches="shown") if query.hides_batches else None,
         "seals": await AuditSealService(audit.session, settings).state(),
         **framed(request, (state, views), rows, query, Offered(COLUMNS, FILTERS)),
     }

@@ -18,11 +18,13 @@ COLUMNS = (
 ACTIONS = [(action, action.replace("_", " ")) for action in sorted(VERBS)]
 RESOURCES = [(resource, noun.capitalize()) for resource, noun in NOUNS.items()]
 DOORS = [(via.value, via.value) for via in Via]
+BATCHES = [("shown", lazy("Shown too"))]
 FILTERS = (
     Filter("resource", lazy("resource"), Kind.ONE, RESOURCES),
     Filter("action", lazy("action"), Kind.ONE, ACTIONS),
     Filter("via", lazy("door"), Kind.ONE, DOORS),
     Filter("range", lazy("time"), Kind.TIME, RANGES, others=("since", "until")),
+    Filter("batches", lazy("batches of machines"), Kind.ONE, BATCHES),
     # Those that links in the rows set, and few people type.
     Filter("resource_id", lazy("row"), Kind.NUMBER, joiner=" ", is_minor=True),
     Filter("actor_user_id", lazy("person"), Kind.NUMBER, joiner=" ", is_minor=True),

@@ -1,7 +1,7 @@
 """The audit log, read."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -44,6 +44,14 @@ class AuditQuery(AuditFilters, CursorQuery):
 
 class AuditPageQuery(InTime, AuditQuery):
     """Of the page, which knows ranges up to now, and days."""
+
+    batches: Annotated[Literal["shown"] | None, BeforeValidator(blank_to_none)] = None
+    """What machines send all day hides what people do: it is left out unless it is asked for."""
+
+    @property
+    def hides_batches(self) -> bool:
+        narrowed = (self.action, self.resource, self.actor_api_key_id, self.request_id, self.ip)
+        return self.batches is None and not any(narrowed)
 
 
 class AuditEventRead(Output):

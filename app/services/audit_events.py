@@ -16,7 +16,8 @@ from app.core.permissions import Permission
 from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import ApiKey, AuditEvent, Base, User
-from app.schemas.audit_events import AuditFilters, AuditQuery
+from app.models.audit_events import WITHOUT_BATCHES
+from app.schemas.audit_events import AuditFilters, AuditPageQuery, AuditQuery
 from app.services.paging import Slice, parse_sort, read_slice
 
 SECRET_FIELDS = frozenset(
@@ -147,9 +148,11 @@ class AuditEventService:
 
     def matching(self, query: AuditFilters) -> Select[AuditEvent]:
         statement = self.visible()
-        ranges = {"since", "until", "range", "cursor", "limit"}
+        ranges = {"since", "until", "range", "cursor", "limit", "batches"}
         for field, value in query.model_dump(exclude_none=True, exclude=ranges).items():
             statement = statement.where(getattr(AuditEvent, field) == value)
+        if isinstance(query, AuditPageQuery) and query.hides_batches:
+            statement = statement.where(WITHOUT_BATCHES)
         if query.since is not None:
             statement = statement.where(AuditEvent.at >= query.since)
         if query.until is not None:
@@ -159,6 +162,8 @@ class AuditEventService:
     def record_export(self, form: str, query: AuditFilters) -> None:
         places = {"cursor", "limit", "range"}
         asked = query.model_dump(mode="json", exclude_none=True, exclude=places)
+        if isinstance(query, AuditPageQuery) and query.hides_batches:
+            asked["batches"] = "left out"
         changes = {"format": [None, form], "filter": [None, asked or None]}
         self.record("export", self.resource, None, changes)
 

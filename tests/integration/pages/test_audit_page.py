@@ -14,6 +14,7 @@ from app.core.config import Settings
 from app.core.permissions import Permission, Role
 from app.models import AuditEvent, User
 from app.pages import audit_export
+from app.services.audit_events import AuditEventService
 from app.services.audit_seals import AuditSealService
 from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
@@ -167,3 +168,19 @@ async def test_page_says_how_far_the_log_is_sealed(
     newest = await session.scalar(select(func.max(AuditEvent.id)))
     shown = (await root.get("/audit")).text
     assert f"up to event {newest:,}" in shown
+
+
+async def test_batches_of_machines_are_left_out_until_they_are_asked_for(
+    root: httpx2.AsyncClient, session: AsyncSession, superuser: User
+) -> None:
+    audit = AuditEventService(session, actor_for(superuser))
+    audit.record("create_batch", "executions", None, {"created": [None, 7331]})
+    audit.record("update", "agents", None, {"name": ["a", "renamed"]})
+    await session.flush()  # both are read back by the page
+    page = (await root.get("/audit")).text
+    assert ("renamed" in page, "7331" in page) == (True, False)
+    assert "left out" in page
+    for query in ("batches=shown", "action=create_batch", "resource=executions"):
+        page = (await root.get(f"/audit?{query}")).text
+        assert ("7331" in page, "left out" in page) == (True, False), query
+    assert "7331" in (await root.get(API)).text, "programs are told all"
