@@ -37,6 +37,7 @@ VIEWS = {
     "step": "?span=0000000000000001",
     "find": "?find=window",
     "errors": "?only=errors",
+    "all steps": "?steps=10000",
 }
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 console = Console()
