@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -16,36 +17,46 @@ from tests.load.__main__ import a_database
 from tests.otlp.fuzzing import fuzz, resident_mib
 from tests.server import installed
 
-ROUND = 20_000
+ROUND = 2_000
 console = Console()
 
 
-async def measure(url: str, folder: Path, count: int) -> None:
+async def measure(url: str, folder: Path, count: int, until: float) -> int:
+    """How many answers must not be; a line after each round. ``until`` is a monotonic moment (s)"""
     database = Database.from_settings(settings_for(url))
     await migrate(database.engine)
     statuses: Counter[int] = Counter()
+    wrong, number = 0, 1
     async with installed(database, folder, LOG_JSON="true") as home:
-        await asyncio.to_thread(fuzz, home, 1, 2_000)
-        before = resident_mib(home)
-        for number in range(2, 2 + max(1, count // ROUND)):
-            seen = await asyncio.to_thread(fuzz, home, number, min(count, ROUND))
+        await asyncio.to_thread(fuzz, home, number, ROUND)
+        before, began = resident_mib(home), time.monotonic()
+        while statuses.total() < count and time.monotonic() < until:
+            number += 1
+            seen = await asyncio.to_thread(fuzz, home, number, ROUND)
             statuses += seen.statuses
-            for wrong in seen.wrong[:10]:
-                console.print(wrong)
+            wrong += len(seen.wrong)
+            for each in seen.wrong[:10]:
+                console.print(each)
+            rate = statuses.total() / (time.monotonic() - began)
             grown = resident_mib(home) - before
-            console.print(f"{statuses.total():,}: {dict(statuses)}, {grown:+.0f} MiB")
+            told = f"{rate:.0f}/s, {wrong} wrong, {grown:+.0f} MiB"
+            console.print(f"{statuses.total():,}: {dict(sorted(statuses.items()))}, {told}")
     await database.dispose()
+    return wrong
 
 
 def main(
     requests: Annotated[int, typer.Option(min=1, help="In all.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(min=0.1, help="At most, after the start.")] = 600,
 ) -> None:
-    """Mutated bodies in both encodings, packed or not, and bombs."""
+    """Mutated bodies in both encodings, packed or not, and bombs; fails where one gets a 5xx."""
+    until = time.monotonic() + 60 * minutes
     with (
         tempfile.TemporaryDirectory(prefix="load-") as name,
         a_database(Path(name)) as url,
     ):
-        asyncio.run(measure(url, Path(name), requests))
+        wrong = asyncio.run(measure(url, Path(name), requests, until))
+    raise typer.Exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":
