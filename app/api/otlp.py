@@ -31,6 +31,7 @@ from app.services.pricing import current_book
 router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXECUTIONS_WRITE)])
 # Decoding more than this would hold up the event loop.
 SMALL = 32 * 1024
+SMALL_PACKED = 1024  # a thousand times as much, at most
 NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
 OTHER_LOGS = "Of logs, Greenroom keeps GenAI events."
 BATCH = "X-Greenroom-Batch"
@@ -53,9 +54,9 @@ def read_batch(body: bytes, media_type: str, pricing: Pricing) -> Prepared:
     return prepare(DECODERS[media_type](body), pricing)
 
 
-async def off_the_loop(body: bytes, work: Any) -> Any:  # a function without arguments
+async def off_the_loop(body: bytes, work: Any, small: int = SMALL) -> Any:  # a plain function
     """Small bodies are read sooner than a thread would wake up."""
-    return work() if len(body) <= SMALL else await asyncio.to_thread(work)
+    return work() if len(body) <= small else await asyncio.to_thread(work)
 
 
 async def received(request: Request, queue: IngestQueue, held: ExitStack) -> bytes:
@@ -69,7 +70,8 @@ async def received(request: Request, queue: IngestQueue, held: ExitStack) -> byt
         held.enter_context(queue.admit(len(body)))
     if not is_gzip(request):
         return body
-    content = await off_the_loop(body, partial(gunzip, body, settings.otlp_max_body_bytes))
+    unpack = partial(gunzip, body, settings.otlp_max_body_bytes)
+    content = await off_the_loop(body, unpack, SMALL_PACKED)
     held.enter_context(queue.admit(len(content)))
     return bytes(content)
 

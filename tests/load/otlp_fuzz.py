@@ -21,6 +21,9 @@ ROUND = 2_000
 console = Console()
 
 
+CLIENTS = 16  # whose spans share transactions
+
+
 async def measure(url: str, folder: Path, count: int, until: float) -> int:
     """How many answers must not be; a line after each round. ``until`` is a monotonic moment (s)"""
     database = Database.from_settings(settings_for(url))
@@ -28,11 +31,11 @@ async def measure(url: str, folder: Path, count: int, until: float) -> int:
     statuses: Counter[int] = Counter()
     wrong, number = 0, 1
     async with installed(database, folder, LOG_JSON="true") as home:
-        await asyncio.to_thread(fuzz, home, number, ROUND)
+        await asyncio.to_thread(fuzz, home, number, ROUND, CLIENTS)
         before, began = resident_mib(home), time.monotonic()
         while statuses.total() < count and time.monotonic() < until:
             number += 1
-            seen = await asyncio.to_thread(fuzz, home, number, ROUND)
+            seen = await asyncio.to_thread(fuzz, home, number, ROUND, CLIENTS)
             statuses += seen.statuses
             wrong += len(seen.wrong)
             for each in seen.wrong[:10]:
