@@ -20,7 +20,7 @@ from app.core.config import PROJECT_ROOT
 from app.core.message_markdown import message_html
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, _, mark, ngettext, spoken
-from app.core.wording import number, plural, size, span, words
+from app.core.wording import number, plural, sentence, size, span, words
 from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
@@ -196,6 +196,7 @@ def register(environment: Environment) -> None:
         "size": size,
         "span": span,
         "words": words,
+        "sentence": sentence,
     }
     environment.globals |= {"static": static_url, "spoken": spoken}
     translate(environment)

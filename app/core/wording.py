@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.core.texts import _, mark, ngettext
+from app.core.texts import _, lazy, mark, ngettext
 
 # Values that are stored, in words: roles, statuses, kinds of jobs, names of lists.
 VALUES = frozenset(
@@ -41,6 +41,18 @@ def words(value: str) -> str:
     """``analyze_agent`` as ``Analyze agent``, in the reader's language where it is one of ours."""
     text = value.replace("_", " ").capitalize()
     return _(text) if text in VALUES else text
+
+
+def lazy_words(value: str) -> str:
+    """As ``words``, for constants of modules."""
+    text = value.replace("_", " ").capitalize()
+    return lazy(text) if text in VALUES else text
+
+
+def sentence(text: str) -> str:
+    """As a sentence begins: the first letter is a capital, the others stay as they are."""
+    said = str(text)
+    return said[:1].upper() + said[1:]
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("id", lazy("Event"), is_number=True, is_default=False),
 )
 ACTIONS = [(action, action.replace("_", " ")) for action in sorted(VERBS)]
-RESOURCES = [(resource, noun.capitalize()) for resource, noun in NOUNS.items()]
+RESOURCES = list(NOUNS.items())
 DOORS = [(via.value, via.value) for via in Via]
 BATCHES = [("shown", lazy("Shown too"))]
 FILTERS = (

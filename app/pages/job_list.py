@@ -1,6 +1,7 @@
 """The list of jobs: what it can be narrowed to, and what it can show."""
 
 from app.core.texts import lazy
+from app.core.wording import lazy_words
 from app.models import JobKind, JobStatus
 from app.pages.filter_bar import RANGES, Choices, Filter, Kind
 from app.pages.list_table import Column
@@ -19,8 +20,8 @@ COLUMNS = (
     Column("ended", lazy("Ended"), is_default=False),
     Column("asked", lazy("Asked for"), sort="-created_at"),
 )
-KINDS = [(kind.value, kind.value.replace("_", " ").capitalize()) for kind in JobKind]
-STATUSES = [(status.value, status.value.capitalize()) for status in JobStatus]
+KINDS = [(kind.value, lazy_words(kind.value)) for kind in JobKind]
+STATUSES = [(status.value, lazy_words(status.value)) for status in JobStatus]
 SHOWN = [("true", lazy("Shown too"))]
 
 

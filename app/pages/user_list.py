@@ -2,6 +2,7 @@
 
 from app.core.permissions import Role
 from app.core.texts import lazy
+from app.core.wording import lazy_words
 from app.pages.filter_bar import Filter, Kind
 from app.pages.list_table import Column
 
@@ -15,7 +16,7 @@ COLUMNS = (
     Column("id", lazy("Id"), is_number=True, is_default=False),
     Column("since", lazy("Since"), sort="-created_at"),
 )
-ROLES = [(role.value, role.value.capitalize()) for role in Role]
+ROLES = [(role.value, lazy_words(role.value)) for role in Role]
 STATES = [("true", lazy("Enabled")), ("false", lazy("Disabled"))]
 YES = [("true", lazy("On")), ("false", lazy("Off"))]
 FILTERS = (

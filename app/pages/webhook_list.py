@@ -1,6 +1,7 @@
 """The lists of webhooks and of their messages: what they can be narrowed to, and can show."""
 
 from app.core.texts import lazy
+from app.core.wording import lazy_words
 from app.models import DeliveryStatus, WebhookEvent
 from app.pages.filter_bar import Filter, Kind
 from app.pages.list_table import Column
@@ -16,7 +17,7 @@ COLUMNS = (
 )
 STATES = [("true", lazy("Enabled")), ("false", lazy("Disabled"))]
 EVENTS = [(event.value, event.value) for event in WebhookEvent]
-STATUSES = [(status.value, status.value.capitalize()) for status in DeliveryStatus]
+STATUSES = [(status.value, lazy_words(status.value)) for status in DeliveryStatus]
 FILTERS = (
     Filter("is_active", lazy("state"), Kind.ONE, STATES),
     Filter("event", lazy("told of"), Kind.ONE, EVENTS, joiner=" "),

@@ -5,6 +5,8 @@ from enum import StrEnum
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.core.texts import lazy
+
 
 class Fate(StrEnum):
     """What becomes of it."""
@@ -18,30 +20,30 @@ class Fate(StrEnum):
 ADDRESS_FIELDS = frozenset({"ip", "user_agent", "last_used_ip"})
 OF_PERSON = "user_id = :id"
 REMOVED = (
-    ("logins on pages", "staff_sessions", OF_PERSON),
-    ("logins of the API", "refresh_tokens", OF_PERSON),
-    ("invitations and password links", "user_tokens", OF_PERSON),
-    ("recovery codes", "recovery_codes", OF_PERSON),
-    ("ways to see lists", "list_preferences", OF_PERSON),
-    ("views of their own", "saved_views", f"{OF_PERSON} AND NOT is_shared"),
-    ("uploaded files", "imports", OF_PERSON),
+    (lazy("logins on pages"), "staff_sessions", OF_PERSON),
+    (lazy("logins of the API"), "refresh_tokens", OF_PERSON),
+    (lazy("invitations and password links"), "user_tokens", OF_PERSON),
+    (lazy("recovery codes"), "recovery_codes", OF_PERSON),
+    (lazy("ways to see lists"), "list_preferences", OF_PERSON),
+    (lazy("views of their own"), "saved_views", f"{OF_PERSON} AND NOT is_shared"),
+    (lazy("uploaded files"), "imports", OF_PERSON),
     (
-        "kept answers of requests",
+        lazy("kept answers of requests"),
         "idempotency_keys",
         "body IS NOT NULL AND CAST(body AS text) ILIKE ANY (:patterns)",
     ),
 )
 # Texts in which an e-mail may stand.
 TEXTS = (
-    ("jobs", "params", "jsonb"),
-    ("jobs", "result", "jsonb"),
-    ("jobs", "error", "text"),
-    ("webhook_deliveries", "payload", "jsonb"),
-    ("bulk_changes", "note", "text"),
-    ("agent_revisions", "note", "text"),
-    ("feedback", "comment", "text"),
-    ("saved_views", "name", "text"),
-    ("api_keys", "name", "text"),
+    (lazy("what jobs were asked to do"), "jobs", "params", "jsonb"),
+    (lazy("what came of jobs"), "jobs", "result", "jsonb"),
+    (lazy("errors of jobs"), "jobs", "error", "text"),
+    (lazy("webhook messages"), "webhook_deliveries", "payload", "jsonb"),
+    (lazy("reasons of bulk changes"), "bulk_changes", "note", "text"),
+    (lazy("notes of revisions"), "agent_revisions", "note", "text"),
+    (lazy("comments of feedback"), "feedback", "comment", "text"),
+    (lazy("names of views"), "saved_views", "name", "text"),
+    (lazy("names of API keys"), "api_keys", "name", "text"),
 )
 ENDED_KEYS = """
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()), last_used_ip = NULL
@@ -72,19 +74,23 @@ def counted(table: str, which: str) -> str:
 STEPS: tuple[tuple[str, Fate, str], ...] = (
     *((words, Fate.REMOVED, removal(table, which)) for words, table, which in REMOVED),
     *(
-        (f"{table} {column}".replace("_", " "), Fate.REPLACED, replacement(table, column, kind))
-        for table, column, kind in TEXTS
+        (words, Fate.REPLACED, replacement(table, column, kind))
+        for words, table, column, kind in TEXTS
     ),
-    ("API keys", Fate.REPLACED, ENDED_KEYS),
-    ("mails on their way", Fate.REPLACED, UNSEALED_MAILS),
+    (lazy("API keys"), Fate.REPLACED, ENDED_KEYS),
+    (lazy("mails on their way"), Fate.REPLACED, UNSEALED_MAILS),
 )
 KEPT = (
-    ("agents of theirs, by their new name", "agents", OF_PERSON),
-    ("tools of theirs, by their new name", "tools", OF_PERSON),
-    ("views that they share", "saved_views", f"{OF_PERSON} AND is_shared"),
-    ("runs that they reported, with what these held", "executions", "reported_by_user_id = :id"),
-    ("feedback that they gave", "feedback", "created_by = :id"),
-    ("revisions that they made", "agent_revisions", "created_by = :id"),
+    (lazy("agents of theirs, by their new name"), "agents", OF_PERSON),
+    (lazy("tools of theirs, by their new name"), "tools", OF_PERSON),
+    (lazy("views that they share"), "saved_views", f"{OF_PERSON} AND is_shared"),
+    (
+        lazy("runs that they reported, with what these held"),
+        "executions",
+        "reported_by_user_id = :id",
+    ),
+    (lazy("feedback that they gave"), "feedback", "created_by = :id"),
+    (lazy("revisions that they made"), "agent_revisions", "created_by = :id"),
 )
 NAMES_THEM = " OR ".join(holds(column) for column in ("label", "changes", "reason"))
 ABOUT = f"((resource = 'users' AND resource_id = :id) OR actor_user_id = :id OR {NAMES_THEM})"
@@ -93,14 +99,11 @@ SOME_EVENTS = text(
 )
 LISTED: tuple[tuple[str, Fate, str], ...] = (
     *((words, Fate.REMOVED, counted(table, which)) for words, table, which in REMOVED),
-    *(
-        (f"{table} {column}".replace("_", " "), Fate.REPLACED, counted(table, holds(column)))
-        for table, column, _ in TEXTS
-    ),
-    ("API keys, which end", Fate.REPLACED, counted("api_keys", OF_PERSON)),
-    ("mails on their way", Fate.REPLACED, counted("jobs", MAILS)),
+    *((words, Fate.REPLACED, counted(table, holds(column))) for words, table, column, _ in TEXTS),
+    (lazy("API keys, which end"), Fate.REPLACED, counted("api_keys", OF_PERSON)),
+    (lazy("mails on their way"), Fate.REPLACED, counted("jobs", MAILS)),
     (
-        "entries of the audit log, by them or about them",
+        lazy("entries of the audit log, by them or about them"),
         Fate.REPLACED,
         counted("audit_events", ABOUT),
     ),

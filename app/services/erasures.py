@@ -12,6 +12,7 @@ from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.keys import key_id, key_ring
 from app.core.permissions import Permission, Role
+from app.core.texts import lazy
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import AuditEvent, User
 from app.models.base import JsonObject
@@ -115,7 +116,7 @@ class ErasureService:
         """What would be erased, removed and kept. Changes nothing."""
         await self.session.execute(text("SET LOCAL statement_timeout = 0"))
         who = await self._identity(user)
-        found = [Erased("name, e-mail, password and second factor", 1, Fate.REPLACED)]
+        found = [Erased(lazy("name, e-mail, password and second factor"), 1, Fate.REPLACED)]
         for words, fate, count in LISTED:
             parameters = {"id": user.id, "patterns": who.patterns}
             rows = (await self.session.execute(text(count), parameters)).scalar_one()

@@ -38,7 +38,7 @@ DATA = re.compile(
 )
 # The manual is in English. Names of stored fields are shown as the API has them.
 ENGLISH_PAGES = re.compile(r"/help")
-FIELDS = re.compile(r"/(audit|agents/\{agent_id\}/revisions)$")
+FIELDS = re.compile(r"/(audit|agents/\{agent_id\}/revisions)$|^/settings$")
 # Not marked yet: what services say of an installation, in a shell as on these pages.
 LEFT = frozenset({"/operations", "/retention"})
 
