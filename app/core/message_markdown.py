@@ -18,7 +18,9 @@ from markupsafe import Markup
 
 # Longer texts are shown as they are: they take long to read into, and are folded anyway.
 MAX_CHARACTERS = 10_000
-SCHEMES = frozenset({"http", "https", "mailto"})
+# A row of a table gets all the cells that its head has, however short it is itself.
+MAX_CELLS = 5_000
+SCHEMES = frozenset({"http", "https"})
 MARKS = re.compile(
     r"\*\*\S|__\S|`|\]\(|^\s{0,3}(?:#{1,6}\s|[-*+]\s|\d{1,9}[.)]\s|>|~~~|\|.*\|)", re.MULTILINE
 )
@@ -76,11 +78,15 @@ class MessageWriter(RendererHTML):
 
 
 def leads_out(href: str) -> bool:
-    """Not to a page of ours, which a model could name to have it clicked."""
+    """Not to a page of ours, which a model could name to have it clicked.
+
+    A browser reads ``http:logout`` as a place on the site that it is at: a link names a host.
+    """
     try:
-        return urlsplit(href).scheme.lower() in SCHEMES
+        parts = urlsplit(href)
     except ValueError:
         return False
+    return parts.scheme == "mailto" or (parts.scheme in SCHEMES and parts.hostname is not None)
 
 
 PARSER = MarkdownIt(
@@ -90,7 +96,10 @@ PARSER = MarkdownIt(
 
 def has_marks(text: str) -> bool:
     """Whether it is worth while to read a text as Markdown."""
-    return len(text) <= MAX_CHARACTERS and MARKS.search(text) is not None
+    if len(text) > MAX_CHARACTERS or MARKS.search(text) is None:
+        return False
+    lines = text.splitlines()
+    return len(lines) * max(line.count("|") for line in lines) <= MAX_CELLS
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ def test_marks_are_read_and_lines_kept() -> None:
         "[x](javascript:alert(1))",
         "[x](data:text/html;base64,AA)",
         "[x](/logout) [y](//example.com) [z](?a=1)",
+        "[x](http:logout) [y](https:/logout) [z](HTTP:?a=1) [v](https:///logout)",
         "![pixel](https://example.com/pixel.png)",
         "```html\n<script>\n```",
         "[x]: javascript:alert(1)\n\n[x] **b**",
@@ -53,3 +54,8 @@ def test_invisible_characters_are_named_also_here() -> None:
 def test_plain_and_very_long_texts_are_left_as_they_are() -> None:
     assert formatted("Seat 12-A costs 3 * 4 = 12.\nSee you_there.") is None
     assert formatted("**b** " * 10_000) is None
+
+
+def test_short_rows_of_a_wide_table_are_not_made_into_a_huge_page() -> None:
+    assert formatted("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "|\n" * 4_000) is None
+    assert "<td>1</td>" in (formatted("|a|b|\n|-|-|\n" + "|1|2|\n" * 500) or "")
