@@ -19,6 +19,13 @@ class Fate(StrEnum):
 # Fields of audit events that say from where somebody came.
 ADDRESS_FIELDS = frozenset({"ip", "user_agent", "last_used_ip"})
 OF_PERSON = "user_id = :id"
+
+
+def holds(column: str) -> str:
+    """Whether an e-mail stands in it; ILIKE is quick where none does."""
+    return f"(CAST({column} AS text) ILIKE ANY (:patterns) AND CAST({column} AS text) ~* :regex)"
+
+
 REMOVED = (
     (lazy("logins on pages"), "staff_sessions", OF_PERSON),
     (lazy("logins of the API"), "refresh_tokens", OF_PERSON),
@@ -30,7 +37,7 @@ REMOVED = (
     (
         lazy("kept answers of requests"),
         "idempotency_keys",
-        "body IS NOT NULL AND CAST(body AS text) ILIKE ANY (:patterns)",
+        f"body IS NOT NULL AND {holds('body')}",
     ),
 )
 # Texts in which an e-mail may stand.
@@ -51,10 +58,6 @@ WHERE user_id = :id RETURNING id
 """
 MAILS = "kind = 'send_mail' AND sealed IS NOT NULL AND CAST(params ->> 'user_id' AS bigint) = :id"
 UNSEALED_MAILS = f"UPDATE jobs SET sealed = NULL WHERE {MAILS} RETURNING id"  # noqa: S608
-
-
-def holds(column: str) -> str:
-    return f"CAST({column} AS text) ILIKE ANY (:patterns)"
 
 
 def removal(table: str, which: str) -> str:

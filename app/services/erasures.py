@@ -30,6 +30,8 @@ from app.services.erasure_steps import (
 from app.services.users import UserService
 
 AT_ONCE = 500
+# Around an e-mail or a name, so that anna@… is not found to be na@…; for Python and PostgreSQL.
+BEGINS, ENDS = r"(?<![\w.+%-])", r"(?![\w-])"
 WRONG_CONFIRMATION = "Type the e-mail address of this person, exactly as it is shown."
 
 
@@ -60,14 +62,21 @@ class Identity:
 
     @property
     def patterns(self) -> list[str]:
-        """For ILIKE."""
+        """For ILIKE: where the e-mails may stand, or longer ones that end like them."""
         literal = [re.sub(r"([%_\\])", r"\\\1", email) for email in self.emails]
         return [f"%{email}%" for email in literal]
 
     @property
     def regex(self) -> str:
-        """For PostgreSQL's regexp_replace: any of the e-mails."""
-        return "|".join(re.sub(r"([^\w@])", r"\\\1", email) for email in self.emails)
+        """For PostgreSQL, over text and JSON: any of the e-mails, as a whole."""
+        known = "|".join(re.sub(r"([^\w@])", r"\\\1", email) for email in self.emails)
+        # JSON writes a line's end as a letter, which is no part of what follows it.
+        return rf"(?:{BEGINS}|(?<=\\[bfnrt]))(?:{known}){ENDS}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of the statements in ``erasure_steps``."""
+        return {"id": self.user_id, "patterns": self.patterns, "regex": self.regex}
 
     def replaced(self, value: Any) -> Any:  # any JSON value
         """The same without e-mails and names, however deep."""
@@ -75,7 +84,8 @@ class Identity:
             case str():
                 for known, new in ((self.emails, self.new_email), (self.names, self.new_name)):
                     for each in known:
-                        value = re.sub(re.escape(each), new, value, flags=re.IGNORECASE)
+                        whole = rf"{BEGINS}{re.escape(each)}{ENDS}"
+                        value = re.sub(whole, new, value, flags=re.IGNORECASE)
                 return value
             case dict():
                 return {self.replaced(key): self.replaced(each) for key, each in value.items()}
@@ -118,8 +128,7 @@ class ErasureService:
         who = await self._identity(user)
         found = [Erased(lazy("name, e-mail, password and second factor"), 1, Fate.REPLACED)]
         for words, fate, count in LISTED:
-            parameters = {"id": user.id, "patterns": who.patterns}
-            rows = (await self.session.execute(text(count), parameters)).scalar_one()
+            rows = (await self.session.execute(text(count), who.parameters)).scalar_one()
             found.append(Erased(words, rows, fate))
         return [each for each in found if each.count]
 
@@ -142,7 +151,7 @@ class ErasureService:
         self.audit.record("erase", self.resource, user, counts)
 
     async def _identity(self, user: User) -> Identity:
-        emails, names = {user.email}, {user.full_name}
+        emails, names = {user.email}, {user.full_name} - {""}
         statement = select(AuditEvent.changes).where(
             AuditEvent.resource == self.resource, AuditEvent.resource_id == user.id
         )
@@ -161,9 +170,8 @@ class ErasureService:
 
     async def _erase_rows(self, who: Identity) -> dict[str, Any]:  # changes of an audit event
         counts: dict[str, Any] = {}
-        parameters = {"id": who.user_id, "patterns": who.patterns, "regex": who.regex}
+        asked = who.parameters | {"new": who.new_email}
         for words, fate, statement in STEPS:
-            asked = parameters | {"new": who.new_email}
             rows = (await self.session.execute(text(statement), asked)).all()
             if rows:
                 counts[words] = [None, f"{len(rows)} {fate.value}"]
@@ -186,8 +194,7 @@ class ErasureService:
         after = 0
         while True:
             statement = select(AuditEvent).from_statement(SOME_EVENTS)
-            parameters = {"id": who.user_id, "patterns": who.patterns}
-            parameters |= {"after": after, "at_once": AT_ONCE}
+            parameters = who.parameters | {"after": after, "at_once": AT_ONCE}
             events = list(await self.session.scalars(statement, parameters))
             if not events:
                 return

@@ -125,6 +125,21 @@ async def test_erased_person_stands_nowhere_and_the_audit_log_verifies(
     assert (again.status_code, "erased already" in again.text) == (409, True)
 
 
+async def test_people_whose_emails_end_alike_keep_theirs(
+    web: httpx2.AsyncClient, session: AsyncSession, grace: User
+) -> None:
+    job = await make_job(session, actor_for(grace), params={"to": f"to a.{EMAIL}\n{EMAIL}, bye"})
+    other = await make_user(session, email=f"ms-{EMAIL}")
+    users = UserService(session, actor_for(grace))
+    users.audit.record("update", "users", other, {"email": [None, other.email]})
+    await session.flush()
+    await web.post(f"/users/{grace.id}/erase", data={"confirmation": EMAIL})
+    await session.refresh(job)
+    assert job.params == {"to": f"to a.{EMAIL}\nerased-{grace.id}@erased.invalid, bye"}
+    told = text("SELECT changes -> 'email' ->> 1 FROM audit_events WHERE resource_id = :id")
+    assert f"ms-{EMAIL}" in (await session.scalars(told, {"id": other.id})).all()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
