@@ -5,6 +5,7 @@ reads it when it starts and whenever the database says that it changed, so that 
 within moments, and a request looks nothing up.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,8 +14,9 @@ from app.core.config import Settings
 from app.core.texts import _, lazy, ngettext
 
 Value: TypeAlias = int | str
-MOST_DIGITS = 18
-
+# With a comma before each three digits or with none: 1,5 is none.
+WHOLE_NUMBER = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)")
+LONGEST_NUMBER = 20
 
 GENERAL, LOGINS = lazy("General"), lazy("Signing in")
 LIMITS, KEPT = lazy("Limits of the JSON API"), lazy("Runs, and what is kept")
@@ -51,8 +53,7 @@ class RuntimeSetting:
         """What was typed, as a value. Raise ``ValueError`` in words for the user."""
         text = typed.replace("\r\n", "\n").strip()
         if self.is_number:
-            digits = text.replace(",", "").removeprefix("-")
-            if not digits.isascii() or not digits.isdigit() or len(digits) > MOST_DIGITS:
+            if not WHOLE_NUMBER.fullmatch(text) or len(text) > LONGEST_NUMBER:
                 raise ValueError(_("must be a whole number"))
             return self.checked(int(text.replace(",", "")))
         return self.checked(text)
@@ -76,7 +77,8 @@ class RuntimeSetting:
                     self.length,
                 )
             )
-        if not value.isprintable() and any(not (c.isprintable() or c == "\n") for c in value):
+        allowed = {"\n"} if self.is_long else set()  # names stand in the heads of mails
+        if any(not c.isprintable() for c in set(value) - allowed):
             raise ValueError(_("must not contain control characters"))
         return value
 

@@ -25,6 +25,7 @@ from app.core.permissions import Permission
 from app.core.texts import lazy
 from app.exceptions import Unauthorized
 from app.pages.cookies import current_token
+from app.pages.forms import PASSWORD_FIELD
 from app.pages.render import ConfirmIdentity, EnrolmentRequired, LoginRequired
 from app.schemas.bulk_changes import SENSITIVE
 from app.services.agents import AgentService
@@ -59,7 +60,6 @@ S = TypeVar("S")
 
 # Where someone may go who still has to set up the second factor that the instance asks for.
 OPEN_BEFORE_ENROLMENT = (ENROLMENT_PATH, "/logout", "/reauthenticate")
-PASSWORD_FIELD = "reauthentication_password"  # noqa: S105  (a field's name)
 
 
 async def get_staff(request: Request, session: SessionDep, settings: SettingsDep) -> StaffLogin:

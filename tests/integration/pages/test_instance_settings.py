@@ -59,6 +59,16 @@ async def test_change_holds_at_once_and_is_on_record(
     assert "Ask &lt;b&gt;Grace&lt;/b&gt;" in (await boss.get("/login")).text
 
 
+async def test_each_number_can_be_set(
+    boss: httpx2.AsyncClient, session: AsyncSession, settings: Settings
+) -> None:
+    most = {each.key: each.most for each in RUNTIME_SETTINGS if each.most is not None}
+    typed = {key: f"{value:,}" for key, value in most.items()}
+    assert (await save(boss, **typed)).status_code == 303
+    assert await session.scalar(select(InstanceSettings.overrides)) == most
+    assert settings.reauthentication_minutes == 240
+
+
 async def test_shorter_stay_ends_sessions_that_are_older(
     boss: httpx2.AsyncClient, session: AsyncSession
 ) -> None:
@@ -82,7 +92,9 @@ async def test_limit_of_requests_follows(boss: httpx2.AsyncClient) -> None:
         ("session_idle_minutes", "4", "must be from 5 to 1,440"),
         ("session_idle_minutes", "soon", "must be a whole number"),
         ("session_idle_minutes", "9" * 40, "must be a whole number"),
+        ("session_idle_minutes", "1,5", "must be a whole number"),
         ("project_name", " ", "is required"),
+        ("project_name", "Green\r\nBcc: all", "must not contain control characters"),
         ("project_name", "x" * 61, "must have at most 60 characters"),
         ("sign_in_message", "a\x07b", "must not contain control characters"),
     ],
