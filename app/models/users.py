@@ -15,6 +15,10 @@ SEARCH_NAME_AND_EMAIL = (
 )
 
 
+# Nobody can have an address there (RFC 6761).
+ERASED_DOMAIN = "@erased.invalid"
+
+
 class User(Editable, Base):
     __tablename__ = "users"
     __table_args__ = (
@@ -52,6 +56,10 @@ class User(Editable, Base):
     @property
     def has_second_factor(self) -> bool:
         return self.totp_confirmed_at is not None
+
+    @property
+    def is_erased(self) -> bool:
+        return self.email.endswith(ERASED_DOMAIN)
 
     @property
     def is_superuser(self) -> bool:

@@ -16,6 +16,7 @@ from app.core.texts import lazy
 from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import AuditEvent, User
 from app.models.base import JsonObject
+from app.models.users import ERASED_DOMAIN
 from app.services.audit_digests import digest_of, erasure_signature, values_of
 from app.services.audit_events import AuditEventService
 from app.services.audit_seals import SEALING_LOCK, AuditSealService
@@ -32,6 +33,7 @@ from app.services.users import UserService
 AT_ONCE = 500
 # Around an e-mail or a name, so that anna@… is not found to be na@…; for Python and PostgreSQL.
 BEGINS, ENDS = r"(?<![\w.+%-])", r"(?![\w-])"
+DOMAIN_ENDS = ENDS + r"(?!\.\w)"
 WRONG_CONFIRMATION = "Type the e-mail address of this person, exactly as it is shown."
 
 
@@ -54,7 +56,7 @@ class Identity:
 
     @property
     def new_email(self) -> str:
-        return f"erased-{self.user_id}@erased.invalid"
+        return f"erased-{self.user_id}{ERASED_DOMAIN}"
 
     @property
     def new_name(self) -> str:
@@ -71,7 +73,7 @@ class Identity:
         """For PostgreSQL, over text and JSON: any of the e-mails, as a whole."""
         known = "|".join(re.sub(r"([^\w@])", r"\\\1", email) for email in self.emails)
         # JSON writes a line's end as a letter, which is no part of what follows it.
-        return rf"(?:{BEGINS}|(?<=\\[bfnrt]))(?:{known}){ENDS}"
+        return rf"(?:{BEGINS}|(?<=\\[bfnrt]))(?:{known}){DOMAIN_ENDS}"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -82,9 +84,10 @@ class Identity:
         """The same without e-mails and names, however deep."""
         match value:
             case str():
-                for known, new in ((self.emails, self.new_email), (self.names, self.new_name)):
+                emails = (self.emails, self.new_email, DOMAIN_ENDS)
+                for known, new, ends in (emails, (self.names, self.new_name, ENDS)):
                     for each in known:
-                        whole = rf"{BEGINS}{re.escape(each)}{ENDS}"
+                        whole = rf"{BEGINS}{re.escape(each)}{ends}"
                         value = re.sub(whole, new, value, flags=re.IGNORECASE)
                 return value
             case dict():
@@ -118,7 +121,7 @@ class ErasureService:
         self.actor.require(Permission.USERS_MANAGE)
         user = await self.users.find(user_id)
         user = user or await self.users.get(user_id, trashed=True)
-        if user.email.endswith("@erased.invalid"):
+        if user.is_erased:
             raise Conflict("This person is erased already.")
         return user
 

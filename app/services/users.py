@@ -60,7 +60,11 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         return values
 
     async def check(self, row: User) -> None:
-        """Raise ``Forbidden`` for what nobody may do to their own account."""
+        """Raise ``Forbidden`` for what nobody may do to their own account, ``Conflict`` for one
+        that is to come back after its person was erased.
+        """
+        if row.is_erased and row.deleted_at is None:
+            raise Conflict(lazy("This person was erased. Invite them anew."))
         if row.id is None or row.id != self.actor.user_id:
             return
         changed = pending_changes(row).keys()

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.permissions import Role
-from app.models import User
+from app.models import ApiKey, AuditEvent, User
 from app.schemas.users import UserUpdate
 from app.services.audit_seals import AuditSealService
 from app.services.users import UserService
@@ -138,6 +138,35 @@ async def test_people_whose_emails_end_alike_keep_theirs(
     assert job.params == {"to": f"to a.{EMAIL}\nerased-{grace.id}@erased.invalid, bye"}
     told = text("SELECT changes -> 'email' ->> 1 FROM audit_events WHERE resource_id = :id")
     assert f"ms-{EMAIL}" in (await session.scalars(told, {"id": other.id})).all()
+
+
+async def test_others_keep_names_and_addresses_that_begin_with_those_of_the_erased(
+    web: httpx2.AsyncClient, session: AsyncSession, boss: User
+) -> None:
+    ann = await make_user(session, Role.STAFF, email="ann@x.example")
+    ann.full_name = "Ann"
+    key, _ = await make_api_key(session, boss)
+    key.name = "of ann@x.example.org"
+    users = UserService(session, actor_for(boss))
+    users.audit.record("update", "users", ann, {"note": [None, "Joann and Ann: annual"]}, "Ann")
+    await session.flush()
+    answer = await web.post(f"/users/{ann.id}/erase", data={"confirmation": "ann@x.example"})
+    assert answer.status_code == 303, answer.text
+    session.expunge_all()
+    assert await session.scalar(select(ApiKey.name).where(ApiKey.id == key.id)) == key.name
+    event = await session.scalar(select(AuditEvent).where(AuditEvent.changes.has_key("note")))
+    assert event is not None
+    assert event.changes["note"] == [None, f"Joann and Erased person {ann.id}: annual"]
+
+
+async def test_erased_person_does_not_come_back(
+    web: httpx2.AsyncClient, session: AsyncSession, grace: User
+) -> None:
+    await web.post(f"/users/{grace.id}/erase", data={"confirmation": EMAIL})
+    session.expunge_all()
+    answer = await web.post(f"/users/{grace.id}/restore")
+    assert answer.status_code == 409
+    assert "Invite them anew" in answer.text
 
 
 @pytest.mark.parametrize(
