@@ -19,9 +19,11 @@ from app.console import console, fail, failing_in_words, load_settings, with_dat
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.wording import plural
+from app.core.runtime_settings import LiveSettings
+from app.core.wording import plural, size
 from app.models import Job
 from app.services.retention import RetentionPlan, RetentionService
+from app.services.settings_keeper import SettingsKeeper
 
 Jobs = Annotated[int, typer.Option(min=1, max=32, help="Tables at once.")]
 MOST_JOBS = 4
@@ -52,7 +54,7 @@ def backup(
     tables = len(made.manifest.tables)
     console.print(
         f"[green]✓[/] {made.path}: {plural(made.manifest.rows, 'row')} of {tables} tables, "
-        f"{made.size_bytes / 1e6:,.1f} MB"
+        f"{size(made.size_bytes)}"
     )
     if kept is None:
         console.print("[yellow]![/] SECRET_KEY is not in it: keep that elsewhere, and not beside.")
@@ -107,6 +109,7 @@ def retention(
     async def work(settings: Settings) -> tuple[RetentionPlan, Job | None]:
         database = Database.from_settings(settings)
         try:
+            await SettingsKeeper(database, LiveSettings(settings)).read()
             async with database.unit_of_work() as session:
                 await session.execute(text("SET LOCAL statement_timeout = 0"))
                 service = RetentionService(session, Actor.system(Via.CLI), settings)
@@ -131,7 +134,7 @@ def words_of(plan: RetentionPlan) -> list[str]:
             continue
         lines.append(
             f"{name} from before {part.before:%Y-%m-%d}: {part.runs:,} go with "
-            f"{plural(part.steps, 'step')}, about {part.size_bytes / 1e6:,.1f} MB; {part.spared:,} "
+            f"{plural(part.steps, 'step')}, about {size(part.size_bytes)}; {part.spared:,} "
             f"stay ({part.failed:,} failed, {part.annotated:,} with feedback, {part.open:,} open)"
         )
     return lines + [

@@ -7,7 +7,8 @@ from app.jobs.context import SYSTEM, JobContext, Resources, TryAgain
 from app.models import JobKind
 from app.services.job_queue import JobQueue, JobRequest
 from app.services.retention import RetentionService
-from app.services.retention_work import ROWS_AT_ONCE, Month, NotSummed, RetentionWork
+from app.services.retention_rules import RULES, Rule
+from app.services.retention_work import Month, NotSummed, RetentionWork
 
 SUMMED_WITHIN = timedelta(minutes=2)
 
@@ -18,8 +19,8 @@ async def apply_retention(context: JobContext) -> object:
     Raise ``TryAgain`` while runs still wait to be summed.
     """
     settings = context.resources.settings
-    removed = {"runs": 0, "rows of months": 0, "bulk changes": 0, "jobs": 0}
-    async with context.step(0, "Looking for what is over") as step:
+    removed = {"runs": 0, "rows_of_months": 0} | {rule.table: 0 for rule in RULES}
+    async with context.step(0, "Looking for what is too old") as step:
         work = RetentionWork(step.session, SYSTEM, settings)
         try:
             await work.advance()
@@ -27,12 +28,13 @@ async def apply_retention(context: JobContext) -> object:
             raise TryAgain("Runs of these months are still being summed.", SUMMED_WITHIN) from None
         months = await work.months()
     for place, month in enumerate(months):
-        removed["rows of months"] += await drop(context, month, 60 * place // len(months))
+        removed["rows_of_months"] += await drop(context, month, 60 * place // len(months))
     await remove_runs(context, removed)
-    await remove_rows(context, removed)
+    for rule in RULES:
+        removed[rule.table] += await remove_rows(context, rule)
     async with context.step(99, "Done") as step:
         await RetentionWork(step.session, SYSTEM, settings).finish(removed)
-    return {name.replace(" ", "_"): count for name, count in removed.items()}
+    return removed
 
 
 async def drop(context: JobContext, month: Month, percent: int) -> int:
@@ -50,24 +52,23 @@ async def remove_runs(context: JobContext, removed: dict[str, int]) -> None:
         removed["runs"] += some
 
 
-async def remove_rows(context: JobContext, removed: dict[str, int]) -> None:
-    """Changes before jobs: a job stays as long as a change needs it."""
-    for name in ("bulk changes", "jobs"):
-        some = ROWS_AT_ONCE
-        while some >= ROWS_AT_ONCE:
-            async with context.step(90, f"Removing {name}") as step:
-                work = RetentionWork(step.session, SYSTEM, context.resources.settings)
-                some = await (work.remove_jobs if name == "jobs" else work.remove_changes)()
-            removed[name] += some
+async def remove_rows(context: JobContext, rule: Rule) -> int:
+    removed, some = 0, rule.at_once
+    while some >= rule.at_once:
+        async with context.step(90, f"Removing {rule.table.replace('_', ' ')}") as step:
+            work = RetentionWork(step.session, SYSTEM, context.resources.settings)
+            some = await work.remove(rule)
+        removed += some
+    return removed
 
 
 async def keep_for_as_long_as_said(resources: Resources) -> None:
     """Each day: what goes row by row, and a job when a month of runs is over."""
-    some = ROWS_AT_ONCE
-    while some >= ROWS_AT_ONCE:
-        async with resources.database.unit_of_work() as session:
-            work = RetentionWork(session, SYSTEM, resources.settings)
-            some = await work.remove_changes() + await work.remove_jobs()
+    for rule in RULES:
+        some = rule.at_once
+        while some >= rule.at_once:
+            async with resources.database.unit_of_work() as session:
+                some = await RetentionWork(session, SYSTEM, resources.settings).remove(rule)
     async with resources.database.unit_of_work() as session:
         service = RetentionService(session, SYSTEM, resources.settings)
         if await service.is_due() and await service.open_job() is None:

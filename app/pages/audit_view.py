@@ -61,9 +61,9 @@ VERBS: Mapping[str, str] = {
     "back_up": lazy("made a"),
     "verify": lazy("verified"),
     "erase": lazy("erased the personal data of"),
-    "apply_retention": lazy("had removed what is over by"),
-    "advance": lazy("moved on"),
-    "remove": lazy("removed what is over by"),
+    "apply_retention": lazy("applied"),
+    "advance": lazy("set how far back runs are kept under"),
+    "remove": lazy("removed what was too old under"),
 }
 VERBS_OF: Mapping[tuple[str, str], str] = {("jobs", "create_batch"): lazy("queued a batch of jobs")}
 NOUNS: Mapping[str, str] = {
@@ -89,7 +89,7 @@ NOUNS: Mapping[str, str] = {
     "requests": lazy("request"),
     "backups": lazy("backup"),
     "audit_seals": lazy("audit log"),
-    "retention": lazy("the retention"),
+    "retention": lazy("the rules of retention"),
 }
 LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",

@@ -19,15 +19,7 @@ from app.models import Job, JobKind, RetentionState
 from app.models.jobs import OPEN_JOBS
 from app.services.audit_events import AuditEventService
 from app.services.jobs import JobService
-from app.services.retention_rules import (
-    BATCHES,
-    CHANGES,
-    DELIVERIES,
-    FINISHED_JOBS,
-    MONTHS,
-    RUNS,
-    Rule,
-)
+from app.services.retention_rules import MONTHS, RULES, RUNS, Rule
 
 KIND = Job.kind == JobKind.APPLY_RETENTION.value
 NOTHING_TO_DO = "Nothing is older than it is kept for."
@@ -52,8 +44,9 @@ class RunsToGo:
 
 @dataclass(frozen=True, slots=True)
 class RowsToGo:
-    """Rows of a kind that are older than they are kept for."""
+    """Rows of ``table`` that are older than they are kept for."""
 
+    table: str
     words: str
     setting: str
     days: int
@@ -90,17 +83,7 @@ class RetentionService:
         before = await self.horizon(self.settings.execution_bodies_kept_days)
         goes_alone = before is not None and (runs.before is None or before > runs.before)
         bodies = await self._runs("bodies", before, runs.before) if goes_alone else RunsToGo(None)
-        return RetentionPlan(runs, bodies, [await self._rows(rule) for rule in self.rules()])
-
-    def rules(self) -> list[tuple[Rule, int]]:
-        """What goes row by row, and the days that it is kept for."""
-        settings = self.settings
-        return [
-            (FINISHED_JOBS, settings.jobs_kept_days),
-            (CHANGES, settings.bulk_changes_kept_days),
-            (DELIVERIES, settings.webhook_deliveries_kept_days),
-            (BATCHES, settings.ingest_batches_kept_days),
-        ]
+        return RetentionPlan(runs, bodies, [await self._rows(rule) for rule in RULES])
 
     async def horizon(self, days: int | None) -> datetime | None:
         """The first moment of the month (UTC) in which the oldest day that is kept lies."""
@@ -131,11 +114,11 @@ class RetentionService:
             open=counted.open,
         )
 
-    async def _rows(self, rule: tuple[Rule, int]) -> RowsToGo:
-        kind, days = rule
+    async def _rows(self, rule: Rule) -> RowsToGo:
+        days = rule.days(self.settings)
         parameters = {"kept": timedelta(days=days)}
-        rows = (await self.session.execute(text(kind.count), parameters)).scalar_one()
-        return RowsToGo(kind.words, kind.setting, days, rows)
+        rows = (await self.session.execute(text(rule.count), parameters)).scalar_one()
+        return RowsToGo(rule.table, rule.words, rule.setting, days, rows)
 
     async def newest(self) -> Job | None:
         """The last time that it was done."""
@@ -175,6 +158,6 @@ class RetentionService:
 
 def told(plan: RetentionPlan) -> dict[str, Any]:  # changes of an audit event
     """What was there to see for who said so."""
-    rows = {each.setting.lower(): each.rows for each in plan.others}
+    rows = {each.table: each.rows for each in plan.others}
     counts = {"runs": plan.runs.runs, "bodies": plan.bodies.runs} | rows
     return {name: [None, count] for name, count in counts.items() if count}

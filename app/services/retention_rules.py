@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from app.core.config import Settings
+from app.core.texts import lazy
+
 # As in the function drop_month of the database, which drops whole months of steps and bodies.
 IS_ANNOTATED = "EXISTS (SELECT FROM feedback f WHERE f.execution_id = e.id)"
 IS_OPEN = "e.status IN ('pending', 'running')"
@@ -56,12 +59,21 @@ ORDER BY month, partitioned
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``old`` says which rows of ``table`` (as ``r``) may go; ``:kept`` is an interval."""
+    """``old`` says which rows of ``table`` (as ``r``) may go; ``:kept`` is an interval.
+
+    ``setting`` is the variable of how long. ``at_once`` rows go in one transaction, or fewer.
+    """
 
     words: str
     setting: str
     table: str
     old: str
+    at_once: int = 2_000
+
+    def days(self, settings: Settings) -> int:
+        """For which its rows are kept."""
+        kept: int = getattr(settings, self.setting.lower())
+        return kept
 
     @property
     def count(self) -> str:
@@ -76,7 +88,7 @@ class Rule:
 
 # Analyses are what somebody asked to know, and stay; so do jobs of changes that can be undone.
 FINISHED_JOBS = Rule(
-    "finished jobs",
+    lazy("Finished jobs"),
     "JOBS_KEPT_DAYS",
     "jobs",
     "r.status IN ('succeeded', 'failed', 'cancelled') AND r.kind <> 'analyze_agent' "
@@ -84,7 +96,7 @@ FINISHED_JOBS = Rule(
     "AND NOT EXISTS (SELECT FROM bulk_changes b WHERE b.job_id = r.id)",
 )
 CHANGES = Rule(
-    "bulk changes, which can be undone until then",
+    lazy("Bulk changes, which can be undone until then"),
     "BULK_CHANGES_KEPT_DAYS",
     "bulk_changes",
     "r.started_at < clock_timestamp() - CAST(:kept AS interval) "
@@ -92,14 +104,17 @@ CHANGES = Rule(
     "AND j.status IN ('queued', 'running'))",
 )
 DELIVERIES = Rule(
-    "messages to webhooks",
+    lazy("Messages to webhooks"),
     "WEBHOOK_DELIVERIES_KEPT_DAYS",
     "webhook_deliveries",
     "r.status <> 'pending' AND r.created_at < clock_timestamp() - CAST(:kept AS interval)",
 )
 BATCHES = Rule(
-    "receipts of OpenTelemetry, with rejected spans",
+    lazy("Receipts of OpenTelemetry, with rejected spans"),
     "INGEST_BATCHES_KEPT_DAYS",
     "ingest_batches",
     "r.created_at < clock_timestamp() - CAST(:kept AS interval)",
+    at_once=100,  # each with up to a thousand rejected spans
 )
+# Changes before jobs: a job stays as long as a change needs it.
+RULES = (CHANGES, FINISHED_JOBS, DELIVERIES, BATCHES)

@@ -11,16 +11,9 @@ from app.core.config import Settings
 from app.models import HourlyFigures, RetentionState, StaleHour
 from app.services.audit_events import AuditEventService, pending_changes
 from app.services.retention import RetentionService
-from app.services.retention_rules import (
-    CHANGES,
-    FINISHED_JOBS,
-    MONTHS_TO_DROP,
-    REMOVE_RUNS,
-    REMOVE_THEIR_BODIES,
-    Rule,
-)
+from app.services.retention_rules import MONTHS_TO_DROP, REMOVE_RUNS, REMOVE_THEIR_BODIES, Rule
 
-RUNS_AT_ONCE, ROWS_AT_ONCE = 500, 2_000
+RUNS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +89,9 @@ class RetentionWork:
         if changes:
             self.audit.record("remove", self.service.resource, None, changes)
 
-    async def remove_jobs(self) -> int:
-        """Finished long ago: ``ROWS_AT_ONCE`` at most."""
-        return await self._remove(FINISHED_JOBS, self.settings.jobs_kept_days)
-
-    async def remove_changes(self) -> int:
-        """Bulk changes that nobody can undo any more: ``ROWS_AT_ONCE`` at most."""
-        return await self._remove(CHANGES, self.settings.bulk_changes_kept_days)
-
-    async def _remove(self, rule: Rule, days: int) -> int:
-        parameters = {"kept": timedelta(days=days), "at_once": ROWS_AT_ONCE}
+    async def remove(self, rule: Rule) -> int:
+        """``rule.at_once`` rows at most: how many went."""
+        kept = timedelta(days=rule.days(self.settings))
+        parameters = {"kept": kept, "at_once": rule.at_once}
         gone = await self.session.execute(text(f"{rule.remove} RETURNING id"), parameters)
         return len(gone.all())

@@ -24,6 +24,7 @@ from tests.conftest import actor_for
 from tests.factories.agents import make_agent
 from tests.factories.bulk_changes import make_bulk_change
 from tests.factories.executions import MODEL_STEP, make_execution
+from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.jobs import work_off
 
@@ -168,23 +169,31 @@ async def test_database_drops_no_month_that_is_still_kept(session: AsyncSession)
                 await session.execute(text(f"SELECT drop_month({wrong})"))
 
 
-async def test_finished_jobs_and_changes_go_by_day_but_analyses_stay(
+async def test_finished_jobs_changes_and_receipts_go_by_day_but_analyses_stay(
     app: FastAPI, session: AsyncSession, agent: Agent, staff: User, settings: Settings
 ) -> None:
     actor = actor_for(staff)
     for kind in (JobKind.ANALYZE_AGENT, JobKind.RECOMPUTE_COSTS, JobKind.SEND_MAIL):
         await make_job(session, actor, kind, params={})
     await make_bulk_change(session, actor, ids=[agent.id], dry_run=False)
+    await make_ingest_batch(session, actor)
     old = "now() - interval '91 days'"
     await session.execute(text(f"UPDATE jobs SET status = 'succeeded', finished_at = {old}"))
     await session.execute(text("UPDATE jobs SET finished_at = now() WHERE kind = 'send_mail'"))
     await session.execute(text(f"UPDATE bulk_changes SET started_at = {old}"))
+    await session.execute(text(f"UPDATE ingest_batches SET created_at = {old}"))
     plan = await RetentionService(session, SYSTEM, settings).plan()
-    assert [each.rows for each in plan.others[:2]] == [1, 1]
+    assert {each.table: each.rows for each in plan.others} == {
+        "bulk_changes": 1,
+        "jobs": 1,
+        "webhook_deliveries": 0,
+        "ingest_batches": 1,
+    }
     await keep_for_as_long_as_said(Resources(app.state.database, settings, app.state.templates))
     kinds = await session.scalars(text("SELECT kind FROM jobs ORDER BY kind"))
     assert list(kinds) == ["analyze_agent", "send_mail"]
     assert await one(session, "SELECT count(*) FROM bulk_changes") == 0
+    assert await one(session, "SELECT count(*) FROM ingest_batches") == 0
 
 
 @pytest.mark.usefixtures("runs")
