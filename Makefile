@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-real test-cluster load check fix migrate requirements audit sbom docs screenshots browser clean
+.PHONY: help run test fuzz test-real test-cluster load check fix migrate requirements audit sbom texts docs screenshots browser clean
 
 help: ## Show what there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

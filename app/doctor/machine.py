@@ -130,6 +130,7 @@ def said_of_taken_port(host: str, number: int, error: OSError) -> Outcome:
 
 def machine_findings(settings: Settings) -> list[Finding]:
     return [
+        finding("greenroom", MACHINE, "Greenroom", ok(settings.version)),
         finding("python", MACHINE, "Python", python()),
         finding("files", MACHINE, "Open files", files()),
         finding("data_folder", MACHINE, "Data folder", data_folder(settings)),
