@@ -1,11 +1,14 @@
 """Refuses requests whose Host header does not name this server."""
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.exceptions import MisdirectedRequest
 
+# Nothing that would end the host of an address that is made of it.
+NAME_AND_PORT = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 ANY_HOST_PATHS = ("/health", "/metrics")
 
 
@@ -14,8 +17,9 @@ def host_of(scope: Scope) -> str | None:
     values = [value for name, value in scope["headers"] if name == b"host"]
     if len(values) != 1:
         return None
+    value = values[0].decode("latin-1")
     try:
-        return urlsplit(f"//{values[0].decode('ascii')}").hostname
+        return urlsplit(f"//{value}").hostname if NAME_AND_PORT.fullmatch(value) else None
     except ValueError:
         return None
 

@@ -4,12 +4,14 @@ The parser (llhttp, strict) refuses folded and garbled headers, doubled or contr
 and bare line ends by itself; here is what it lets through.
 """
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 VERSIONS = frozenset({"1.0", "1.1"})
+AUTHORITY = re.compile(rb"^https?://([^/?#]*)")
 Header = tuple[bytes, bytes]
 
 
@@ -48,7 +50,7 @@ def check_head(method: str, version: str, url: bytes, headers: Sequence[Header])
         raise Refusal(431, f"A request may have {MAX_HEADERS} headers.")
     if len(url) + sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES:
         raise Refusal(431, TOO_LARGE)
-    check_hosts(version, valued(headers, b"host"))
+    check_hosts(version, url, valued(headers, b"host"))
     check_framing(version, headers)
 
 
@@ -56,10 +58,17 @@ def valued(headers: Sequence[Header], name: bytes) -> list[bytes]:
     return [value for given, value in headers if given == name]
 
 
-def check_hosts(version: str, hosts: Sequence[bytes]) -> None:
-    """One, and none only where HTTP/1.0 knows none: the product refuses that in its own words."""
+def check_hosts(version: str, url: bytes, hosts: Sequence[bytes]) -> None:
+    """One, and none only where HTTP/1.0 knows none: the product refuses that in its own words.
+
+    A whole address counts before the header for who keeps to the standard, so they have to agree.
+    """
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Refusal(400, "A request has one Host header.")
+    if not url.startswith(b"/") and [AUTHORITY.split(url)[1].lower()] != [
+        host.strip().lower() for host in hosts
+    ]:
+        raise Refusal(400, "The address and the Host header name different hosts.")
 
 
 def check_framing(version: str, headers: Sequence[Header]) -> None:

@@ -124,6 +124,13 @@ async def test_refusals_of_the_middleware_carry_the_security_headers(
         assert_secure(response)
 
 
+@pytest.mark.parametrize("end", ["/evil", "?evil", "#evil", ":evil", "@evil.example", " evil"])
+async def test_host_is_a_name_and_a_port(client: httpx2.AsyncClient, end: str) -> None:
+    host = client.base_url.host
+    assert (await client.get("/login", headers={"Host": host})).status_code == 200
+    assert (await client.get("/login", headers={"Host": host + end})).status_code == 400
+
+
 async def test_a_500_carries_the_security_headers(
     app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

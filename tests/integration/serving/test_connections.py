@@ -72,6 +72,7 @@ async def test_body_after_its_answer_does_not_hold_the_connection(impatient: Ser
         (b"GET /health/live\r\n\r\n", 505),
         (b"GET /health/live HTTP/1.2\r\n" + HOST + b"\r\n", 400),
         (b"CONNECT localhost:80 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET http://evil.example/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
         (b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
         (LIVE + b"X: a\r\n b\r\n\r\n", 400),
         (LIVE + b"X: a\x00b\r\n\r\n", 400),
