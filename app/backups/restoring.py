@@ -167,13 +167,25 @@ async def refuse_others(connection: Connection) -> None:
 
 
 async def swap(url: URL, restored: URL) -> str:
-    """The restored database takes the name; what the one before is called now."""
+    """The restored database takes the name; what the one before is called now.
+
+    Where that fails half-way, everything is called as before.
+    """
     kept = f"{url.database}_before_{datetime.now(UTC):%Y%m%d_%H%M%S}"
     async with connected(url) as connection:
         await refuse_others(connection)
     # Nobody can rename the database that they are connected to.
     async with connected(restored) as connection:
-        await connection.execute(f'ALTER DATABASE "{url.database}" RENAME TO "{kept}"')
-    async with connected(url.set(database=kept)) as connection:
-        await connection.execute(f'ALTER DATABASE "{restored.database}" RENAME TO "{url.database}"')
+        await connection.execute(rename(url.database, kept))
+    try:
+        async with connected(url.set(database=kept)) as connection:
+            await connection.execute(rename(restored.database, url.database))
+    except BaseException:
+        async with connected(restored) as connection:
+            await connection.execute(rename(kept, url.database))
+        raise
     return kept
+
+
+def rename(old: str | None, new: str | None) -> str:
+    return f'ALTER DATABASE "{old}" RENAME TO "{new}"'
