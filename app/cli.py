@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import make_url
 
 from app.bootstrap import create_superuser, ensure_first_superuser, one_time_password
 from app.console import console, fail, failing_in_words, load_settings, with_database
@@ -20,7 +19,7 @@ from app.core.config import Settings
 from app.core.configuration import PAGE, configuration_page
 from app.core.database import Database
 from app.core.logging import configure_logging
-from app.core.migrations import is_at_head, migrate
+from app.core.migrations import is_at_head, migrate_as_owner
 from app.core.runtime_settings import LiveSettings
 from app.core.templating import Templates
 from app.data_commands import backup, restore, retention
@@ -92,16 +91,6 @@ def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool
     WebServer(config).run(sockets=[listener])
 
 
-async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:
-    """Migrate by MIGRATION_DATABASE_URL, and give DATABASE_URL's role what it needs."""
-    app_url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
-    database = Database.from_settings(settings.for_migrations())
-    try:
-        await migrate(database.engine, revision, app_url.username if app_url else None)
-    finally:
-        await database.dispose()
-
-
 async def prepare(settings: Settings) -> str | None:
     """Migrate, and make the first superuser: the password to show, if one was made."""
     await migrate_as_owner(settings)
@@ -150,7 +139,7 @@ def serve(port: Port = None) -> None:
 @cli.command()
 def worker() -> None:
     """Do the background work alone, beside any number of web servers and other workers."""
-    with with_database(load_settings()) as ready:
+    with with_database(load_settings()) as ready, failing_in_words():
         require_head(ready)
         configure_logging(ready)
         console.print("[green]✓[/] The worker is running (Ctrl-C stops it)")
@@ -159,12 +148,12 @@ def worker() -> None:
 
 async def work_until_stopped(settings: Settings) -> None:
     database = Database.from_settings(settings)
-    sender = EventSender(database)
-    database.outbox = sender.send
-    sender.start()
     observers = Observers(settings)
     observers.watch_worker(database)
     observers.start()
+    sender = EventSender(database)
+    database.outbox = sender.send
+    sender.start()
     keeper = SettingsKeeper(database, LiveSettings(settings))
     await keeper.begin()
     resources = Resources(

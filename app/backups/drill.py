@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from app.backups.dumping import secret_id
 from app.backups.files import Manifest
 from app.backups.programs import Tell
@@ -12,7 +10,7 @@ from app.backups.restoring import Placed, place
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.migrations import migrate
+from app.core.migrations import migrate_as_owner
 from app.services.audit_events import AuditEventService, Changes
 from app.services.audit_seals import AuditSealService, Verification
 from app.services.sealed_values import SealedValueService, Unreadable
@@ -40,12 +38,7 @@ async def restore_from(
     """Restore, migrate, check. ``settings`` are those that the installation will have."""
     placed = await place(settings, path, jobs, replace, tell)
     tell("Migrating")
-    url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
-    owner = Database.from_settings(settings.for_migrations())
-    try:
-        await migrate(owner.engine, "head", url.username if url else None)
-    finally:
-        await owner.dispose()
+    await migrate_as_owner(settings)
     tell("Checking the audit log")
     database = Database.from_settings(settings)
     try:

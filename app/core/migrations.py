@@ -8,11 +8,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.core.config import PROJECT_ROOT
+from app.core.config import PROJECT_ROOT, Settings
+from app.core.database import Database
 from app.core.database_errors import cause_of
 from app.core.partitions import ensure_partitions
 from app.core.texts import lazy
@@ -158,3 +159,13 @@ async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | N
                 text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK}
             )
             await connection.commit()
+
+
+async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:
+    """Migrate by MIGRATION_DATABASE_URL, and give DATABASE_URL's role what it needs."""
+    app_url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
+    database = Database.from_settings(settings.for_migrations())
+    try:
+        await migrate(database.engine, revision, app_url.username if app_url else None)
+    finally:
+        await database.dispose()

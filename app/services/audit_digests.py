@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models import AuditErasure, AuditEvent
 from app.services.audit_events import as_json
 
+SEAL_KEY = "audit-seal"  # what the keys are for that sign seals and erasures
 COLUMNS = sorted(column.key for column in AuditEvent.__table__.columns)
 
 

@@ -18,7 +18,7 @@ from app.core.config import Settings
 from app.core.database import database_now
 from app.core.keys import key_id, key_ring
 from app.models import AuditEvent, AuditSeal
-from app.services.audit_digests import SealedDigests
+from app.services.audit_digests import SEAL_KEY, SealedDigests
 from app.services.audit_events import AuditEventService
 
 BATCH = 1000
@@ -75,7 +75,7 @@ def not_sealed_since(horizon: datetime) -> ColumnElement[bool]:
 class AuditSealService:
     def __init__(self, session: AsyncSession, settings: Settings) -> None:
         self.session = session
-        self._ring = key_ring(settings, "audit-seal")
+        self._ring = key_ring(settings, SEAL_KEY)
         self._keys = {key_id(key): key for key in self._ring}
 
     # Sealing

@@ -17,7 +17,7 @@ from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import AuditEvent, User
 from app.models.base import JsonObject
 from app.models.users import ERASED_DOMAIN
-from app.services.audit_digests import digest_of, erasure_signature, values_of
+from app.services.audit_digests import SEAL_KEY, digest_of, erasure_signature, values_of
 from app.services.audit_events import AuditEventService
 from app.services.audit_seals import SEALING_LOCK, AuditSealService
 from app.services.erasure_steps import (
@@ -217,7 +217,7 @@ class ErasureService:
         }
         if after == before:
             return None
-        key = key_ring(self._settings, "audit-seal")[0]
+        key = key_ring(self._settings, SEAL_KEY)[0]
         digest, erased = digest_of(before), digest_of(after)
         return {
             "id": event.id,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from app.core.keys import key_id, key_ring
 from app.core.wording import plural, span
 from app.schemas.operations import State
+from app.services.audit_digests import SEAL_KEY
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
 from app.services.operations.wording import counted
@@ -86,7 +87,7 @@ async def audit_seals(asked: Asking) -> Outcome:
 async def secrets(asked: Asking) -> Outcome:
     """Old secrets should not stay for ever, and the newest seal should be of the one in use."""
     old = len(asked.settings.old_secret_keys)
-    in_use = key_id(key_ring(asked.settings, "audit-seal")[0])
+    in_use = key_id(key_ring(asked.settings, SEAL_KEY)[0])
     newest = await asked.value(NEWEST_SEAL_KEY)
     is_ours = newest is None or newest == in_use
     if not is_ours and not old:
