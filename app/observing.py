@@ -107,6 +107,6 @@ class Observers:
         if self._sampler is not None:
             await self._sampler.stop()
         if self._server is not None:
-            self._server.stop()
+            await asyncio.to_thread(self._server.stop)
         for watcher in self.watchers:
             await asyncio.to_thread(watcher.close)

@@ -9,6 +9,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.exceptions import Conflict
+
 ANSWER_WITHIN_S = 5
 
 
@@ -24,8 +26,6 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class MetricsServer:
-    """Raise ``OSError`` at its start where the port is in use."""
-
     def __init__(self, exposition: Callable[[], bytes], token: str) -> None:
         self._exposition = exposition
         self._wanted = f"Bearer {token}".encode()
@@ -36,10 +36,16 @@ class MetricsServer:
         return self._server.server_port if self._server else 0
 
     def start(self, host: str, port: int) -> None:
-        self._server = make_server(host, port, self._answer, ThreadingServer, QuietHandler)
+        """Raise ``Conflict`` where it cannot listen."""
+        try:
+            self._server = make_server(host, port, self._answer, ThreadingServer, QuietHandler)
+        except OSError as error:
+            said = (error.strerror or "not to be had").lower()
+            raise Conflict(f"WORKER_METRICS_PORT {host}:{port}: {said}.") from None
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
+        """Blocks for up to half a second."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

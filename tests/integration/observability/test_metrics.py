@@ -18,6 +18,7 @@ from app.core.config import PROJECT_ROOT, Settings
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.metrics_server import MetricsServer
+from app.exceptions import Conflict
 from app.main import create_app
 from app.models import JobKind, JobStatus, User
 from app.services.ingestion.otlp import JSON
@@ -198,6 +199,8 @@ def test_worker_serves_its_own_to_who_has_the_token() -> None:
             assert client.get("/metrics").status_code == 401
             assert client.get("/", headers=BEARER).status_code == 404
             assert client.get("/metrics", headers=BEARER).text == "greenroom_x 1\n"
+        with pytest.raises(Conflict, match="WORKER_METRICS_PORT"):
+            MetricsServer(bytes, TOKEN).start("127.0.0.1", server.port)
     finally:
         server.stop()
 
