@@ -171,6 +171,7 @@ def initials(name: str) -> str:
 
 
 def is_active(href: str, path: str) -> bool:
+    path = path.replace("/bulk-changes", "/jobs", 1)  # these are work of jobs
     root = href.rstrip("/")
     return path == "/" if href == "/" else path == root or path.startswith(f"{root}/")
 

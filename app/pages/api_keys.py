@@ -13,7 +13,7 @@ from app.core.texts import _, lazy
 from app.exceptions import AppError
 from app.models import ApiKey, BulkResource, ListName
 from app.pages import exports, forms
-from app.pages.audit_view import AuditLine, describe
+from app.pages.audit_view import AuditLine, lines_about
 from app.pages.bulk_view import selection_of
 from app.pages.deps import ApiKeyServiceDep, recently_authenticated, requires
 from app.pages.key_list import COLUMNS, key_filters
@@ -21,7 +21,6 @@ from app.pages.list_table import Column
 from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
 from app.schemas.api_keys import ApiKeyCreate, ApiKeyPageQuery, ApiKeyUpdate
-from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
 from app.schemas.exports import ExportFormat
 from app.services import export_sources
@@ -236,10 +235,7 @@ async def audit_lines(keys: ApiKeyService, key: ApiKey) -> list[AuditLine]:
     if not keys.actor.may(Permission.AUDIT_READ):
         return []
     audit = AuditEventService(keys.session, keys.actor)
-    of_key = AuditQuery(resource="api_keys", resource_id=key.id, limit=EVENTS_SHOWN)
-    events = (await audit.list_slice(of_key)).items
-    names = await audit.actor_names(events)
-    return [describe(event, names) for event in events]
+    return await lines_about(audit, "api_keys", key.id, EVENTS_SHOWN)
 
 
 @router.post("/{key_id}/rename", dependencies=WRITE)

@@ -1,18 +1,23 @@
 """Audit events in words: who did what to which thing."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from app.core.templating import absolute
 from app.core.texts import _, lazy
 from app.models import AuditEvent
+from app.schemas.audit_events import AuditQuery
+from app.services.audit_events import AuditEventService
 
 VERBS: Mapping[str, str] = {
     "create": lazy("created"),
     "create_batch": lazy("recorded a batch of runs:"),
     "update": lazy("changed"),
-    "delete": lazy("moved to the trash"),
+    "delete": lazy("moved to the trash:"),
     "restore": lazy("restored"),
     "restore_revision": lazy("restored a revision of"),
     "go_live": lazy("put a revision live of"),
@@ -106,6 +111,7 @@ LINKS: Mapping[str, str] = {
 }
 QUIET_FIELDS = frozenset({"row_version", "deleted_at", "last_login_at"})
 LONGEST_INLINE = 60
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 BY_STRANGERS = frozenset({"login_refused", "second_factor_refused", "send_password_reset"})
 
 
@@ -141,7 +147,12 @@ def as_text(value: Any) -> str:  # any JSON value
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return ", ".join(map(as_text, value)) or "none"
-    return str(value)
+    return moment_text(str(value))
+
+
+def moment_text(text: str) -> str:
+    """A moment as all pages show it; any other text as it is."""
+    return absolute(datetime.fromisoformat(text)) if MOMENT.fullmatch(text) else text
 
 
 def changes_in(event: AuditEvent) -> list[Change]:
@@ -166,6 +177,16 @@ def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
         href=link.format(event.resource_id) if link and event.resource_id else None,
         changes=changes_in(event),
     )
+
+
+async def lines_about(
+    audit: AuditEventService, resource: str, row_id: int, limit: int
+) -> list[AuditLine]:
+    """What happened to one row, newest first."""
+    query = AuditQuery(resource=resource, resource_id=row_id, limit=limit)
+    events = (await audit.list_slice(query)).items
+    names = await audit.actor_names(events)
+    return [describe(event, names) for event in events]
 
 
 def actor_label(event: AuditEvent, names: Mapping[str, str]) -> str:

@@ -227,7 +227,6 @@ class Wording:
     things: str
     icon: str
     path: str
-    list_name: str
     # The word to type before it is started, where nothing brings back what it takes away.
     confirm: str = ""
     is_final: bool = False
@@ -271,7 +270,6 @@ def wording_of(change: BulkChange, changed: int) -> Wording:
         things,
         words.icon,
         LISTS[ListName(change.resource)].path,
-        LIST_NAMES[change.resource],
         change.action.value if change.action in CONFIRMED else "",
         change.action in FINAL,
     )

@@ -11,6 +11,7 @@ from app.core.texts import lazy
 from app.exceptions import AppError
 from app.models import BulkResource, ListName, TokenPurpose, User
 from app.pages import exports, forms
+from app.pages.audit_view import lines_about
 from app.pages.bulk_view import selection_of
 from app.pages.deps import (
     InstanceSettingsServiceDep,
@@ -25,7 +26,6 @@ from app.pages.list_views import Offered, framed, opened
 from app.pages.render import redirect, render, wants_fragment
 from app.pages.user_list import COLUMNS, FILTERS
 from app.schemas.api_keys import ApiKeyQuery
-from app.schemas.audit_events import AuditQuery
 from app.schemas.base import MAX_BIGINT
 from app.schemas.exports import ExportFormat
 from app.schemas.users import UserCreate, UserInvite, UserQuery, UserUpdate
@@ -138,15 +138,13 @@ async def show_user(
 ) -> Response:
     user = await users.get(user_id)
     keys = ApiKeyService(users.session, users.actor)
-    events = AuditEventService(users.session, users.actor)
+    audit = AuditEventService(users.session, users.actor)
     context = {
         "user": user,
         "is_self": user.id == users.actor.user_id,
         "sessions": await sessions.list_of(user_id),
         "keys": (await keys.list_slice(ApiKeyQuery(user_id=user_id), None, SHOWN)).items,
-        "events": (
-            await events.list_slice(AuditQuery(resource="users", resource_id=user_id, limit=SHOWN))
-        ).items,
+        "lines": await lines_about(audit, "users", user_id, SHOWN),
     }
     return render(request, "pages/users/detail.html", context)
 

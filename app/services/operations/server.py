@@ -119,7 +119,7 @@ async def wraparound(asked: Asking) -> Outcome:
     age = await asked.value(WRAPAROUND)
     return judged(
         graded(age, 1_000_000_000, 1_600_000_000),
-        f"{age / 1_000_000:,.0f} M of 2,147 M",
+        f"{age / 1_000_000:,.0f} of 2,147 million",
         "Autovacuum does not keep up. Look for long transactions, then run VACUUM (FREEZE).",
     )
 

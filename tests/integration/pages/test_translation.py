@@ -34,7 +34,7 @@ DATA = re.compile(
     r"up\.|Be kind\.|Be brief\.|"
     r"Its time is over\.|house-model|webhook-id|"
     r"\b(Greenroom|OpenTelemetry|OpenAI Agents|Pydantic AI|LangGraph|curl|development|superuser|"
-    r"API|OTLP|HTTP|MCP|JSON|GET|PUT|PATCH|POST|DELETE|USD|ms|Bytes|kB)\b"
+    r"API|OTLP|HTTP|MCP|JSON|GET|PUT|PATCH|POST|DELETE|USD|ms|bytes|kB)\b"
 )
 # The manual is in English. Names of stored fields are shown as the API has them.
 ENGLISH_PAGES = re.compile(r"/help")
