@@ -8,12 +8,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
 from app.core.background import Background
 from app.core.config import Settings
@@ -67,8 +67,9 @@ class ReadReplica(Background):
         self.keeps_up = keeps_up
 
     async def _has_caught_up(self) -> bool:
-        replayed = await position(self._engine, REPLAYED)
-        written = await position(self._primary.engine, WRITTEN)
+        replayed = await position(self._engine.connect(), REPLAYED)
+        # Not of those that requests wait for: they are all in use when the replica is needed most.
+        written = await position(self._primary.reading(), WRITTEN)
         if replayed is None or written is None:
             return False
         now = time.monotonic()
@@ -78,10 +79,12 @@ class ReadReplica(Background):
         return replayed >= self._written[0][1]
 
 
-async def position(engine: AsyncEngine, asked: TextClause) -> int | None:
+async def position(
+    connecting: AbstractAsyncContextManager[AsyncConnection], asked: TextClause
+) -> int | None:
     """``None`` from a server that does not answer, and from one that is not what was meant."""
     try:
-        async with engine.connect() as connection:
+        async with connecting as connection:
             found: int | None = (await connection.execute(asked)).scalar_one()
             return found
     except (SQLAlchemyError, OSError, Unavailable):
