@@ -16,7 +16,7 @@ LONGEST = 1024
 
 def generated_secret(settings: Settings) -> Path | None:
     """The file of the secret, where it is one that was made here; else it is kept elsewhere."""
-    path = settings.data_dir / "secret_key"
+    path = settings.secret_file
     is_in_use = path.exists() and path.read_text().strip() == settings.secret_key.get_secret_value()
     return path if is_in_use else None
 
@@ -45,9 +45,8 @@ class SecretPlace:
     def before_loading(cls) -> "SecretPlace":
         """Look before ``get_settings`` makes a secret. Raises pydantic's ``ValidationError``."""
         raw = Settings()
-        path = raw.data_dir / "secret_key"
         configured = bool(raw.secret_key.get_secret_value()) or raw.is_production
-        return cls(path, not path.exists(), configured)
+        return cls(raw.secret_file, not raw.secret_file.exists(), configured)
 
     def put(self, secret: SecretStr) -> Path | None:
         """The restored database's secret in the folder; where the one before is kept now."""

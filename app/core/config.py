@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -270,6 +272,11 @@ class Settings(BaseSettings):
         return PRODUCTION_DRAIN_S if self.is_production else 0.0
 
     @property
+    def secret_file(self) -> Path:
+        """Where a secret that was made here is kept."""
+        return self.data_dir / "secret_key"
+
+    @property
     def json_logs(self) -> bool:
         return self.is_production if self.log_json is None else self.log_json
 
@@ -295,17 +302,21 @@ def with_generated_secret(settings: Settings) -> Settings:
     """Outside production an absent secret is made once and kept in the data folder."""
     if settings.secret_key.get_secret_value() or settings.is_production:
         return settings
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    path = settings.data_dir / "secret_key"
-    try:
-        # O_EXCL makes two processes that start at once agree on one secret.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+    path = settings.secret_file
+    if not path.exists():
+        make_secret(path)
     return settings.model_copy(update={"secret_key": SecretStr(path.read_text().strip())})
+
+
+def make_secret(path: Path) -> None:
+    """Processes that start at once agree on one, and none reads it before it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    with suppress(FileExistsError):
+        os.link(unfinished, path)  # unlike a rename, it takes the place of no other
+    Path(unfinished).unlink()
 
 
 @lru_cache

@@ -68,7 +68,7 @@ def said_of(settings: Settings) -> Outcome:
 
 def with_kept_secret(settings: Settings) -> Settings:
     """The secret that was made in the data folder; none is made here."""
-    path = settings.data_dir / "secret_key"
+    path = settings.secret_file
     if settings.secret_key.get_secret_value() or not os.access(path, os.R_OK):
         return settings
     return settings.model_copy(update={"secret_key": SecretStr(path.read_text().strip())})
@@ -95,7 +95,7 @@ def data_folder(settings: Settings) -> Outcome:
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         advice = f"Give {folder} to the user that Greenroom runs as."
         return judged(State.BAD, "cannot be read and written", advice)
-    secret = folder / "secret_key"
+    secret = settings.secret_file
     if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
         return judged(State.BAD, "others can read the secret", f"Run: chmod 600 {secret}")
     return ok(str(folder))
