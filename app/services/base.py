@@ -142,9 +142,11 @@ class BaseService(Generic[M, C, U]):
                 statement = statement.where(getattr(self.model, field) == value)
         return statement
 
-    def sorting(self, text: str | None) -> Sort:
-        allowed: dict[str, SortColumn] = {name: getattr(self.model, name) for name in self.sorts}
-        return parse_sort(text, allowed, self.model.id, self.default_sort)
+    @classmethod
+    def sorting(cls, text: str | None) -> Sort:
+        """Raise ``Invalid`` for an order that the list does not have."""
+        allowed: dict[str, SortColumn] = {name: getattr(cls.model, name) for name in cls.sorts}
+        return parse_sort(text, allowed, cls.model.id, cls.default_sort)
 
     async def list_page(self, query: PageQuery) -> Listing[M]:
         """A numbered page: two queries and a fixed number for relations.

@@ -48,7 +48,11 @@ def listed(
     schema: type[Output],
     query: PageQuery,
 ) -> Export:
-    """A list that comes by ``list_slice``."""
+    """A list that comes by ``list_slice``.
+
+    Raise ``Invalid`` for an order that it does not have, while that can still be answered.
+    """
+    kind.sorting(query.sort)
 
     async def read(session: AsyncSession, cursor: str | None, limit: int) -> Part:
         found = await kind(session, actor).list_slice(query, cursor, limit)
