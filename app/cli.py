@@ -94,11 +94,8 @@ def serve_app(settings: Settings, listener: socket.socket, *, embed_worker: bool
 async def prepare(settings: Settings) -> str | None:
     """Migrate, and make the first superuser: the password to show, if one was made."""
     await migrate_as_owner(settings)
-    database = Database.from_settings(settings)
-    try:
+    async with Database.opened(settings) as database:
         return await ensure_first_superuser(database, settings.first_superuser_email)
-    finally:
-        await database.dispose()
 
 
 def greet(settings: Settings, url: str, password: str | None) -> None:
@@ -183,11 +180,8 @@ def require_head(settings: Settings) -> None:
 
 async def at_head(settings: Settings) -> bool:
     # Before it is migrated for the first time, the product's own role may not even look.
-    database = Database.from_settings(settings.for_migrations())
-    try:
+    async with Database.opened(settings.for_migrations()) as database:
         return await is_at_head(database.engine)
-    finally:
-        await database.dispose()
 
 
 @cli.command(name="migrate")
@@ -206,11 +200,8 @@ def create_superuser_command(email: str) -> None:
     password = one_time_password()
 
     async def work(settings: Settings) -> None:
-        database = Database.from_settings(settings)
-        try:
+        async with Database.opened(settings) as database:
             await create_superuser(database, email, password)
-        finally:
-            await database.dispose()
 
     with with_database(load_settings()) as ready:
         require_head(ready)
@@ -236,14 +227,13 @@ def verify_audit_log() -> None:
     """Recompute the hash chain; exit 1 and say what is wrong if anything was tampered with."""
 
     async def work(settings: Settings) -> Verification:
-        database = Database.from_settings(settings)
-        try:
-            async with database.unit_of_work() as session:
-                found = await AuditSealService(session, settings).verify()
-                note_verification(AuditEventService(session, Actor.system(Via.CLI)), found)
-                return found
-        finally:
-            await database.dispose()
+        async with (
+            Database.opened(settings) as database,
+            database.unit_of_work() as session,
+        ):
+            found = await AuditSealService(session, settings).verify()
+            note_verification(AuditEventService(session, Actor.system(Via.CLI)), found)
+            return found
 
     with with_database(load_settings()) as ready:
         require_head(ready)

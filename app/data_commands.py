@@ -107,16 +107,13 @@ def retention(
     """What is older than it is kept for: say what would go, or have a worker remove it now."""
 
     async def work(settings: Settings) -> tuple[RetentionPlan, Job | None]:
-        database = Database.from_settings(settings)
-        try:
+        async with Database.opened(settings) as database:
             await SettingsKeeper(database, LiveSettings(settings)).read()
             async with database.unit_of_work() as session:
                 await session.execute(text("SET LOCAL statement_timeout = 0"))
                 service = RetentionService(session, Actor.system(Via.CLI), settings)
                 plan = await service.plan()
                 return plan, None if dry_run else await service.start(plan)
-        finally:
-            await database.dispose()
 
     with with_database(load_settings()) as ready, failing_in_words():
         plan, job = asyncio.run(work(ready))

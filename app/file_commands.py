@@ -3,8 +3,6 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -39,15 +37,6 @@ class Listed(StrEnum):
     TOOLS = "tools"
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
-    database = Database.from_settings(settings)
-    try:
-        yield database
-    finally:
-        await database.dispose()
-
-
 def export_of(resource: Listed) -> Export:
     actor = Actor.system(Via.CLI)
     if resource is Listed.AGENTS:
@@ -58,7 +47,7 @@ def export_of(resource: Listed) -> Export:
 async def write_rows(
     settings: Settings, resource: Listed, form: ExportFormat, into: TextIO
 ) -> None:
-    async with opened(settings) as database:
+    async with Database.opened(settings) as database:
         stream = ExportStream(database, Actor.system(Via.CLI), export_of(resource), form)
         await stream.begin()
         try:
@@ -106,7 +95,7 @@ async def read_in(
     settings: Settings, resource: Listed, file: tuple[str, bytes], email: str, mode: Mode | None
 ) -> Import:
     """Preview the file and, with a ``mode``, write what it says: as the page does."""
-    async with opened(settings) as database:
+    async with Database.opened(settings) as database:
         actor = await owner_named(database, email)
         async with database.unit_of_work() as session:
             imports = ImportService(session, actor, settings)

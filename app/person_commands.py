@@ -32,11 +32,8 @@ def over_database(work: Work[T]) -> T:
     """Do it, or leave with words that say why not."""
 
     async def connected(settings: Settings) -> T:
-        database = Database.from_settings(settings)
-        try:
+        async with Database.opened(settings) as database:
             return await work(database, settings)
-        finally:
-            await database.dispose()
 
     with with_database(load()) as ready, failing_in_words():
         return asyncio.run(connected(ready))

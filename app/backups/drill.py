@@ -40,11 +40,8 @@ async def restore_from(
     tell("Migrating")
     await migrate_as_owner(settings)
     tell("Checking the audit log")
-    database = Database.from_settings(settings)
-    try:
+    async with Database.opened(settings) as database:
         return await checked(database, settings, placed)
-    finally:
-        await database.dispose()
 
 
 async def checked(database: Database, settings: Settings, placed: Placed) -> Restored:
@@ -58,12 +55,8 @@ async def checked(database: Database, settings: Settings, placed: Placed) -> Res
 
 async def note_backup(settings: Settings, manifest: Manifest) -> None:
     """Who can read a backup can read everything: that one was made is on record."""
-    database = Database.from_settings(settings)
-    try:
-        async with database.unit_of_work() as session:
-            note(AuditEventService(session, Actor.system(Via.CLI)), "back_up", manifest)
-    finally:
-        await database.dispose()
+    async with Database.opened(settings) as database, database.unit_of_work() as session:
+        note(AuditEventService(session, Actor.system(Via.CLI)), "back_up", manifest)
 
 
 def note(audit: AuditEventService, action: str, manifest: Manifest) -> None:

@@ -185,6 +185,16 @@ class Database:
             event.listen(pooled.sync_engine, "connect", self._note_connection)
 
     @classmethod
+    @asynccontextmanager
+    async def opened(cls, settings: Settings) -> AsyncIterator[Self]:
+        """For the block only, as a command needs it."""
+        database = cls.from_settings(settings)
+        try:
+            yield database
+        finally:
+            await database.dispose()
+
+    @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         if settings.database_url is None:
             raise RuntimeError("DATABASE_URL is not set and no embedded database was started.")

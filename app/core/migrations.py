@@ -164,8 +164,5 @@ async def migrate(engine: AsyncEngine, revision: str = "head", app_role: str | N
 async def migrate_as_owner(settings: Settings, revision: str = "head") -> None:
     """Migrate by MIGRATION_DATABASE_URL, and give DATABASE_URL's role what it needs."""
     app_url = make_url(settings.database_url.get_secret_value()) if settings.database_url else None
-    database = Database.from_settings(settings.for_migrations())
-    try:
+    async with Database.opened(settings.for_migrations()) as database:
         await migrate(database.engine, revision, app_url.username if app_url else None)
-    finally:
-        await database.dispose()

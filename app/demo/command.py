@@ -19,22 +19,15 @@ def refuse_in_production(settings: Settings, *, is_sure: bool) -> None:
 
 async def make_demo(settings: Settings, runs: int, seed: int, tell: Progress) -> str:
     """What was made, in words. Raise ``Conflict`` when there is a demo already."""
-    database = Database.from_settings(settings)
-    try:
+    async with Database.opened(settings) as database:
         await build(database, settings, runs, seed, tell)
-    finally:
-        await database.dispose()
     return f"The demo is there: look at its {plural(runs, 'run')}, all tagged demo."
 
 
 async def remove_demo(settings: Settings, tell: Progress) -> str:
     """What was removed, in words. Raise ``Conflict`` while something else uses it."""
-    database = Database.from_settings(settings)
-    try:
-        async with database.unit_of_work() as session:
-            removed = await DemoService(session, Actor.system(Via.CLI)).remove(tell)
-    finally:
-        await database.dispose()
+    async with Database.opened(settings) as database, database.unit_of_work() as session:
+        removed = await DemoService(session, Actor.system(Via.CLI)).remove(tell)
     if not removed["people"]:
         return "There is no demo data."
     return f"The demo is gone: {plural(removed['runs'], 'run')}, and the people with all else."
