@@ -146,7 +146,8 @@ async def side_context(
     turns = said.turns
     await to_thread(check_calls, turns[: asked.turns], offered)
     ends = untold_ends(body, turns) if body else []
-    words = words_of(turns[: asked.turns], asked.words)
+    told = [turn for end in ends for turn in end[1]]
+    words = words_of([*turns[: asked.turns], *told], asked.words)
     return context | {"turns": turns, "is_whole": said.is_whole, "ends": ends, "words": words}
 
 

@@ -212,3 +212,11 @@ async def test_markdown_of_models_is_formatted_and_shown_as_written_on_request(
         assert switch
         written = (await web.get(html.unescape(switch[1]))).text
         assert "In **Rome**." in written
+
+
+async def test_markdown_that_only_the_run_itself_told_is_formatted(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    said = {"messages": [{"role": "assistant", "content": "In **Rome**."}]}
+    run = await make_execution(session, actor, await make_agent(session, actor), output=said)
+    assert "<strong>Rome</strong>" in (await web.get(f"/executions/{run.id}")).text
