@@ -167,13 +167,14 @@ def changes_in(event: AuditEvent) -> list[Change]:
 
 def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
     link = LINKS.get(event.resource)
+    noun = NOUNS.get(event.resource, event.resource)
     return AuditLine(
         event=event,
         actor=actor_label(event, names),
         verb=VERBS_OF.get((event.resource, event.action))
         or VERBS.get(event.action, event.action.replace("_", " ")),
-        noun=NOUNS.get(event.resource, event.resource),
-        label=event.label or "",
+        noun=noun,
+        label="" if event.label in (None, noun) else event.label,
         href=link.format(event.resource_id) if link and event.resource_id else None,
         changes=changes_in(event),
     )
