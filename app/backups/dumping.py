@@ -85,7 +85,7 @@ async def back_up(
 
     Raise ``Conflict`` when there is such a file, or nothing to back up.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
         whole_or_not_at_all(path) as unfinished,
         tempfile.TemporaryDirectory(prefix=".greenroom-backup-", dir=path.parent) as folder,

@@ -137,13 +137,19 @@ def unpack(path: Path, manifest: Manifest, folder: Path) -> None:
     found = set()
     with opened(path) as tar:
         for info in tar:
-            if info.name in manifest.files and "/" not in info.name.removeprefix(DUMP):
+            if info.name in manifest.files and info.name not in found and is_plain(info.name):
                 write_member(tar, info, folder / info.name)
                 if sha256_of(folder / info.name) != manifest.files[info.name]:
                     raise Invalid(f"{path} is damaged: {info.name} is not what was written.")
                 found.add(info.name)
     if missing := sorted(manifest.files.keys() - found):
         raise Invalid(f"{path} is not whole: {', '.join(missing[:3])} is missing.")
+
+
+def is_plain(name: str) -> bool:
+    """Whether it is a place of ours: a file, or one in the folder of the dump."""
+    last = name.removeprefix(DUMP)
+    return "/" not in last and last not in ("", ".", "..")
 
 
 def write_member(tar: tarfile.TarFile, info: tarfile.TarInfo, target: Path) -> None:

@@ -11,7 +11,7 @@ from app.backups.files import SECRET, Manifest, opened
 from app.core.config import Settings
 from app.exceptions import Invalid
 
-LONGEST = 1024
+SHORTEST, LONGEST = 32, 1024
 
 
 def generated_secret(settings: Settings) -> Path | None:
@@ -26,10 +26,13 @@ def read_secret(path: Path, manifest: Manifest) -> SecretStr | None:
     if not manifest.has_secret:
         return None
     with opened(path) as tar:
-        content = tar.extractfile(SECRET)
-        secret = content.read(LONGEST).decode().strip() if content else ""
-    if not secret:
-        raise Invalid(f"{path} is damaged: the secret in it is empty.")
+        try:
+            content = tar.extractfile(SECRET)
+            secret = content.read(LONGEST).decode().strip() if content else ""
+        except (KeyError, UnicodeDecodeError):
+            secret = ""
+    if len(secret) < SHORTEST:
+        raise Invalid(f"{path} is damaged: the secret in it is none.")
     return SecretStr(secret)
 
 
