@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 import app
 from app.core.own_address import OwnAddress
@@ -22,6 +24,7 @@ MIN_SECRET_LENGTH = 32
 MIN_TOKEN_LENGTH = 16
 OWN_ENDPOINT = "must not be this installation itself: its spans would cause spans without end"
 PRODUCTION_DRAIN_S = 5.0
+DATABASES = ("postgresql+asyncpg://", "postgresql://", "postgres://")
 TLS_MODES = ("ssl=require", "ssl=verify-full", "ssl=verify-ca", "sslmode=require", "sslmode=verify")
 
 
@@ -168,6 +171,20 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return split_commas(value)
 
+    @field_validator("database_url", "migration_database_url", "database_read_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        """``postgres://``, as many hosts give it out, means the same driver."""
+        text = value.get_secret_value() if value else ""
+        scheme, _, rest = text.partition("://")
+        try:
+            make_url(text or DATABASES[0])
+        except (ArgumentError, ValueError):
+            scheme = ""
+        if text and f"{scheme}://" not in DATABASES:
+            raise ValueError(f"must be an address such as {DATABASES[0]}user:password@host/name")
+        return SecretStr(f"{DATABASES[0]}{rest}") if text else None
+
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
@@ -293,9 +310,10 @@ class Settings(BaseSettings):
 
 def database_is_private(url: str) -> bool:
     """A unix socket, loopback, or a TLS connection."""
-    parts = urlsplit(url)
-    local = parts.hostname is None or parts.hostname in LOOPBACK_HOSTS
-    return local or any(mode in parts.query for mode in TLS_MODES)
+    parts = make_url(url)
+    host = str(parts.host or parts.query.get("host") or "/")
+    local = host.startswith("/") or host in LOOPBACK_HOSTS
+    return local or any(mode in url.partition("?")[2] for mode in TLS_MODES)
 
 
 def with_generated_secret(settings: Settings) -> Settings:
