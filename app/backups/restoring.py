@@ -16,7 +16,7 @@ from app.backups.dumping import connected
 from app.backups.files import Manifest, read_manifest, unpack
 from app.backups.programs import Tell, libpq_environment, owner_url, program, run_program
 from app.core.config import Settings
-from app.core.migrations import is_known_revision
+from app.core.migrations import known_revisions
 from app.exceptions import Conflict, Invalid, Unavailable
 
 RESTORED = re.compile(r'processing data for table "(.+)"')
@@ -64,7 +64,7 @@ class Placed:
 def readable_manifest(path: Path) -> Manifest:
     """Raise ``Invalid`` for what is no backup, or needs a newer version than this."""
     manifest = read_manifest(path)
-    if manifest.migration is None or not is_known_revision(manifest.migration):
+    if manifest.migration not in known_revisions():
         raise Invalid(NEWER.format(version=manifest.version))
     return manifest
 

@@ -13,8 +13,10 @@ from app.services.execution_stats import ExecutionStatsService
 from app.services.ingestion.gathering import RUNS_AT_ONCE, WordService
 from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
+from app.services.retention_rules import BATCHES, Rule
+from app.services.retention_work import RetentionWork
 from app.services.tool_call_counts import ToolCallCountService
-from app.services.upkeep import AT_ONCE, BATCHES_AT_ONCE, UpkeepService
+from app.services.upkeep import AT_ONCE, UpkeepService
 from app.services.webhook_attempts import PRUNED_AT_ONCE, WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
@@ -27,6 +29,14 @@ async def all_of(resources: Resources, at_once: int, some: Some) -> None:
     while done >= at_once:
         async with resources.database.unit_of_work() as session:
             done = await some(session)
+
+
+async def remove_old(resources: Resources, rule: Rule) -> None:
+    await all_of(
+        resources,
+        rule.at_once,
+        lambda session: RetentionWork(session, SYSTEM, resources.settings).remove(rule),
+    )
 
 
 async def seal_audit_log(resources: Resources) -> None:
@@ -69,13 +79,8 @@ async def drop_empty_drafts(resources: Resources) -> None:
 
 
 async def remove_ingest_batches(resources: Resources) -> None:
+    await remove_old(resources, BATCHES)
     kept = timedelta(days=resources.settings.ingest_batches_kept_days)
-
-    await all_of(
-        resources,
-        BATCHES_AT_ONCE,
-        lambda session: UpkeepService(session, SYSTEM).remove_batches(kept),
-    )
     await all_of(
         resources, AT_ONCE, lambda session: UpkeepService(session, SYSTEM).remove_logs(kept)
     )

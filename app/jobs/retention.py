@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from app.core.wording import plural
+from app.jobs.chores import remove_old
 from app.jobs.context import SYSTEM, JobContext, Resources, TryAgain
 from app.models import JobKind
 from app.services.job_queue import JobQueue, JobRequest
@@ -65,10 +66,7 @@ async def remove_rows(context: JobContext, rule: Rule) -> int:
 async def keep_for_as_long_as_said(resources: Resources) -> None:
     """Each day: what goes row by row, and a job when a month of runs is over."""
     for rule in RULES:
-        some = rule.at_once
-        while some >= rule.at_once:
-            async with resources.database.unit_of_work() as session:
-                some = await RetentionWork(session, SYSTEM, resources.settings).remove(rule)
+        await remove_old(resources, rule)
     async with resources.database.unit_of_work() as session:
         service = RetentionService(session, SYSTEM, resources.settings)
         if await service.is_due() and await service.open_job() is None:

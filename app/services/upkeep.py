@@ -15,7 +15,6 @@ from app.models import (
     Execution,
     IdempotencyKey,
     Import,
-    IngestBatch,
     RefreshToken,
     SpanLog,
     StaffSession,
@@ -29,7 +28,6 @@ from app.services.ingestion.reports import latency_ms
 from app.services.spans import moment_of
 
 AT_ONCE = 5_000
-BATCHES_AT_ONCE = 100  # each with up to a thousand rejected spans
 STALLED_AT_ONCE = 200
 DRAFTS_AT_ONCE = 100
 DRAFT_KEPT = timedelta(hours=1)
@@ -123,19 +121,6 @@ class UpkeepService:
         execution.latency_ms = latency_ms(execution.started_at, execution.ended_at)
         is_bad = found.status == SpanStatus.ERROR.value
         return ExecutionStatus.FAILED if is_bad else ExecutionStatus.SUCCEEDED
-
-    async def remove_batches(self, kept: timedelta) -> int:
-        """Receipts that are older, with their rejected spans: ``BATCHES_AT_ONCE`` at most."""
-        old = IngestBatch.created_at < func.clock_timestamp() - kept
-        oldest = select(IngestBatch.id).where(old).order_by(IngestBatch.created_at)
-        oldest = oldest.limit(BATCHES_AT_ONCE)
-        gone = await self.session.scalars(
-            delete(IngestBatch)
-            .where(IngestBatch.id.in_(oldest.with_for_update(skip_locked=True)))
-            .returning(IngestBatch.id),
-            execution_options={"synchronize_session": False},
-        )
-        return len(gone.all())
 
     async def remove_logs(self, kept: timedelta) -> int:
         """Log records that are older; the spans they told of keep what they say."""

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
+from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Role
 from app.exceptions import NotFound
@@ -18,7 +19,8 @@ from app.models import AuditEvent, RejectedSpan, User
 from app.services.ingestion.otlp import JSON
 from app.services.ingestion.queue import REFUSED, IngestQueue
 from app.services.rejected_spans import RejectedSpanService, replay_in_turn
-from app.services.upkeep import UpkeepService
+from app.services.retention_rules import BATCHES as BATCHES_RULE
+from app.services.retention_work import RetentionWork
 from tests.conftest import QueryCounter, actor_for
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import key_headers
@@ -147,13 +149,12 @@ async def test_list_needs_as_many_queries_for_many_batches_as_for_one(
 
 
 async def test_old_receipts_are_removed_with_their_rejected_spans(
-    session: AsyncSession, actor: Actor
+    session: AsyncSession, actor: Actor, settings: Settings
 ) -> None:
     old, _ = await make_ingest_batch(session, actor), await make_ingest_batch(session, actor)
     aged = text("UPDATE ingest_batches SET created_at = now() - interval '8 days' WHERE id = :id")
     await session.execute(aged, {"id": old.id})
-    upkeep = UpkeepService(session, Actor.system(Via.JOB))
-    assert await upkeep.remove_batches(timedelta(days=7)) == 1
+    assert await RetentionWork(session, Actor.system(Via.JOB), settings).remove(BATCHES_RULE) == 1
     assert await session.scalar(select(func.count()).select_from(RejectedSpan)) == 1
 
 
