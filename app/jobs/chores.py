@@ -17,7 +17,7 @@ from app.services.retention_rules import BATCHES, Rule
 from app.services.retention_work import RetentionWork
 from app.services.tool_call_counts import ToolCallCountService
 from app.services.upkeep import AT_ONCE, UpkeepService
-from app.services.webhook_attempts import PRUNED_AT_ONCE, WebhookUpkeepService
+from app.services.webhook_attempts import WebhookUpkeepService
 
 SUMS_FOR_S = 40.0
 Some = Callable[[AsyncSession], Awaitable[int]]
@@ -94,15 +94,6 @@ async def prune_live_events(resources: Resources) -> None:
 async def settle_webhooks(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await WebhookUpkeepService(session, SYSTEM).settle()
-
-
-async def prune_webhooks(resources: Resources) -> None:
-    kept_for = timedelta(days=resources.settings.webhook_deliveries_kept_days)
-    await all_of(
-        resources,
-        PRUNED_AT_ONCE,
-        lambda session: WebhookUpkeepService(session, SYSTEM).prune(kept_for),
-    )
 
 
 async def prune_config_pulls(resources: Resources) -> None:

@@ -4,6 +4,7 @@ Runs go by whole months, and with them their steps and bodies. Runs that failed,
 something of, and that are not over are spared; sums by the hour stay.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -158,6 +159,7 @@ class RetentionService:
 
 def told(plan: RetentionPlan) -> dict[str, Any]:  # changes of an audit event
     """What was there to see for who said so."""
-    rows = {each.table: each.rows for each in plan.others}
-    counts = {"runs": plan.runs.runs, "bodies": plan.bodies.runs} | rows
+    counts = Counter(runs=plan.runs.runs, bodies=plan.bodies.runs)
+    for each in plan.others:
+        counts[each.table] += each.rows
     return {name: [None, count] for name, count in counts.items() if count}

@@ -87,11 +87,13 @@ class Rule:
 
 
 # Analyses are what somebody asked to know, and stay; so do jobs of changes that can be undone.
+# Those that sent messages go with the messages.
 FINISHED_JOBS = Rule(
     lazy("Finished jobs"),
     "JOBS_KEPT_DAYS",
     "jobs",
-    "r.status IN ('succeeded', 'failed', 'cancelled') AND r.kind <> 'analyze_agent' "
+    "r.status IN ('succeeded', 'failed', 'cancelled') "
+    "AND r.kind NOT IN ('analyze_agent', 'deliver_webhook') "
     "AND r.finished_at < clock_timestamp() - CAST(:kept AS interval) "
     "AND NOT EXISTS (SELECT FROM bulk_changes b WHERE b.job_id = r.id)",
 )
@@ -109,6 +111,13 @@ DELIVERIES = Rule(
     "webhook_deliveries",
     "r.status <> 'pending' AND r.created_at < clock_timestamp() - CAST(:kept AS interval)",
 )
+DELIVERY_JOBS = Rule(
+    lazy("Jobs that sent messages to webhooks"),
+    "WEBHOOK_DELIVERIES_KEPT_DAYS",
+    "jobs",
+    "r.kind = 'deliver_webhook' AND r.status NOT IN ('queued', 'running') "
+    "AND r.created_at < clock_timestamp() - CAST(:kept AS interval)",
+)
 BATCHES = Rule(
     lazy("Receipts of OpenTelemetry, with rejected spans"),
     "INGEST_BATCHES_KEPT_DAYS",
@@ -117,4 +126,4 @@ BATCHES = Rule(
     at_once=100,  # each with up to a thousand rejected spans
 )
 # Changes before jobs: a job stays as long as a change needs it.
-RULES = (CHANGES, FINISHED_JOBS, DELIVERIES, BATCHES)
+RULES = (CHANGES, FINISHED_JOBS, DELIVERIES, DELIVERY_JOBS, BATCHES)

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -14,7 +14,7 @@ from app.core.database import database_now
 from app.core.signing import signed_headers
 from app.core.texts import lazy
 from app.exceptions import Invalid
-from app.models import DeliveryStatus, Job, JobKind, JobStatus, WebhookDelivery, WebhookEndpoint
+from app.models import DeliveryStatus, Job, JobStatus, WebhookDelivery, WebhookEndpoint
 from app.models.base import JsonObject
 from app.models.jobs import OPEN_JOBS
 from app.services.job_attempts import Attempt
@@ -23,7 +23,6 @@ from app.services.webhook_endpoints import WebhookEndpointService
 EXCERPT_CHARACTERS, ERROR_CHARACTERS = 1_000, 500
 # An endpoint that took nothing for so long is not asked any more.
 GIVEN_UP_AFTER = timedelta(days=5)
-PRUNED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class WebhookAttemptService:
 
 
 class WebhookUpkeepService:
-    """What the clock does with messages; each step is bounded and safe to repeat."""
+    """What the clock does with messages; safe to repeat."""
 
     resource = "webhook_deliveries"
 
@@ -182,25 +181,3 @@ class WebhookUpkeepService:
             )
             .execution_options(synchronize_session=False)
         )
-
-    async def prune(self, kept_for: timedelta) -> int:
-        """Remove messages, and the jobs that sent them, that ended so long ago.
-
-        How many of the two at most: ``PRUNED_AT_ONCE`` where more may be left.
-        """
-        before = func.clock_timestamp() - kept_for
-        ended = WebhookDelivery.status != DeliveryStatus.PENDING
-        old = select(WebhookDelivery.id).where(WebhookDelivery.created_at < before, ended)
-        jobs = select(Job.id).where(
-            Job.kind == JobKind.DELIVER_WEBHOOK,
-            Job.created_at < before,
-            Job.status.not_in(OPEN_JOBS),
-        )
-        removed = 0
-        for model, ids in ((WebhookDelivery, old), (Job, jobs)):
-            gone = await self.session.scalars(
-                delete(model).where(model.id.in_(ids.limit(PRUNED_AT_ONCE))).returning(model.id),
-                execution_options={"synchronize_session": False},
-            )
-            removed = max(removed, len(gone.all()))
-        return removed

@@ -12,13 +12,14 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from standardwebhooks import WebhookVerificationError
 
-from app.core.actor import Actor
+from app.core.actor import Actor, Via
 from app.core.config import Settings
-from app.jobs.chores import prune_webhooks
 from app.jobs.context import Resources
+from app.jobs.retention import keep_for_as_long_as_said
 from app.jobs.webhook_deliveries import LONGEST_WAIT, retry_after
 from app.models import Job, WebhookDelivery, WebhookEndpoint
 from app.services.job_queue import DELIVERY_DELAYS, POLICIES, Policy
+from app.services.retention import RetentionService
 from app.services.webhook_attempts import GIVEN_UP_AFTER, WebhookUpkeepService
 from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
@@ -361,21 +362,20 @@ async def test_old_messages_and_their_jobs_are_removed(
     boss: httpx2.AsyncClient,
     session: AsyncSession,
     subscribe: Subscribe,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in ("jobs.chores", "services.webhook_attempts"):
-        monkeypatch.setattr(f"app.{module}.PRUNED_AT_ONCE", 1)
     endpoint = await subscribe("job.failed")
     for _ in range(2):
         await boss.post(f"{API}/webhooks/{endpoint['id']}/test")
     await work_off(app)
     state = app.state
     resources = Resources(state.database, state.settings, state.templates)
-    await prune_webhooks(resources)
+    await keep_for_as_long_as_said(resources)
     assert await count(session, WebhookDelivery) == 2
     for table in ("webhook_deliveries", "jobs"):
         await session.execute(text(f"UPDATE {table} SET created_at = now() - interval '31 days'"))
-    await prune_webhooks(resources)
+    plan = await RetentionService(session, Actor.system(Via.JOB), state.settings).plan()
+    assert [each.rows for each in plan.others if "WEBHOOK" in each.setting] == [2, 2]
+    await keep_for_as_long_as_said(resources)
     assert await count(session, WebhookDelivery) == 0
     assert await count(session, Job) == 0
 
