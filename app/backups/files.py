@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from app.backups.contents import TableContents
+from app.core.new_files import take_name
 from app.exceptions import Conflict, Invalid
 
 FORMAT = 1
@@ -64,7 +65,7 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
-        os.link(unfinished, path)  # unlike a rename, it never takes the place of another file
+        take_name(unfinished, path)
         sync_folder(path.parent)
     except FileExistsError:
         raise Conflict(f"{path} exists already. Choose another name.") from None

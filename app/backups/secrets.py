@@ -36,6 +36,14 @@ def read_secret(path: Path, manifest: Manifest) -> SecretStr | None:
     return SecretStr(secret)
 
 
+def write_private(path: Path, secret: str) -> None:
+    """A new file for its owner alone, on the disk when this returns."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @dataclass(frozen=True, slots=True)
 class SecretPlace:
     """Where a secret that comes with a backup belongs. ``is_free`` before anything is loaded."""
@@ -58,9 +66,8 @@ class SecretPlace:
             return None
         if not self.is_free:
             kept = self.path.with_name(f"secret_key.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-            os.link(self.path, kept)
+            write_private(kept, self.path.read_text())
         new = self.path.with_name(f".secret_key.{os.getpid()}")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secret.get_secret_value())
+        write_private(new, secret.get_secret_value())
         new.replace(self.path)
         return kept

@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 import app
+from app.core.new_files import take_name
 from app.core.own_address import OwnAddress
 
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
@@ -333,8 +334,8 @@ def make_secret(path: Path) -> None:
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_urlsafe(48))
     with suppress(FileExistsError):
-        os.link(unfinished, path)  # unlike a rename, it takes the place of no other
-    Path(unfinished).unlink()
+        take_name(Path(unfinished), path)
+    Path(unfinished).unlink(missing_ok=True)
 
 
 @lru_cache
