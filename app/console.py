@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import Iterator
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from rich.console import Console
 
 from app.core.config import Settings, get_settings
-from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
+from app.core.embedded_postgres import EmbeddedPostgres
 from app.exceptions import AppError
 
 console = Console(stderr=True, highlight=False)
@@ -46,15 +46,8 @@ def with_database(settings: Settings) -> Iterator[Settings]:
     if settings.database_url is not None:
         yield settings
         return
-    embedded = EmbeddedPostgres(settings.data_dir)
-    with console.status("Starting the embedded PostgreSQL…"):
-        embedded.start()
-    try:
+    with contextlib.ExitStack() as stack:
+        with console.status("Starting the embedded PostgreSQL…"):
+            embedded = stack.enter_context(EmbeddedPostgres.started(settings.data_dir))
         embedded.ensure_database()
-        urls = {
-            "database_url": SecretStr(embedded.url(role=APP_ROLE)),
-            "migration_database_url": SecretStr(embedded.url()),
-        }
-        yield settings.model_copy(update=urls)
-    finally:
-        embedded.stop()
+        yield embedded.configured(settings)

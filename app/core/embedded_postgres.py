@@ -7,10 +7,16 @@ server, and the last to leave stops it.
 import asyncio
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+from pydantic import SecretStr
+
+from app.core.config import Settings
 
 DATABASE = "greenroom"
 # Migrations run as the owner; the product as a role that owns nothing.
@@ -40,6 +46,17 @@ class EmbeddedPostgres:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._server = get_server(self._folder)
 
+    @classmethod
+    @contextmanager
+    def started(cls, data_dir: Path) -> Iterator[Self]:
+        """That of this folder, until the end."""
+        server = cls(data_dir)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
     def stop(self) -> None:
         """Leave the server; the last process to leave stops it."""
         self._server.cleanup()
@@ -50,6 +67,14 @@ class EmbeddedPostgres:
 
     def url(self, database: str = DATABASE, role: str = OWNER) -> str:
         return f"postgresql+asyncpg://{role}@/{database}?host={self.socket_folder}"
+
+    def configured(self, settings: Settings) -> Settings:
+        """With the addresses of this server's database."""
+        urls = {
+            "database_url": SecretStr(self.url(role=APP_ROLE)),
+            "migration_database_url": SecretStr(self.url()),
+        }
+        return settings.model_copy(update=urls)
 
     def ensure_database(self, database: str = DATABASE) -> None:
         """Create the database when it is not there yet."""

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 import aiosmtplib
 import asyncpg
 import httpx2
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.core.config import Settings, SmtpSecurity
 from app.core.database import Database
-from app.core.embedded_postgres import APP_ROLE, EmbeddedPostgres
+from app.core.embedded_postgres import EmbeddedPostgres
 from app.doctor.machine import finding
 from app.exceptions import Unavailable
 from app.schemas.operations import State
@@ -34,12 +33,8 @@ def embedded(settings: Settings) -> Iterator[Settings]:
     if settings.database_url is not None or not (settings.data_dir / "postgres").exists():
         yield settings
         return
-    server = EmbeddedPostgres(settings.data_dir)
-    server.start()
-    try:
-        yield settings.model_copy(update={"database_url": SecretStr(server.url(role=APP_ROLE))})
-    finally:
-        server.stop()
+    with EmbeddedPostgres.started(settings.data_dir) as server:
+        yield server.configured(settings)
 
 
 REASONS: tuple[tuple[type[BaseException], str], ...] = (
