@@ -163,6 +163,7 @@ def describe(app: FastAPI) -> Callable[[], Json]:
             for name, example in EXAMPLES.items():
                 schemas[name]["examples"] = [example]
         schema: Json = app.openapi_schema or {}
-        return schema
+        # The name of the instance may be changed while everything runs.
+        return schema | {"info": schema["info"] | {"title": app.state.settings.project_name}}
 
     return described

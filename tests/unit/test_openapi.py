@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
@@ -24,10 +25,21 @@ WITHOUT_CREDENTIALS = {
 
 
 @pytest.fixture(scope="module")
-def schema() -> Json:
+def described() -> FastAPI:
     url = SecretStr("postgresql+asyncpg://nobody@127.0.0.1:1/none")
     settings = Settings(_env_file=None, secret_key=SecretStr("s" * 32), database_url=url)
-    return create_app(settings).openapi()
+    return create_app(settings)
+
+
+@pytest.fixture(scope="module")
+def schema(described: FastAPI) -> Json:
+    return described.openapi()
+
+
+def test_title_is_the_name_that_holds(described: FastAPI, schema: Json) -> None:
+    assert schema["info"]["title"] == "Greenroom"
+    described.state.live_settings.take_up(1, {"project_name": "Backstage"})
+    assert described.openapi() == schema | {"info": schema["info"] | {"title": "Backstage"}}
 
 
 def operations(schema: Json) -> Iterator[tuple[str, str, Json]]:
