@@ -86,11 +86,13 @@ class Observers:
         if meters is None or token is None:
             return
         from app.core.metrics_server import MetricsServer
+        from app.core.rate_limits import RateLimits
         from app.services.sampling import Watched
 
         self._sample(meters, Watched(database))
         if self.settings.worker_metrics_port:
-            self._server = MetricsServer(meters.exposition, token.get_secret_value())
+            limits = RateLimits(self.settings)
+            self._server = MetricsServer(meters.exposition, token.get_secret_value(), limits)
             self._server.start(self.settings.host, self.settings.worker_metrics_port)
 
     def _sample(self, meters: "PrometheusMeters", watched: "Watched") -> "Sampler":

@@ -1,19 +1,15 @@
 """Rate limits at the door of the JSON API, for each key, person or address."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from hashlib import sha256
+from contextlib import AbstractAsyncContextManager
 
 from starlette.requests import HTTPConnection
 
 from app.core.actor import Actor
-from app.core.addresses import counted_as
-from app.core.rate_limits import RateLimits, RouteClass, Standing
-from app.exceptions import TooManyRequests, Unauthorized
+from app.core.rate_limits import TOO_MANY, RateLimits, RouteClass, Standing, address_name
+from app.exceptions import TooManyRequests
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REPORTS = ("/executions", "/executions/batch", "/v1/traces", "/v1/logs", "/v1/metrics")
-TOO_MANY = "Too many requests. Wait as long as Retry-After says."
 
 
 def class_of(request: HTTPConnection) -> RouteClass:
@@ -44,7 +40,7 @@ async def count_address(request: HTTPConnection) -> None:
 
 
 def address_of(request: HTTPConnection) -> str:
-    return f"address:{counted_as(request.client.host) if request.client else 'unknown'}"
+    return address_name(request.client.host if request.client else None)
 
 
 def keep(request: HTTPConnection, standing: Standing) -> None:
@@ -54,22 +50,6 @@ def keep(request: HTTPConnection, standing: Standing) -> None:
         raise TooManyRequests(TOO_MANY, retry_after_s=standing.reset_in_s)
 
 
-@asynccontextmanager
-async def guessing(request: HTTPConnection, credential: str) -> AsyncIterator[None]:
-    """An address that keeps sending keys and tokens that are none is not looked up any more.
-
-    Sending one again is no new guess: a runtime that goes on with a key that was revoked is stopped
-    by itself, and those that share its address go on.
-    """
-    limits, address = limits_of(request), address_of(request)
-    guess = f"{address} {sha256(credential.encode()).hexdigest()}"
-    for who in (address, guess):
-        if await limits.is_exhausted(RouteClass.REFUSED, who):
-            raise TooManyRequests(TOO_MANY, retry_after_s=60)
-    try:
-        yield
-    except Unauthorized:
-        if not await limits.is_counted(RouteClass.REFUSED, guess):
-            await limits.hit_here(RouteClass.REFUSED, address)
-        await limits.hit_here(RouteClass.REFUSED, guess)
-        raise
+def guessing(request: HTTPConnection, credential: str) -> AbstractAsyncContextManager[None]:
+    """An address that keeps sending keys and tokens that are none is not looked up any more."""
+    return limits_of(request).guessing(address_of(request), credential)

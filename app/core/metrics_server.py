@@ -1,5 +1,6 @@
 """``/metrics`` of a process that serves nothing else: the worker's, in a thread of its own."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from secrets import compare_digest
@@ -9,7 +10,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.exceptions import Conflict
+from app.core.rate_limits import GUESS_AGAIN_S, RateLimits, address_name
+from app.exceptions import Conflict, TooManyRequests, Unauthorized
 
 ANSWER_WITHIN_S = 5
 
@@ -26,9 +28,12 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class MetricsServer:
-    def __init__(self, exposition: Callable[[], bytes], token: str) -> None:
+    def __init__(self, exposition: Callable[[], bytes], token: str, limits: RateLimits) -> None:
         self._exposition = exposition
         self._wanted = f"Bearer {token}".encode()
+        self._limits = limits
+        # Limits are counted one request after the other, in a loop that nothing else can hold up.
+        self._counting, self._one_by_one = asyncio.Runner(), threading.Lock()
         self._server: WSGIServer | None = None
 
     @property
@@ -49,14 +54,28 @@ class MetricsServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            with self._one_by_one:
+                self._counting.close()
 
     def _answer(self, asked: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        given = str(asked.get("HTTP_AUTHORIZATION", "")).encode("latin-1")
         if asked["PATH_INFO"] != "/metrics":
             start("404 Not Found", [])
             return []
-        if not compare_digest(given, self._wanted):
+        try:
+            with self._one_by_one:
+                self._counting.run(self._require_token(asked))
+        except Unauthorized:
             start("401 Unauthorized", [("WWW-Authenticate", "Bearer")])
+            return []
+        except TooManyRequests:
+            start("429 Too Many Requests", [("Retry-After", str(GUESS_AGAIN_S))])
             return []
         start("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
         return [self._exposition()]
+
+    async def _require_token(self, asked: WSGIEnvironment) -> None:
+        """Raise ``Unauthorized``, or ``TooManyRequests`` for who keeps guessing."""
+        given = str(asked.get("HTTP_AUTHORIZATION", ""))
+        async with self._limits.guessing(address_name(asked.get("REMOTE_ADDR")), given):
+            if not compare_digest(given.encode("latin-1"), self._wanted):
+                raise Unauthorized("Send METRICS_TOKEN: Authorization: Bearer ...")

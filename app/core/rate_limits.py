@@ -6,10 +6,12 @@ When Redis fails, this process counts by itself until it is back; nobody is let 
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha256
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -17,10 +19,14 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
+from app.core.addresses import counted_as
 from app.core.config import Settings
+from app.exceptions import TooManyRequests, Unauthorized
 
 WARN_EVERY_S = 60
 ASK_REDIS_AGAIN_S = 5
+GUESS_AGAIN_S = 60
+TOO_MANY = "Too many requests. Wait as long as Retry-After says."
 log = structlog.get_logger("greenroom.rate_limits")
 
 
@@ -59,6 +65,11 @@ class Standing:
 @lru_cache(maxsize=64)
 def per_minute(count: int) -> RateLimitItemPerMinute:
     return RateLimitItemPerMinute(count)
+
+
+def address_name(host: str | None) -> str:
+    """By which an address is counted; ``None`` where nobody says it."""
+    return f"address:{counted_as(host) if host else 'unknown'}"
 
 
 class RateLimits:
@@ -122,6 +133,26 @@ class RateLimits:
     async def hit_here(self, name: RouteClass, who: str) -> None:
         """Count in this process alone."""
         await self._own.hit(self._item(name), name.value, who)
+
+    @asynccontextmanager
+    async def guessing(self, address: str, credential: str) -> AsyncIterator[None]:
+        """Count what is refused inside by ``Unauthorized``, in this process.
+
+        Raise ``TooManyRequests`` at too many guesses. Sending one again is no new guess: a runtime
+        that goes on with a key that was revoked is stopped by itself, and those that share its
+        address go on.
+        """
+        guess = f"{address} {sha256(credential.encode()).hexdigest()}"
+        for who in (address, guess):
+            if await self.is_exhausted(RouteClass.REFUSED, who):
+                raise TooManyRequests(TOO_MANY, retry_after_s=GUESS_AGAIN_S)
+        try:
+            yield
+        except Unauthorized:
+            if not await self.is_counted(RouteClass.REFUSED, guess):
+                await self.hit_here(RouteClass.REFUSED, address)
+            await self.hit_here(RouteClass.REFUSED, guess)
+            raise
 
     def _note_failure(self, error: Exception) -> None:
         now = time.monotonic()

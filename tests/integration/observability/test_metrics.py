@@ -18,6 +18,7 @@ from app.core.config import PROJECT_ROOT, Settings
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.metrics_server import MetricsServer
+from app.core.rate_limits import RateLimits
 from app.exceptions import Conflict
 from app.main import create_app
 from app.models import JobKind, JobStatus, User
@@ -191,16 +192,22 @@ async def test_process_is_told_of_while_the_database_is_gone() -> None:
     assert value(found, "greenroom_pool_size", pool="reads") == 2
 
 
-def test_worker_serves_its_own_to_who_has_the_token() -> None:
-    server = MetricsServer(lambda: b"greenroom_x 1\n", TOKEN)
+def test_worker_serves_its_own_to_who_has_the_token(settings: Settings) -> None:
+    limits = RateLimits(settings.model_copy(update={"rate_limit_refused_per_minute": 2}))
+    server = MetricsServer(lambda: b"greenroom_x 1\n", TOKEN, limits)
     server.start("127.0.0.1", 0)
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
             assert client.get("/metrics").status_code == 401
             assert client.get("/", headers=BEARER).status_code == 404
             assert client.get("/metrics", headers=BEARER).text == "greenroom_x 1\n"
+            guesses = [{"Authorization": f"Bearer {number}"} for number in range(2)]
+            said = [client.get("/metrics", headers=guess) for guess in guesses]
+            assert [each.status_code for each in said] == [401, 429], "as on the web"
+            assert said[1].headers["Retry-After"] == "60"
+            assert client.get("/metrics", headers=BEARER).status_code == 429
         with pytest.raises(Conflict, match="WORKER_METRICS_PORT"):
-            MetricsServer(bytes, TOKEN).start("127.0.0.1", server.port)
+            MetricsServer(bytes, TOKEN, limits).start("127.0.0.1", server.port)
     finally:
         server.stop()
 
