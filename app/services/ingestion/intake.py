@@ -28,6 +28,13 @@ from app.services.ingestion.claims import (
     merge,
     value_in,
 )
+from app.services.ingestion.growing_runs import (
+    Growth,
+    awaited_in,
+    growth_of,
+    keep_awaited,
+    stored_steps,
+)
 from app.services.ingestion.known_runs import IN_TRASH, Sender, lock_runs
 from app.services.ingestion.new_runs import totals_in
 from app.services.ingestion.origins import Origins
@@ -57,6 +64,7 @@ class Run:
     changed: set[str] = field(default_factory=set)
     home: Home | None = None
     header: dict[str, Any] = field(default_factory=dict)
+    growth: Growth | None = None
 
     def __post_init__(self) -> None:
         self.stored_id = self.trace.trace_id
@@ -112,6 +120,7 @@ class TraceIntake:
         runs = await self._begin([Run(trace) for trace in traces])
         if not runs:
             return []
+        await self._measure_growth(runs)
         await self._store_spans(runs)
         await self._store_headers(runs)
         await self._store_bodies([run for run in runs if run.is_ours])
@@ -212,6 +221,24 @@ class TraceIntake:
 
     # What is stored
 
+    async def _measure_growth(self, runs: Sequence[Run]) -> None:
+        """Before the spans are stored: of long runs what these add to them."""
+        growing = {
+            run.stored_id: (run, awaited)
+            for run in runs
+            if run.known is not None and run.is_ours
+            if (awaited := awaited_in(run.claims, run.known.row_version)) is not None
+        }
+        if not growing:
+            return
+        asked = [
+            (stored_id, run.claims, list(run.trace.items.values()))
+            for stored_id, (run, _) in growing.items()
+        ]
+        stored = await stored_steps(await self._driver(), asked)
+        for stored_id, (run, awaited) in growing.items():
+            run.growth = growth_of(run.trace.items.values(), stored[stored_id], awaited)
+
     async def _store_spans(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
         wires = (item.wire for run in runs for item in run.trace.items.values())
@@ -222,7 +249,8 @@ class TraceIntake:
     async def _store_headers(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
         ordered = sorted(runs, key=lambda run: run.execution_id)
-        await self._update([run for run in ordered if not run.is_new])
+        await self._grow([run for run in ordered if run.growth is not None])
+        await self._update([run for run in ordered if not run.is_new and run.growth is None])
         claims = [orjson.dumps(run.claims).decode() for run in ordered]
         await driver.execute(sql.KEEP_CLAIMS, [run.execution_id for run in ordered], claims)
 
@@ -234,7 +262,22 @@ class TraceIntake:
         extents = [extent_of(run.claims) for run in runs]
         earliest, latest = min(e[0] for e in extents), max(e[1] for e in extents)
         given = [ids, *self._headers(runs), tags_of(runs)]
-        await (await self._driver()).execute(sql.UPDATE_EXECUTIONS, *given, earliest, latest)
+        driver = await self._driver()
+        by_id = {run.execution_id: run for run in runs}
+        for row in await driver.fetch(sql.UPDATE_EXECUTIONS, *given, earliest, latest):
+            keep_awaited(by_id[row["id"]].claims, row["row_version"], row["awaited"])
+
+    async def _grow(self, runs: Sequence[Run]) -> None:
+        """Those whose totals only become more."""
+        if not runs:
+            return
+        added = [run.growth.added for run in runs if run.growth is not None]
+        given = [[run.execution_id for run in runs], *self._headers(runs), tags_of(runs)]
+        columns = [*given, *map(list, zip(*added, strict=True))]
+        await (await self._driver()).execute(sql.GROW_EXECUTIONS, *columns)
+        for run in runs:
+            if run.growth is not None and run.known is not None:
+                keep_awaited(run.claims, run.known.row_version + 1, run.growth.awaited)
 
     async def _store_bodies(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()

@@ -22,6 +22,7 @@ KNOWN: Columns = (
         Execution.status,
         Execution.source,
         Execution.started_at,
+        Execution.row_version,
         Execution.deleted_at,
         Agent.user_id,
         TraceClaims.claims,

@@ -135,10 +135,20 @@ RETURNING id, trace_id
 """  # noqa: S608  (names of ours)
 
 CHANGED = {"id": "bigint"} | HEADER_COLUMNS | {"tags": "text"}
+ADDED = {
+    **dict.fromkeys(TOTALS, "bigint"),
+    "cost": "numeric",
+    "is_computed": "boolean",
+    "span_count": "bigint",
+    "error_count": "bigint",
+}
+# Of runs with so many steps it is kept which ids are awaited, see ``growing_runs.py``.
+LONG_RUN, MAX_AWAITED = 500, 300
 HEADER_TAKEN = ", ".join(
     f"{name} = CASE WHEN e.source = 'otlp' THEN h.{name} ELSE e.{name} END"
     for name in HEADER_COLUMNS
 )
+TAGS_TAKEN = f"tags = CASE WHEN e.source <> 'otlp' THEN e.tags ELSE {TAGS.format('h')} END"
 TOTALS_TAKEN = ", ".join(
     f"{name} = CASE WHEN '{name}' = ANY (e.totals_reported) THEN e.{name} ELSE t.{name} END"
     for name in (*TOTALS, "cost")
@@ -171,10 +181,15 @@ WITH RECURSIVE h AS MATERIALIZED (
            count(*) FILTER (WHERE status = 'error') AS error_count, {SUMS},
            bool_or(cost_source = 'computed') FILTER (WHERE is_leaf) AS is_computed
     FROM leaf GROUP BY execution_id
+), awaited AS (
+    SELECT execution_id, array_agg(span_id) AS ids FROM above
+    WHERE NOT EXISTS (
+        SELECT FROM step
+        WHERE step.execution_id = above.execution_id AND step.span_id = above.span_id
+    ) GROUP BY execution_id
 )
 UPDATE executions e SET
-    {HEADER_TAKEN}, {TOTALS_TAKEN},
-    tags = CASE WHEN e.source <> 'otlp' THEN e.tags ELSE {TAGS.format("h")} END,
+    {HEADER_TAKEN}, {TOTALS_TAKEN}, {TAGS_TAKEN},
     span_count = t.span_count, error_count = t.error_count,
     cost_source = CASE
         WHEN 'cost' = ANY (e.totals_reported) THEN e.cost_source
@@ -182,6 +197,37 @@ UPDATE executions e SET
         WHEN t.is_computed THEN 'computed' ELSE 'reported' END,
     updated_at = clock_timestamp(), row_version = e.row_version + 1
 FROM h JOIN t ON t.execution_id = h.id
+WHERE e.id = h.id
+RETURNING e.id, e.row_version, CASE WHEN e.source = 'otlp' AND e.span_count >= {LONG_RUN}
+    THEN coalesce((SELECT ids FROM awaited WHERE execution_id = e.id), '{{}}') END AS awaited
+"""  # noqa: S608  (names of ours)
+
+STEPS_ABOVE = f"""
+WITH RECURSIVE up AS (
+    SELECT * FROM unnest($1::bytea[], $2::bytea[]) AS given (trace_id, span_id)
+    UNION
+    SELECT s.trace_id, s.parent_span_id FROM up JOIN spans s USING (trace_id, span_id)
+    WHERE s.parent_span_id IS NOT NULL AND s.started_at BETWEEN $3 AND $4
+)
+SELECT s.trace_id, s.started_at, s.span_id, {names(SPAN_COLUMNS, "s")}
+FROM up JOIN spans s USING (trace_id, span_id) WHERE s.started_at BETWEEN $3 AND $4
+"""  # noqa: S608  (names of ours)
+GROWN = CHANGED | ADDED
+TOTALS_GROWN = ", ".join(
+    f"{name} = CASE WHEN '{name}' = ANY (e.totals_reported) THEN e.{name}"
+    f" ELSE coalesce(e.{name} + h.{name}, e.{name}, h.{name}) END"
+    for name in (*TOTALS, "cost")
+)
+GROW_EXECUTIONS = f"""
+UPDATE executions e SET
+    {HEADER_TAKEN}, {TOTALS_GROWN}, {TAGS_TAKEN},
+    span_count = e.span_count + h.span_count, error_count = e.error_count + h.error_count,
+    cost_source = CASE
+        WHEN 'cost' = ANY (e.totals_reported) THEN e.cost_source
+        WHEN h.is_computed THEN 'computed'
+        WHEN e.cost IS NULL AND h.cost IS NOT NULL THEN 'reported' ELSE e.cost_source END,
+    updated_at = clock_timestamp(), row_version = e.row_version + 1
+FROM unnest({arrays(GROWN)}) AS h ({names(GROWN)})
 WHERE e.id = h.id
 """  # noqa: S608  (names of ours)
 
