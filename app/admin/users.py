@@ -50,6 +50,7 @@ class UserView(TrashView, model=User):
     columns = ("id", "email", "full_name", "role", "is_active", "last_login_at", "created_at")
     more_columns = (
         "time_zone",
+        "language",
         "password_changed_at",
         "totp_confirmed_at",
         "updated_at",

@@ -17,6 +17,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission, Role
 from app.core.security import Signer
+from app.core.texts import speak_to
 from app.core.zones import show_in
 from app.exceptions import Invalid, ReauthenticationRequired, SecondFactorRequired, Unauthorized
 from app.models import User
@@ -141,6 +142,7 @@ async def find_staff(
     structlog.contextvars.bind_contextvars(actor=f"user:{row.user_id}")
     if via is not Via.API:  # programs read and write UTC, whoever they act for
         show_in(row.user.time_zone)
+        speak_to(row.user.language)
     actor = actor_of(row.user, via, request_id, ip, recent=found.recent)
     return StaffLogin(row.user, actor, found.must_enrol)
 

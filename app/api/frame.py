@@ -141,6 +141,7 @@ NOTICES: Mapping[str, str] = {
     "replayed": lazy("Sent again: it is stored now."),
     "refused_again": lazy("Sent again; some is still refused, for the reason shown."),
     "time_zone": lazy("Moments are shown in your time zone now."),
+    "language": lazy("Pages speak the language of your choice now."),
     "password": lazy("Your password is changed; your other sessions are ended."),
     "ended": lazy("The session is ended."),
     "sessions_ended": lazy("Every session and token of this person is ended."),

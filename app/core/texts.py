@@ -5,7 +5,8 @@ where it is shown. Every text is a format string, also one without values, so a
 percent sign is written twice. Outside of pages (the API, jobs, what is stored) all is English.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +63,22 @@ _spoken: ContextVar[str] = ContextVar("spoken_language", default=ENGLISH)
 def speak(tag: str) -> None:
     """From here on, this request is answered in this language; English where it is unknown."""
     _spoken.set(tag if tag in catalogues() else ENGLISH)
+
+
+@contextmanager
+def speaking(tag: str) -> Iterator[None]:
+    """In this language meanwhile: what is stored is English, whoever has it stored."""
+    before = _spoken.set(tag)
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+def speak_to(chosen: str | None) -> None:
+    """As ``speak``; without a choice, or with one that is no longer installed, all stays."""
+    if chosen in catalogues():
+        speak(chosen)
 
 
 def spoken() -> Catalogue:

@@ -1,4 +1,7 @@
-"""The language of each page: what the browser asks for, where more than one is installed."""
+"""The language of each page: what the browser asks for, where more than one is installed.
+
+Who is logged in may have chosen another; their session brings it (``find_staff``).
+"""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send

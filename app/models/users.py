@@ -48,6 +48,8 @@ class User(Editable, Base):
     totp_last_step: Mapped[int | None]
     # A name of the IANA database: moments are shown to this person in it.
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    # A tag of RFC 5646; null where the browser's wish decides.
+    language: Mapped[str | None] = mapped_column(String(35))
 
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(SEARCH_NAME_AND_EMAIL, persisted=True), deferred=True

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.attempts import own_try
 from app.api.frame import ENROLMENT_PATH
+from app.core.texts import _, catalogues
 from app.core.zones import zone_choices
 from app.exceptions import AppError, TooManyRequests
 from app.pages import forms
@@ -23,7 +24,7 @@ from app.pages.deps import (
 )
 from app.pages.render import redirect, render
 from app.schemas.base import MAX_BIGINT
-from app.schemas.users import PasswordChange, TimeZoneChoice
+from app.schemas.users import LanguageChoice, PasswordChange, TimeZoneChoice
 from app.services.credentials import end_credentials
 from app.services.second_factors import SecondFactorService
 
@@ -46,10 +47,17 @@ async def account_page(
         "sessions": [(row, current(row)) for row in own],
         "zones": zone_choices(),
         "zone": form.values.get("time_zone", staff.user.time_zone),
+        "languages": language_choices(),
+        "language": form.values.get("language", staff.user.language or ""),
         "now": datetime.now(UTC),
         "form": form,
     }
     return render(request, "pages/account/detail.html", context, status)
+
+
+def language_choices() -> list[tuple[str, str]]:
+    installed = [(language.tag, language.name) for language in catalogues().values()]
+    return [("", _("As the browser asks")), *installed]
 
 
 @router.get("")
@@ -92,6 +100,17 @@ async def choose_time_zone(
         return await account_page(request, staff, sessions, form, 422)
     await users.choose_time_zone(data)
     return redirect(request, "/account", "time_zone")
+
+
+@router.post("/language")
+async def choose_language(
+    request: Request, staff: StaffDep, users: UserServiceDep, sessions: StaffSessionServiceDep
+) -> Response:
+    data, form = forms.parse(LanguageChoice, forms.typed(await request.form()))
+    if data is None:
+        return await account_page(request, staff, sessions, form, 422)
+    await users.choose_language(data)
+    return redirect(request, "/account", "language")
 
 
 @router.post("/sessions/{session_id}/end")

@@ -13,6 +13,7 @@ COLUMNS = (
     Column("second_factor", lazy("Second factor")),
     Column("last_login", lazy("Last login")),
     Column("time_zone", lazy("Time zone"), is_default=False),
+    Column("language", lazy("Language"), is_default=False),
     Column("id", lazy("Id"), is_number=True, is_default=False),
     Column("since", lazy("Since"), sort="-created_at"),
 )

@@ -156,7 +156,17 @@ LISTS: Mapping[ListName, ListSchema] = {
         UserQuery,
         ("full_name", "created_at"),
         "full_name",
-        ("person", "role", "state", "second_factor", "last_login", "since", "time_zone", "id"),
+        (
+            "person",
+            "role",
+            "state",
+            "second_factor",
+            "last_login",
+            "since",
+            "time_zone",
+            "language",
+            "id",
+        ),
         "/users",
     ),
     ListName.API_KEYS: ListSchema(

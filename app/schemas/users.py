@@ -3,12 +3,22 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, EmailStr, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
 from app.core.security import COMMON_PASSWORDS
+from app.core.texts import _, catalogues
 from app.core.zones import zone_names
-from app.schemas.base import Flag, Input, Output, PageQuery, Patch, ShortText, storable_text
+from app.schemas.base import (
+    Flag,
+    Input,
+    Output,
+    PageQuery,
+    Patch,
+    ShortText,
+    blank_to_none,
+    storable_text,
+)
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 
@@ -17,13 +27,15 @@ def strong_enough(secret: SecretStr) -> SecretStr:
     """Raise ``ValueError`` with the rule that the password breaks, never with the password."""
     password = storable_text(secret.get_secret_value())
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise ValueError(f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+        raise ValueError(
+            _("must have %(least)s to %(most)s characters", least=MIN_PASSWORD, most=MAX_PASSWORD)
+        )
     if not any(letter.isupper() for letter in password):
-        raise ValueError("must contain an upper-case letter")
+        raise ValueError(_("must contain an upper-case letter"))
     if not any(letter.isdigit() for letter in password):
-        raise ValueError("must contain a digit")
+        raise ValueError(_("must contain a digit"))
     if password.lower() in COMMON_PASSWORDS:
-        raise ValueError("is on the list of common passwords; choose another")
+        raise ValueError(_("is on the list of common passwords; choose another"))
     return secret
 
 
@@ -42,7 +54,7 @@ class UserCreate(Input):
     @model_validator(mode="after")
     def _passwords_match(self) -> Self:
         if self.password and self.confirm_password not in (None, self.password):
-            raise ValueError("the two passwords do not match")
+            raise ValueError(_("the two passwords do not match"))
         return self
 
 
@@ -60,7 +72,7 @@ class NewPassword(Input):
     @model_validator(mode="after")
     def _passwords_match(self) -> Self:
         if self.password != self.confirm_password:
-            raise ValueError("the two passwords do not match")
+            raise ValueError(_("the two passwords do not match"))
         return self
 
 
@@ -71,12 +83,30 @@ class PasswordChange(NewPassword):
 def known_zone(name: str) -> str:
     """Raise ``ValueError`` for what the IANA database does not name."""
     if name not in zone_names():
-        raise ValueError("is not a time zone; choose one of the list, such as Europe/Berlin")
+        raise ValueError(_("is not a time zone; choose one of the list, such as Europe/Berlin"))
     return name
 
 
 class TimeZoneChoice(Input):
     time_zone: Annotated[ShortText, Field(max_length=64), AfterValidator(known_zone)]
+
+
+def known_language(tag: str | None) -> str | None:
+    """Raise ``ValueError`` for one without a catalogue."""
+    if tag is not None and tag not in catalogues():
+        raise ValueError(_("is not installed here; choose one of the list"))
+    return tag
+
+
+class LanguageChoice(Input):
+    """Empty: as the browser asks."""
+
+    language: Annotated[
+        ShortText | None,
+        Field(max_length=35),
+        BeforeValidator(blank_to_none),
+        AfterValidator(known_language),
+    ]
 
 
 class UserInvite(Input):

@@ -122,7 +122,7 @@ class ErasureService:
         user = await self.users.find(user_id)
         user = user or await self.users.get(user_id, trashed=True)
         if user.is_erased:
-            raise Conflict("This person is erased already.")
+            raise Conflict(lazy("This person is erased already."))
         return user
 
     async def plan(self, user: User) -> list[Erased]:
@@ -143,7 +143,7 @@ class ErasureService:
         if confirmation.strip().lower() != user.email.lower():
             raise Invalid(WRONG_CONFIRMATION, field="confirmation")
         if user.id == self.actor.user_id:
-            raise Forbidden("You cannot erase yourself.")
+            raise Forbidden(lazy("You cannot erase yourself."))
         await self.session.execute(text("SET LOCAL statement_timeout = 0"))
         if user.deleted_at is None:
             await self.users.delete(user.id)
@@ -169,6 +169,7 @@ class ErasureService:
         user.hashed_password = user.totp_secret = user.totp_confirmed_at = None
         user.totp_last_step = user.last_login_at = user.password_changed_at = None
         user.is_active, user.role, user.time_zone = False, Role.MEMBER, "UTC"
+        user.language = None
         await self.session.flush()
 
     async def _erase_rows(self, who: Identity) -> dict[str, Any]:  # changes of an audit event

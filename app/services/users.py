@@ -13,6 +13,7 @@ from app.exceptions import Conflict, Forbidden, Invalid
 from app.models import User
 from app.schemas.base import PageQuery
 from app.schemas.users import (
+    LanguageChoice,
     PasswordChange,
     TimeZoneChoice,
     UserCreate,
@@ -118,6 +119,13 @@ class UserService(BaseService[User, UserCreate, UserUpdate]):
         """In which one's own pages show moments; whatever else reads them gets UTC."""
         user = await self._own(lock=True)
         user.time_zone = data.time_zone
+        await self.save("update", user)
+        return user
+
+    async def choose_language(self, data: LanguageChoice) -> User:
+        """In which one's own pages speak; whatever else reads stays in English."""
+        user = await self._own(lock=True)
+        user.language = data.language
         await self.save("update", user)
         return user
 

@@ -297,6 +297,7 @@ PAGE_CASES: dict[str, Case] = {
     "POST /account/second-factor/codes": with_factor("/account/second-factor/codes"),
     "POST /account/second-factor/remove": with_factor("/account/second-factor/remove"),
     "POST /account/password": to("/account/password", data=PASSWORDS),
+    "POST /account/language": to("/account/language", data={"language": "en"}),
     "POST /account/time-zone": to("/account/time-zone", data={"time_zone": "Asia/Kolkata"}),
     "POST /account/sessions/{session_id}/end": at("/account/sessions/{}/end", "own_session"),
     "POST /agents/new": to("/agents/new", data=AGENT_FORM),

@@ -43,6 +43,7 @@ OWN = {
     "POST /logout",
     "GET /account",
     "POST /account/password",
+    "POST /account/language",
     "POST /account/time-zone",
     "POST /account/sessions/{session_id}/end",
     "GET /account/second-factor",
