@@ -10,7 +10,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -33,12 +33,17 @@ class Launched:
     """A command on its way; the methods are those of ``subprocess.Popen``."""
 
     def __init__(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        target: Callable[..., None] = run,
     ) -> None:
         """``folder`` is the working directory; output is appended to ``log``."""
         log.touch()
         given = (list(arguments), str(folder), dict(environment), str(log))
-        self._process = CONTEXT.Process(target=run, args=given)
+        self._process = CONTEXT.Process(target=target, args=given)
         self._process.start()
 
     @property

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from app.core.config import PROJECT_ROOT
 from app.core.message_markdown import message_html
+from app.core.script_texts import script_texts
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, _, mark, ngettext, spoken
 from app.core.wording import number, plural, sentence, size, span, words
@@ -125,7 +126,8 @@ def duration(milliseconds: float | None) -> str:
         return f"{milliseconds:,.0f} ms"
     if milliseconds < 120_000:
         return f"{milliseconds / 1000:,.1f} s"
-    return f"{milliseconds / 60_000:,.1f} min"
+    minutes = f"{milliseconds / 60_000:,.1f}"
+    return _("%(num)s min", num=minutes)
 
 
 def visible(text: str) -> Markup:
@@ -198,5 +200,5 @@ def register(environment: Environment) -> None:
         "words": words,
         "sentence": sentence,
     }
-    environment.globals |= {"static": static_url, "spoken": spoken}
+    environment.globals |= {"static": static_url, "spoken": spoken, "script_texts": script_texts}
     translate(environment)

@@ -2,6 +2,7 @@
 // so that markup swapped in by htmx needs no set-up of its own.
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -13,8 +14,10 @@
   }
 
   // --- Theme -------------------------------------------------------------------------------
+  const THEMES = { auto: _("Theme: auto"), light: _("Theme: light"), dark: _("Theme: dark") };
+
   function labelThemeToggles() {
-    const label = `Theme: ${document.documentElement.dataset.themeChoice}`;
+    const label = THEMES[document.documentElement.dataset.themeChoice];
     $$("[data-theme-toggle]").forEach((button) => {
       button.setAttribute("aria-label", label);
       button.title = label;
@@ -24,7 +27,7 @@
   function changeTheme() {
     const picked = window.greenroomTheme.next();
     labelThemeToggles();
-    announce(`Theme: ${picked}`);
+    announce(THEMES[picked]);
   }
 
   // --- Toasts ------------------------------------------------------------------------------
@@ -66,7 +69,7 @@
     close.type = "button";
     close.className = "icon-button";
     close.dataset.toastClose = "";
-    close.ariaLabel = "Dismiss";
+    close.ariaLabel = _("Dismiss");
     close.innerHTML = '<i class="ti ti-x" aria-hidden="true"></i>';
     card.append(icon, message, close);
     box.append(card);
@@ -88,17 +91,17 @@
       await navigator.clipboard.writeText(text); // Missing on plain http, which lands in catch too.
     } catch {
       if (source) getSelection().selectAllChildren(source);
-      toast("warn", "The browser does not allow copying here. Select the text and copy it yourself.");
+      toast("warn", _("The browser does not allow copying here. Select the text and copy it yourself."));
       return;
     }
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 2000);
-    announce("Copied");
+    announce(_("Copied"));
   }
 
   // --- Confirmation ------------------------------------------------------------------------
   // Resolves to true only when the affirmative button was pressed; Escape counts as Cancel.
-  function ask(text, { typed = "", action = "Continue" } = {}) {
+  function ask(text, { typed = "", action = _("Continue") } = {}) {
     const dialog = $("#confirm-dialog");
     if (!dialog) return Promise.resolve(window.confirm(text));
     const input = $("[data-confirm-input]", dialog);
@@ -272,12 +275,13 @@
     const response = event.detail.ctx?.response;
     if ([401, 422].includes(response?.status)) return; // A redirect or the form itself answers these.
     const requestId = response?.headers?.get?.("X-Correlation-ID");
-    toast("bad", `The server answered ${response?.status ?? "with an error"}.${requestId ? ` Request ${requestId}.` : ""}`);
+    const said = response?.status ? _("The server answered %(status)s.", { status: response.status }) : _("The server answered with an error.");
+    toast("bad", requestId ? `${said} ${_("Request %(id)s.", { id: requestId })}` : said);
   });
 
   document.addEventListener("htmx:error", (event) => {
     if (event.detail.error?.name === "AbortError") return; // A newer request took its place.
-    toast("bad", "The server could not be reached, or its answer could not be shown.");
+    toast("bad", _("The server could not be reached, or its answer could not be shown."));
   });
 
   document.addEventListener("htmx:after:swap", (event) => {

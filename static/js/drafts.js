@@ -4,11 +4,12 @@
 // <form data-draft-of="agent:7">  saving this one settles that draft too
 // data-draft-discard="agent:7"    a link that gives the draft up
 // data-draft-redraw="restore"     the form grows: the server draws it again with what was kept
-// data-draft-offer, -kept         what is said of a draft, and that one is kept
+// data-draft-kept                 what is said of one that is kept
 //
 // Secrets are never kept: no field of type password, none inside [data-secret].
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const OWNER = document.getElementById("palette")?.dataset.owner ?? "";
   const PREFIX = "greenroom-draft:";
   const SENT = `${PREFIX}sent`; // In this tab: what was sent and whose answer is not here yet.
@@ -103,7 +104,7 @@
       forget(form.dataset.draft);
       return say(form, "");
     }
-    if (attempt(() => localStorage.setItem(keyOf(form.dataset.draft), draft))) say(form, form.dataset.draftKept ?? "Kept in this browser until you save");
+    if (attempt(() => localStorage.setItem(keyOf(form.dataset.draft), draft))) say(form, form.dataset.draftKept ?? _("Kept in this browser until you save"));
   }
 
   function keepSoon(form) {
@@ -112,13 +113,12 @@
   }
 
   // --- Offering back -----------------------------------------------------------------------
-  function ago(at) {
-    const minutes = Math.round((Date.now() - at) / 60_000);
-    if (minutes < 1) return "just now";
-    const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-    if (minutes < 60) return format.format(-minutes, "minute");
-    const hours = Math.round(minutes / 60);
-    return hours < 48 ? format.format(-hours, "hour") : format.format(-Math.round(hours / 24), "day");
+  function offerText(form, draft) {
+    const ago = window.greenroomTimes.relativeText((Date.now() - draft.at) / 1000);
+    if (form.dataset.draftRedraw) return _("You tried something out here %(ago)s.", { ago });
+    const offered = _("You have unsaved changes from %(ago)s.", { ago });
+    if (!draft.version || draft.version === versionOf(form)) return offered;
+    return `${offered} ${_("It was saved by someone since: what that changed is shown to you before yours replaces it.")}`;
   }
 
   function button(text, kind, act) {
@@ -160,14 +160,12 @@
     note.className = "note warn draft";
     note.role = "status";
     const text = document.createElement("span");
-    const saved = draft.version && draft.version !== versionOf(form);
-    const kept = form.dataset.draftOffer ?? "You have unsaved changes from";
-    text.textContent = `${kept} ${ago(draft.at)}.${saved ? " It was saved by someone since: what that changed is shown to you before yours replaces it." : ""}`;
+    text.textContent = offerText(form, draft);
     const discard = () => {
       forget(form.dataset.draft);
       settle(form, note);
     };
-    note.append(text, button("Restore", "primary", () => restore(form, draft, note)), button("Discard", "", discard));
+    note.append(text, button(_("Restore"), "primary", () => restore(form, draft, note)), button(_("Discard"), "", discard));
     offered.add(form);
     form.before(note);
   }

@@ -7,6 +7,7 @@
 // data-live-first  fetch once when the socket opens: for what would stay wrong for long otherwise
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const PATH = "/api/v1/ws/";
   const TOGETHER_MS = 200; // What happens at once is fetched once; the same again is random.
   const PING_MS = 25000;
@@ -89,20 +90,20 @@
 
   function showLive() {
     stop("loss");
-    show("live", "Live", "Changes appear on this page as they happen");
+    show("live", _("Live"), _("Changes appear on this page as they happen"));
   }
 
   // Counted from the first failure, however many follow; short ones are not worth a word.
   function lossBegins() {
-    const text = "The page looks for changes now and then";
-    timers.loss ||= setTimeout(() => show("lost", "Reconnecting…", text), SHOW_LOSS_MS);
+    const text = _("The page looks for changes now and then");
+    timers.loss ||= setTimeout(() => show("lost", _("Reconnecting…"), text), SHOW_LOSS_MS);
   }
 
   function signedOut() {
     over = true;
     hangUp();
     stop("loss");
-    show("over", "Signed out", "Load the page again to sign in");
+    show("over", _("Signed out"), _("Load the page again to sign in"));
     document.getElementById("live-state").href = location.href;
   }
 

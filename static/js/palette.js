@@ -2,6 +2,7 @@
 // the places that this person was at last are kept in this browser, until they sign out.
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const dialog = document.getElementById("palette");
   if (!dialog) return;
   const input = document.getElementById("palette-q");
@@ -58,10 +59,10 @@
     const group = document.createElement("div");
     group.className = "palette-group";
     group.role = "group";
-    group.ariaLabel = "Recently visited";
+    group.ariaLabel = _("Recently visited");
     const title = document.createElement("div");
     title.className = "palette-title";
-    title.textContent = "Recently visited";
+    title.textContent = group.ariaLabel;
     group.append(title, ...places.map(optionOf));
     list.prepend(group);
   }

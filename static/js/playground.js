@@ -2,6 +2,7 @@
 // Without this script the same form waits and shows what came of it.
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const EVENTS = "text/event-stream";
@@ -50,9 +51,9 @@
       this.box.setAttribute("aria-busy", "true");
       const header = element("header", "");
       const state = element("span", "st run");
-      state.append(icon("loader", "spin"), "Running");
+      state.append(icon("loader", "spin"), _("Running"));
       this.clock = element("span", "muted num");
-      const button = element("button", "b small", "Stop");
+      const button = element("button", "b small", _("Stop"));
       button.type = "button";
       button.dataset.stopSide = side;
       header.append(state, this.clock, element("span", "grow"), button);
@@ -74,7 +75,7 @@
       if (!this.text) {
         const message = element("div", "msg");
         const who = element("div", "who");
-        who.append(element("span", "", "Assistant"), element("span", ""));
+        who.append(element("span", "", _("Assistant")), element("span", ""));
         this.text = element("div", "text streaming");
         message.append(who, this.text);
         this.body.append(message);
@@ -87,7 +88,7 @@
       this.text = null;
       const message = element("div", "msg call");
       const who = element("div", "who");
-      who.append(element("span", "", `Tool call · ${name}`), element("span", ""));
+      who.append(element("span", "", _("Tool call · %(name)s", { name })), element("span", ""));
       message.append(who, element("pre", "", given));
       this.body.append(message);
     }
@@ -143,8 +144,8 @@
       }
       await showOutcome(side, watched.id);
     } catch (error) {
-      if (watched.id) await showOutcome(side, watched.id).catch(() => panel.fail("The connection was lost. The run has ended with it."));
-      else panel.fail(error.name === "AbortError" ? "Stopped before it began." : "The server could not be reached.");
+      if (watched.id) await showOutcome(side, watched.id).catch(() => panel.fail(_("The connection was lost. The run has ended with it.")));
+      else panel.fail(error.name === "AbortError" ? _("Stopped before it began.") : _("The server could not be reached."));
     } finally {
       panel.end();
       running.delete(side);
@@ -162,7 +163,7 @@
     place(side).replaceChildren(made);
     window.htmx?.process?.(made);
     const label = place(side).dataset.label;
-    announce(`${label}: ${$(".st", made)?.textContent.trim() ?? "done"}`);
+    announce(`${label}: ${$(".st", made)?.textContent.trim() ?? _("done")}`);
     rememberRuns();
   }
 

@@ -1,18 +1,22 @@
 // Moments on pages: "3 min ago" stays true, and whoever comes by keyboard sees the whole as well.
 (() => {
   "use strict";
+  const { _, ngettext } = window.greenroomTexts;
   const REFRESH_MS = 10000;
   const DAY_S = 86400;
-  const STEPS = [[60, 1, "s"], [3600, 60, "min"], [DAY_S, 3600, "h"]];
+  const STEPS = [
+    [60, 1, (num) => _("%(num)s s ago", { num }), (num) => _("in %(num)s s", { num })],
+    [3600, 60, (num) => _("%(num)s min ago", { num }), (num) => _("in %(num)s min", { num })],
+    [DAY_S, 3600, (num) => _("%(num)s h ago", { num }), (num) => _("in %(num)s h", { num })],
+    [Infinity, DAY_S, (num) => ngettext("%(num)s day ago", "%(num)s days ago", num), (num) => ngettext("in %(num)s day", "in %(num)s days", num)],
+  ];
 
   // The server's words (templating.ago), so that what is fetched anew does not read differently.
   function relativeText(seconds) {
     const size = Math.abs(seconds);
-    if (size < 10) return "just now";
-    const days = Math.floor(size / DAY_S);
-    const [, divisor, unit] = STEPS.find(([limit]) => size < limit) ?? [0, DAY_S, days === 1 ? "day" : "days"];
-    const text = `${Math.floor(size / divisor)} ${unit}`;
-    return seconds > 0 ? `${text} ago` : `in ${text}`;
+    if (size < 10) return _("just now");
+    const [, divisor, before, after] = STEPS.find(([limit]) => size < limit);
+    return (seconds > 0 ? before : after)(Math.floor(size / divisor));
   }
 
   function refresh() {
@@ -69,4 +73,5 @@
   document.addEventListener("visibilitychange", refresh);
   refresh();
   setInterval(refresh, REFRESH_MS);
+  window.greenroomTimes = { relativeText };
 })();

@@ -2,6 +2,7 @@
 // Bound once on the document, so that markup swapped in by htmx needs no set-up of its own.
 (() => {
   "use strict";
+  const { _ } = window.greenroomTexts;
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const ROW = "#trace tr[data-span-row]";
@@ -35,7 +36,7 @@
     if (isFolded) folded.add(row.id);
     else folded.delete(row.id);
     drawFolds();
-    announce(isFolded ? "Folded" : "Unfolded");
+    announce(isFolded ? _("Folded") : _("Unfolded"));
   }
 
   function parentOf(row) {
@@ -134,7 +135,8 @@
     if (!found && step > 0 && more) return location.assign(more);
     const row = found ?? rows.at(step > 0 ? 0 : -1);
     if (!row) return undefined;
-    announce(`${rows.indexOf(row) + 1} of ${rows.length}${more ? " that are drawn" : ""}`);
+    const place = { number: rows.indexOf(row) + 1, count: rows.length };
+    announce(more ? _("%(number)s of %(count)s that are drawn", place) : _("%(number)s of %(count)s", place));
     reveal(row);
     focusRow(row, "center");
     return row;

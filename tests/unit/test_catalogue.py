@@ -19,7 +19,7 @@ def found() -> set[str]:
     methods = [(each["pattern"], each["method"]) for each in mappings]
     options = {each["pattern"]: each for each in mappings}
     texts: set[str] = set()
-    for folder in ("app", "templates"):
+    for folder in ("app", "static", "templates"):
         of_folder = [(p.removeprefix(f"{folder}/"), m) for p, m in methods if p.startswith(folder)]
         chosen = {p.removeprefix(f"{folder}/"): o for p, o in options.items()}
         for _, _, message, _, _ in extract_from_dir(
