@@ -76,13 +76,20 @@ def span(length: timedelta) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86_400)
     if days:
-        rest = f" {hours % 24} h" if hours % 24 and days < 10 else ""
-        return ngettext("%(num)s day", "%(num)s days", days) + rest
+        rest = hours % 24 if days < 10 else 0
+        said = [ngettext("%(num)s day", "%(num)s days", days)]
+        return " ".join(said + [_("%(num)s h", num=rest)] * bool(rest))
     if hours:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{minutes} min"
+        rest = minutes % 60
+        return " ".join([_("%(num)s h", num=hours)] + [_("%(num)s min", num=rest)] * bool(rest))
+    return _("%(num)s min", num=minutes)
 
 
 def number(value: float | None) -> str:
     """With its thousands set apart; a dash for what is not known."""
     return "–" if value is None else f"{value:,}"
+
+
+def share(of_one: float, digits: int = 0) -> str:
+    """0.12 as ``12%``."""
+    return f"{of_one:.{digits}%}"

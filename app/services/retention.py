@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.permissions import Permission
+from app.core.texts import lazy
 from app.exceptions import Conflict
 from app.models import Job, JobKind, RetentionState
 from app.models.jobs import OPEN_JOBS
@@ -23,7 +24,7 @@ from app.services.jobs import JobService
 from app.services.retention_rules import MONTHS, RULES, RUNS, Rule
 
 KIND = Job.kind == JobKind.APPLY_RETENTION.value
-NOTHING_TO_DO = "Nothing is older than it is kept for."
+NOTHING_TO_DO = lazy("Nothing is older than it is kept for.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class RetentionService:
         if not plan.has_work:
             raise Conflict(NOTHING_TO_DO)
         if (job_id := await self.open_job()) is not None:
-            raise Conflict(f"It is being done already (job {job_id}).")
+            raise Conflict(lazy("It is being done already (job %(id)s).", id=job_id))
         AuditEventService(self.session, self.actor).record(
             "apply_retention", self.resource, None, told(plan)
         )

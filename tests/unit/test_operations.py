@@ -9,7 +9,7 @@ from app.core.wording import size, span
 from app.schemas.operations import State
 from app.services.operations.findings import graded, worst
 from app.services.operations.report import CHECKS
-from app.services.operations.wording import STATEMENT_SHOWN, counted, without_values
+from app.services.operations.wording import STATEMENT_SHOWN, up_to, without_values
 from tests.unit.test_manual import anchors_of
 
 
@@ -40,7 +40,7 @@ def test_sizes_spans_and_counts_are_words() -> None:
     assert [size(value) for value in (0, 1536, 123 * 1024**3)] == ["0 bytes", "1.5 kB", "123 GB"]
     spans = [timedelta(seconds=0.42), timedelta(minutes=90), timedelta(days=3, hours=4)]
     assert [span(each) for each in spans] == ["0.4 s", "1 h 30 min", "3 days 4 h"]
-    assert [counted(n, "job", 10) for n in (1, 9, 10)] == ["1 job", "9 jobs", "10+ jobs"]
+    assert [up_to(1_000, n) for n in (1, 999, 1_000)] == ["1", "999", "1,000+"]
 
 
 def test_each_check_has_its_own_key_and_its_section_of_the_manual() -> None:

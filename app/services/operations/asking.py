@@ -13,6 +13,7 @@ import structlog
 
 from app.core.config import Settings
 from app.core.database import Database
+from app.core.texts import lazy
 from app.services.operations.findings import Finding, Outcome, unknown
 
 log = structlog.get_logger("greenroom.operations")
@@ -25,10 +26,12 @@ BOUNDS = (
     " SET default_transaction_read_only = on; SET application_name = 'greenroom operations'"
 )
 Row = Mapping[str, Any]  # a row as asyncpg hands it on
-SLOW = unknown("took too long", "The database is too busy to say, or a lock is in the way.")
-NOT_ASKED = unknown("not asked", "The checks before it took too long.")
-NOT_ALLOWED = unknown("not allowed", "The role of DATABASE_URL may not read this.")
-FAILED = unknown("could not be asked", "The server's log says why.")
+SLOW = unknown(
+    lazy("took too long"), lazy("The database is too busy to say, or a lock is in the way.")
+)
+NOT_ASKED = unknown(lazy("not asked"), lazy("The checks before it took too long."))
+NOT_ALLOWED = unknown(lazy("not allowed"), lazy("The role of DATABASE_URL may not read this."))
+FAILED = unknown(lazy("could not be asked"), lazy("The server's log says why."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from app.core.config import Settings
 from app.core.database import Database
 from app.core.permissions import Permission
 from app.core.rate_limits import RateLimits
+from app.core.texts import lazy, spoken
 from app.exceptions import Unavailable
 from app.schemas.operations import State
 from app.services.operations import activity, server, storage, trust, work
@@ -25,10 +26,10 @@ KEPT_S = 3.0
 UNREACHABLE = Finding(
     "database",
     server.GROUP,
-    "Database",
+    lazy("Database"),
     State.BAD,
-    "not reachable",
-    "See that PostgreSQL runs, and what DATABASE_URL says. python -m app doctor tells more.",
+    lazy("not reachable"),
+    lazy("See that PostgreSQL runs, and what DATABASE_URL says. python -m app doctor tells more."),
     "operations",
 )
 
@@ -79,23 +80,25 @@ async def report_over(asked: Asking) -> OperationsReport:
 
 @dataclass
 class Operations:
-    """Of one process. Looking costs one connection, however many look."""
+    """Of one process. Looking costs one connection, however many look in the same language."""
 
     database: Database
     settings: Settings
     limits: RateLimits
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _last: OperationsReport | None = None
-    _until: float = 0.0
+    # By language: the report, and until when it is kept.
+    _last: dict[str, tuple[OperationsReport, float]] = field(default_factory=dict)
 
     async def report(self, actor: Actor) -> OperationsReport:
         """At most ``KEPT_S`` old. Raise ``Forbidden``."""
         actor.require(Permission.OPERATIONS_READ)
         async with self._asking:
-            if self._last is None or time.monotonic() >= self._until:
-                self._last = await self._ask()
-                self._until = time.monotonic() + KEPT_S
-            return self._last
+            language = spoken().tag
+            report, until = self._last.get(language, (None, 0.0))
+            if report is None or time.monotonic() >= until:
+                report = await self._ask()
+                self._last[language] = report, time.monotonic() + KEPT_S
+            return report
 
     async def _ask(self) -> OperationsReport:
         try:

@@ -3,14 +3,14 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from app.core.wording import span
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import number, share, span
 from app.models import Presence
 from app.schemas.operations import State
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
-from app.services.operations.wording import counted
 
-GROUP = "Database"
+GROUP = lazy("Database")
 OLDEST_VERSION = 160_000
 CONNECTIONS = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
@@ -49,20 +49,21 @@ MAY_BE_LOST = (Presence.__tablename__,)
 
 async def version(asked: Asking) -> Outcome:
     row = await asked.row(SERVER)
-    number = str(row["version"]).split()[0]
-    figure = f"PostgreSQL {number}, up for {span(row['up'])}"
+    release = str(row["version"]).split()[0]
+    figure = _("PostgreSQL %(number)s, up for %(time)s", number=release, time=span(row["up"]))
     state = State.OK if row["number"] >= OLDEST_VERSION else State.BAD
-    return judged(state, figure, "Greenroom needs PostgreSQL 16 or newer.")
+    return judged(state, figure, _("Greenroom needs PostgreSQL 16 or newer."))
 
 
 async def connections(asked: Asking) -> Outcome:
     row = await asked.row(CONNECTIONS)
-    figure = f"{row['used']:,} of {row['most']:,}"
     return judged(
         graded(row["used"] / max(row["most"], 1), 0.8, 0.95),
-        figure,
-        "Give each process fewer (DATABASE_POOL_SIZE), raise max_connections, or put a pooler "
-        "in between.",
+        _("%(used)s of %(most)s", used=number(row["used"]), most=number(row["most"])),
+        _(
+            "Give each process fewer (DATABASE_POOL_SIZE), raise max_connections, or put a pooler "
+            "in between."
+        ),
     )
 
 
@@ -71,21 +72,27 @@ async def transactions(asked: Asking) -> Outcome:
     oldest: timedelta = row["oldest"]
     state = graded(oldest.total_seconds(), 300, 3600)
     state = State.WARN if row["idle"] and state is State.OK else state
-    idle = f", {row['idle']} idle in between" if row["idle"] else ""
+    parts = [_("oldest %(time)s", time=span(oldest))]
+    parts += [_("%(count)s idle in between", count=row["idle"])] if row["idle"] else []
     return judged(
         state,
-        f"oldest {span(oldest)}{idle}" if oldest.total_seconds() >= 1 else "none for long",
-        "See below who holds it open. Vacuum cannot clean up behind it; pg_terminate_backend(pid) "
-        "ends it.",
+        ", ".join(parts) if oldest.total_seconds() >= 1 else _("none for long"),
+        _(
+            "See below who holds it open. Vacuum cannot clean up behind it; "
+            "pg_terminate_backend(pid) ends it."
+        ),
     )
 
 
 async def locks(asked: Asking) -> Outcome:
     row = await asked.row(WAITING)
+    waiting, longest = row["waiting"], span(row["longest"])
     return judged(
-        graded(row["waiting"], 1, 10),
-        f"{row['waiting']} waiting, longest {span(row['longest'])}" if row["waiting"] else "none",
-        "See below who waits for whom. A migration or a long transaction is the usual reason.",
+        graded(waiting, 1, 10),
+        _("%(count)s waiting, longest %(time)s", count=waiting, time=longest)
+        if waiting
+        else _("none"),
+        _("See below who waits for whom. A migration or a long transaction is the usual reason."),
     )
 
 
@@ -93,12 +100,12 @@ async def cache(asked: Asking) -> Outcome:
     row = await asked.row(CACHE)
     blocks = row["hit"] + row["read"]
     if blocks < ENOUGH_BLOCKS:
-        return ok("too few reads to say")
+        return ok(_("too few reads to say"))
     ratio = row["hit"] / blocks
     return judged(
         State.OK if ratio >= 0.9 else State.WARN,
-        f"{ratio:.1%} of blocks",
-        "Give PostgreSQL more memory (shared_buffers), or keep runs for fewer days.",
+        _("%(share)s of blocks", share=share(ratio, 1)),
+        _("Give PostgreSQL more memory (shared_buffers), or keep runs for fewer days."),
     )
 
 
@@ -108,10 +115,11 @@ async def clock(asked: Asking) -> Outcome:
     there = await asked.now()
     way_s = (time.monotonic() - began) / 2
     apart_s = abs((datetime.now(UTC) - there).total_seconds() - way_s)
+    apart = f"{apart_s * 1000:.0f} ms" if apart_s < 1 else f"{apart_s:.1f} s"
     return judged(
         graded(apart_s, 2, 30),
-        f"{apart_s * 1000:.0f} ms apart" if apart_s < 1 else f"{apart_s:.1f} s apart",
-        "Let both machines keep time by NTP. Logins and leases go by the database's clock.",
+        _("%(time)s apart", time=apart),
+        _("Let both machines keep time by NTP. Logins and leases go by the database's clock."),
     )
 
 
@@ -119,25 +127,27 @@ async def wraparound(asked: Asking) -> Outcome:
     age = await asked.value(WRAPAROUND)
     return judged(
         graded(age, 1_000_000_000, 1_600_000_000),
-        f"{age / 1_000_000:,.0f} of 2,147 million",
-        "Autovacuum does not keep up. Look for long transactions, then run VACUUM (FREEZE).",
+        _("%(millions)s of 2,147 million", millions=number(round(age / 1_000_000))),
+        _("Autovacuum does not keep up. Look for long transactions, then run VACUUM (FREEZE)."),
     )
 
 
 async def slow_statements(asked: Asking) -> Outcome:
     row = await asked.row(EXTENSION)
     if row["made"]:
-        return ok("recorded, see below")
+        return ok(_("recorded, see below"))
     if row["offered"]:
-        advice = (
+        advice = _(
             "Set shared_preload_libraries = 'pg_stat_statements', restart PostgreSQL, and run "
             "CREATE EXTENSION pg_stat_statements in this database."
         )
-        return unknown("not recorded", advice)
+        return unknown(_("not recorded"), advice)
     return unknown(
-        "not recorded",
-        "This PostgreSQL does not bring pg_stat_statements along; one of your own "
-        "(DATABASE_URL) usually does.",
+        _("not recorded"),
+        _(
+            "This PostgreSQL does not bring pg_stat_statements along; one of your own "
+            "(DATABASE_URL) usually does."
+        ),
     )
 
 
@@ -145,11 +155,11 @@ async def pool(asked: Asking) -> Outcome:
     """Of the process that answers: each of the others has a pool of its own."""
     used, size = asked.here.get("pool_used"), asked.here.get("pool_size")
     if used is None or size is None:
-        return unknown("no web process here")
+        return unknown(_("no web process here"))
     return judged(
         graded(used / size, 0.9, 2),
-        f"{used} of {size} in use",
-        "Requests wait for connections. Add processes, or raise DATABASE_POOL_SIZE.",
+        _("%(used)s of %(size)s in use", used=used, size=size),
+        _("Requests wait for connections. Add processes, or raise DATABASE_POOL_SIZE."),
     )
 
 
@@ -169,27 +179,37 @@ async def durability(asked: Asking) -> Outcome:
         list(MAY_BE_LOST),
     )
     lost = [settings_in_words(off)] * bool(off) + (
-        [counted(unlogged, "unlogged table")] if unlogged else []
+        [ngettext("%(num)s unlogged table", "%(num)s unlogged tables", unlogged)]
+        if unlogged
+        else []
     )
     return judged(
         State.BAD if lost else State.OK,
-        "; ".join(lost) or "commits are on disk",
-        "What was saved can be lost in a crash. Turn these on again in postgresql.conf, and make "
-        "the tables LOGGED.",
+        "; ".join(lost) or _("commits are on disk"),
+        _(
+            "What was saved can be lost in a crash. Turn these on again in postgresql.conf, and "
+            "make the tables LOGGED."
+        ),
     )
 
 
 CHECKS = (
-    Check("version", GROUP, "Server", version),
-    Check("durability", GROUP, "Durability", durability, "operations#durability"),
-    Check("connections", GROUP, "Connections", connections, "operations#connections"),
-    Check("pool", GROUP, "Pool of this process", pool, "operations#connections"),
-    Check("transactions", GROUP, "Open transactions", transactions, "operations#transactions"),
-    Check("locks", GROUP, "Waiting for locks", locks, "operations#transactions"),
-    Check("cache", GROUP, "Read from memory", cache, "operations#connections"),
+    Check("version", GROUP, lazy("Server"), version),
+    Check("durability", GROUP, lazy("Durability"), durability, "operations#durability"),
+    Check("connections", GROUP, lazy("Connections"), connections, "operations#connections"),
+    Check("pool", GROUP, lazy("Pool of this process"), pool, "operations#connections"),
     Check(
-        "slow_statements", GROUP, "Slow statements", slow_statements, "operations#slow-statements"
+        "transactions", GROUP, lazy("Open transactions"), transactions, "operations#transactions"
     ),
-    Check("clock", GROUP, "Clock", clock, "operations#clock"),
-    Check("wraparound", GROUP, "Transaction ids", wraparound, "operations#vacuum"),
+    Check("locks", GROUP, lazy("Waiting for locks"), locks, "operations#transactions"),
+    Check("cache", GROUP, lazy("Read from memory"), cache, "operations#connections"),
+    Check(
+        "slow_statements",
+        GROUP,
+        lazy("Slow statements"),
+        slow_statements,
+        "operations#slow-statements",
+    ),
+    Check("clock", GROUP, lazy("Clock"), clock, "operations#clock"),
+    Check("wraparound", GROUP, lazy("Transaction ids"), wraparound, "operations#vacuum"),
 )

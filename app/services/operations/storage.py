@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.migrations import head_revision
-from app.core.wording import plural, size
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import share, size
 from app.schemas.operations import State
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
 
-GROUP = "Storage"
+GROUP = lazy("Storage")
 MOST_TABLES = 60
 SCHEMAS = ("public", "pgqueuer")
 # Partitions count under their table. What pg_class and the statistics estimate reads no table.
@@ -95,14 +96,17 @@ async def database_size(asked: Asking) -> Outcome:
 async def bloat(asked: Asking) -> Outcome:
     bloated = [table for table in await table_sizes(asked) if table.is_bloated]
     if not bloated:
-        return ok("vacuum keeps up")
+        return ok(_("vacuum keeps up"))
     first = max(bloated, key=lambda table: table.dead_rows)
+    parts = [_("%(table)s: %(share)s dead", table=first.name, share=share(first.dead_share))]
+    parts += [_("and %(count)s more", count=len(bloated) - 1)] if len(bloated) > 1 else []
     return judged(
         graded(first.dead_share, DEAD_SHARE, 0.6),
-        f"{first.name}: {first.dead_share:.0%} dead"
-        + (f", and {len(bloated) - 1} more" if len(bloated) > 1 else ""),
-        "Autovacuum does not keep up with this table. Look for long transactions; then run VACUUM "
-        "on it.",
+        ", ".join(parts),
+        _(
+            "Autovacuum does not keep up with this table. Look for long transactions; then run "
+            "VACUUM on it."
+        ),
     )
 
 
@@ -110,8 +114,10 @@ async def indexes(asked: Asking) -> Outcome:
     invalid = await asked.value(INVALID_INDEXES, list(SCHEMAS))
     return judged(
         State.WARN if invalid else State.OK,
-        plural(invalid, "invalid index", "invalid indexes") if invalid else "all valid",
-        "An index was not built to its end. REINDEX CONCURRENTLY builds it again.",
+        ngettext("%(num)s invalid index", "%(num)s invalid indexes", invalid)
+        if invalid
+        else _("all valid"),
+        _("An index was not built to its end. REINDEX CONCURRENTLY builds it again."),
     )
 
 
@@ -119,19 +125,24 @@ async def partitions(asked: Asking) -> Outcome:
     wanted, made = await asked.value(PARTITIONED), await asked.value(COMING)
     return judged(
         State.OK if made >= wanted else State.BAD,
-        "next month's are made" if made >= wanted else f"{made} of {wanted} for next month",
-        "A worker makes them every day: see that one runs. Without them runs are stored all the "
-        "same, but cannot be dropped by month.",
+        _("next month's are made")
+        if made >= wanted
+        else _("%(made)s of %(wanted)s for next month", made=made, wanted=wanted),
+        _(
+            "A worker makes them every day: see that one runs. Without them runs are stored all "
+            "the same, but cannot be dropped by month."
+        ),
     )
 
 
 async def migrations(asked: Asking) -> Outcome:
     current = await asked.value(REVISION)
-    at_head = current == head_revision()
+    head = head_revision()
+    there = _("at %(current)s, not at %(head)s", current=current or _("nothing"), head=head)
     return judged(
-        State.OK if at_head else State.BAD,
-        "at head" if at_head else f"at {current or 'nothing'}, not at {head_revision()}",
-        "Run: python -m app migrate",
+        State.OK if current == head else State.BAD,
+        _("at head") if current == head else there,
+        _("Run: python -m app migrate"),
     )
 
 
@@ -139,23 +150,23 @@ async def disk(asked: Asking) -> Outcome:
     """Of the data folder; the database's own disk where it is the embedded one."""
     folder = asked.settings.data_dir
     if not folder.is_dir():
-        return unknown("no data folder", "Fine where DATABASE_URL and SECRET_KEY are set.")
+        return unknown(_("no data folder"), _("Fine where DATABASE_URL and SECRET_KEY are set."))
     usage = await asyncio.to_thread(shutil.disk_usage, folder)
     free = usage.free / (usage.used + usage.free)  # what only root may use is neither
     state = graded(1 - free, 0.85, 0.95)
     state = State.BAD if usage.free < 500 * 1024**2 else state
     return judged(
         state,
-        f"{size(usage.free)} free ({free:.0%})",
-        "Make room, or keep runs for fewer days. A full disk stops PostgreSQL.",
+        _("%(size)s free (%(share)s)", size=size(usage.free), share=share(free)),
+        _("Make room, or keep runs for fewer days. A full disk stops PostgreSQL."),
     )
 
 
 CHECKS = (
-    Check("migrations", GROUP, "Migrations", migrations, "operations#migrations"),
-    Check("database_size", GROUP, "Database", database_size, "operations#size-and-growth"),
-    Check("disk", GROUP, "Disk of the data folder", disk, "operations#size-and-growth"),
-    Check("bloat", GROUP, "Dead rows", bloat, "operations#vacuum"),
-    Check("indexes", GROUP, "Indexes", indexes, "operations#vacuum"),
-    Check("partitions", GROUP, "Partitions", partitions, "operations#migrations"),
+    Check("migrations", GROUP, lazy("Migrations"), migrations, "operations#migrations"),
+    Check("database_size", GROUP, lazy("Database"), database_size, "operations#size-and-growth"),
+    Check("disk", GROUP, lazy("Disk of the data folder"), disk, "operations#size-and-growth"),
+    Check("bloat", GROUP, lazy("Dead rows"), bloat, "operations#vacuum"),
+    Check("indexes", GROUP, lazy("Indexes"), indexes, "operations#vacuum"),
+    Check("partitions", GROUP, lazy("Partitions"), partitions, "operations#migrations"),
 )

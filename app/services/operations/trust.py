@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 from app.core.keys import key_id, key_ring
-from app.core.wording import plural, span
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import span
 from app.schemas.operations import State
 from app.services.audit_digests import SEAL_KEY
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
-from app.services.operations.wording import counted
+from app.services.operations.wording import up_to
 
-GROUP = "Trust"
+GROUP = lazy("Trust")
 SOON_DAYS = 14
 COUNTED = 1_000
 SEALS = """
@@ -39,31 +40,40 @@ async def backups(asked: Asking) -> Outcome:
     ago: timedelta | None = await asked.value(LAST_BACKUP)
     if ago is None:
         return unknown(
-            "none on record",
-            "python -m app backup makes one while everything runs. Those that other programs make "
-            "are not seen here.",
+            _("none on record"),
+            _(
+                "python -m app backup makes one while everything runs. Those that other programs "
+                "make are not seen here."
+            ),
         )
     return judged(
         graded(ago / timedelta(days=1), 3, 15),
-        f"the last {span(ago)} ago",
-        "Make one: python -m app backup; and let a timer do it every day.",
+        _("the last %(time)s ago", time=span(ago)),
+        _("Make one: python -m app backup; and let a timer do it every day."),
     )
 
 
 async def verified(asked: Asking) -> Outcome:
     rows = await asked.rows(LAST_CHECK)
     if not rows:
-        return unknown("not yet", "python -m app audit verify reads it through once.")
+        return unknown(_("not yet"), _("python -m app audit verify reads it through once."))
     [row] = rows
+    ago: timedelta = row["ago"]
     if row["problems"]:
-        said = f"{plural(row['problems'], 'problem')} {span(row['ago'])} ago"
         return judged(
-            State.BAD, said, "Run python -m app audit verify, and find out who can write tables."
+            State.BAD,
+            ngettext(
+                "%(num)s problem %(time)s ago",
+                "%(num)s problems %(time)s ago",
+                row["problems"],
+                time=span(ago),
+            ),
+            _("Run python -m app audit verify, and find out who can write tables."),
         )
     return judged(
-        graded(row["ago"] / timedelta(days=1), 40, 400),
-        f"{span(row['ago'])} ago, as it was sealed",
-        "Read it through again: python -m app audit verify",
+        graded(ago / timedelta(days=1), 40, 400),
+        _("%(time)s ago, as it was sealed", time=span(ago)),
+        _("Read it through again: python -m app audit verify"),
     )
 
 
@@ -71,16 +81,16 @@ async def audit_seals(asked: Asking) -> Outcome:
     """A worker seals every few seconds; what is behind by minutes was not sealed."""
     row = await asked.row(SEALS)
     if not row["has_events"]:
-        return ok("nothing to seal yet")
+        return ok(_("nothing to seal yet"))
     if row["sealed_ago"] is None:
         return judged(
-            State.WARN, "never sealed", "A worker seals the audit log: see that one runs."
+            State.WARN, _("never sealed"), _("A worker seals the audit log: see that one runs.")
         )
     behind: timedelta = max(row["behind"], timedelta(0))
     return judged(
         graded(behind.total_seconds(), 300, 3600),
-        f"last sealed {span(row['sealed_ago'])} ago",
-        "Newer events are not sealed yet. A worker does it: see that one runs.",
+        _("last sealed %(time)s ago", time=span(row["sealed_ago"])),
+        _("Newer events are not sealed yet. A worker does it: see that one runs."),
     )
 
 
@@ -93,15 +103,21 @@ async def secrets(asked: Asking) -> Outcome:
     if not is_ours and not old:
         return judged(
             State.BAD,
-            "SECRET_KEY is another one",
-            "The audit log was last sealed under another SECRET_KEY. Put the one before into "
-            "OLD_SECRET_KEYS, or what it encrypted cannot be read.",
+            _("SECRET_KEY is another one"),
+            _(
+                "The audit log was last sealed under another SECRET_KEY. Put the one before into "
+                "OLD_SECRET_KEYS, or what it encrypted cannot be read."
+            ),
         )
     return judged(
         State.WARN if old else State.OK,
-        counted(old, "old secret key") + " accepted" if old else "one secret key",
-        "Take OLD_SECRET_KEYS out again once everybody has logged in anew and nothing is "
-        "encrypted under them.",
+        ngettext("%(num)s old secret key accepted", "%(num)s old secret keys accepted", old)
+        if old
+        else _("one secret key"),
+        _(
+            "Take OLD_SECRET_KEYS out again once everybody has logged in anew and nothing is "
+            "encrypted under them."
+        ),
     )
 
 
@@ -109,27 +125,33 @@ async def expiring_keys(asked: Asking) -> Outcome:
     found = await asked.value(EXPIRING, SOON_DAYS, COUNTED)
     return judged(
         State.WARN if found else State.OK,
-        f"{counted(found, 'key', COUNTED)} within {SOON_DAYS} days",
-        "Rotate them with an overlap, so that their runtimes are not cut off.",
+        ngettext(
+            "%(num)s key within %(days)s days",
+            "%(num)s keys within %(days)s days",
+            found,
+            num=up_to(COUNTED, found),
+            days=SOON_DAYS,
+        ),
+        _("Rotate them with an overlap, so that their runtimes are not cut off."),
     )
 
 
 CHECKS = (
-    Check("backups", GROUP, "Backups", backups, "operations#backups-and-verifying"),
-    Check("audit_seals", GROUP, "Audit log", audit_seals, "audit", "/audit"),
+    Check("backups", GROUP, lazy("Backups"), backups, "operations#backups-and-verifying"),
+    Check("audit_seals", GROUP, lazy("Audit log"), audit_seals, "audit", "/audit"),
     Check(
         "verified",
         GROUP,
-        "Audit log verified",
+        lazy("Audit log verified"),
         verified,
         "operations#backups-and-verifying",
         "/audit?resource=audit_seals",
     ),
-    Check("secrets", GROUP, "Secrets", secrets, "operations#secrets"),
+    Check("secrets", GROUP, lazy("Secrets"), secrets, "operations#secrets"),
     Check(
         "expiring_keys",
         GROUP,
-        "Keys that expire",
+        lazy("Keys that expire"),
         expiring_keys,
         "users-and-keys#api-keys",
         "/keys?everyone=1",

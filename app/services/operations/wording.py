@@ -1,8 +1,6 @@
-"""Statements and counts in words."""
+"""Statements as they may be shown, and counts that stopped somewhere."""
 
 import re
-
-from app.core.wording import plural
 
 # Dollar quotes, places such as $1 (which stay), texts, numbers; what is cut off ends with the text.
 LITERAL = re.compile(
@@ -21,7 +19,6 @@ def without_values(statement: str) -> str:
     return flat if len(flat) <= STATEMENT_SHOWN else f"{flat[: STATEMENT_SHOWN - 1]}…"
 
 
-def counted(number: int, noun: str, limit: int | None = None, many: str | None = None) -> str:
-    """``1 job``, ``12 jobs``, ``1,000+ jobs`` where counting stopped at the limit."""
-    text = plural(number, noun, many)
-    return text.replace(" ", "+ ", 1) if limit is not None and number >= limit else text
+def up_to(limit: int, number: int) -> str:
+    """``12``, ``1,000+`` where counting stopped at the limit."""
+    return f"{number:,}+" if number >= limit else f"{number:,}"

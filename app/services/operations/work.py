@@ -1,16 +1,17 @@
 """What waits, what failed, and what was refused lately."""
 
 from app.core.mail import Mailer
-from app.core.wording import span
+from app.core.texts import _, lazy, ngettext
+from app.core.wording import number, span
 from app.models import JobKind, JobStatus
 from app.models.executions import ExecutionStatus
 from app.models.webhook_deliveries import DeliveryStatus
 from app.schemas.operations import State
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
-from app.services.operations.wording import counted
+from app.services.operations.wording import up_to
 
-GROUP, LIMITS = "Work", "Limits and refusals"
+GROUP, LIMITS = lazy("Work"), lazy("Limits and refusals")
 COUNTED = 1_000  # counting stops there
 QUEUE = """
 SELECT (SELECT count(*) FROM (SELECT FROM pgqueuer.queue WHERE status = 'queued'
@@ -67,13 +68,13 @@ SELECT count(*) FROM (SELECT DISTINCT subject FROM login_attempts
 async def queue(asked: Asking) -> Outcome:
     row = await asked.row(QUEUE)
     lag_s = row["lag"].total_seconds() if row["lag"] else 0
-    figure = f"{row['due']:,} due, {row['running']:,} running, {row['later']:,} later"
-    if row["lag"]:
-        figure += f"; the oldest waits for {span(row['lag'])}"
+    counts = {name: number(row[name]) for name in ("due", "running", "later")}
+    parts = [_("%(due)s due, %(running)s running, %(later)s later", **counts)]
+    parts += [_("the oldest waits for %(time)s", time=span(row["lag"]))] if row["lag"] else []
     return judged(
         graded(lag_s, 120, 1800),
-        figure,
-        "See that a worker runs (python -m app worker), or run more of them.",
+        "; ".join(parts),
+        _("See that a worker runs (python -m app worker), or run more of them."),
     )
 
 
@@ -82,13 +83,15 @@ async def chores(asked: Asking) -> Outcome:
     if not row["known"]:
         return judged(
             State.WARN,
-            "no worker seen yet",
-            "Run one: python -m app worker, or python -m app run, which brings one along.",
+            _("no worker seen yet"),
+            _("Run one: python -m app worker, or python -m app run, which brings one along."),
         )
     return judged(
         State.BAD if row["late"] else State.OK,
-        f"{row['late']} of {row['known']} late" if row["late"] else "all on time",
-        "No worker has taken them up. Start one: python -m app worker",
+        _("%(late)s of %(known)s late", late=row["late"], known=row["known"])
+        if row["late"]
+        else _("all on time"),
+        _("No worker has taken them up. Start one: python -m app worker"),
     )
 
 
@@ -96,11 +99,17 @@ async def failed_jobs(asked: Asking) -> Outcome:
     """Dead letters: jobs whose last try failed. Deliveries and mails are counted by themselves."""
     apart = [JobKind.DELIVER_WEBHOOK.value, JobKind.SEND_MAIL.value]
     row = await asked.row(FAILED_JOBS, JobStatus.FAILED.value, apart, COUNTED)
+    today, total = row["today"], row["total"]
     return judged(
-        State.WARN if row["today"] else State.OK,
-        f"{counted(row['today'], 'job', COUNTED)} today, {counted(row['total'], 'job', COUNTED)}"
-        " in all",
-        "Read why each failed; then try it again or leave it.",
+        State.WARN if today else State.OK,
+        ngettext(
+            "%(num)s job today, %(total)s in all",
+            "%(num)s jobs today, %(total)s in all",
+            today,
+            num=up_to(COUNTED, today),
+            total=up_to(COUNTED, total),
+        ),
+        _("Read why each failed; then try it again or leave it."),
     )
 
 
@@ -110,13 +119,18 @@ async def mails(asked: Asking) -> Outcome:
     )
     if not Mailer(asked.settings).configured:
         return unknown(
-            "no mail server",
-            "Superusers pass links on by hand. SMTP_HOST makes Greenroom send them.",
+            _("no mail server"),
+            _("Superusers pass links on by hand. SMTP_HOST makes Greenroom send them."),
         )
     return judged(
         State.WARN if failed else State.OK,
-        f"{counted(failed, 'mail', COUNTED)} failed in a week",
-        "Read what the mail server said; python -m app doctor tries a connection.",
+        ngettext(
+            "%(num)s mail failed in a week",
+            "%(num)s mails failed in a week",
+            failed,
+            num=up_to(COUNTED, failed),
+        ),
+        _("Read what the mail server said; python -m app doctor tries a connection."),
     )
 
 
@@ -124,29 +138,30 @@ async def stalled(asked: Asking) -> Outcome:
     found = await asked.value(STALLED, ExecutionStatus.STALLED.value, COUNTED)
     return judged(
         State.WARN if found else State.OK,
-        f"{counted(found, 'run', COUNTED)} today",
-        "These runs began and were not heard of again: look whether their runtimes still run.",
+        ngettext("%(num)s run today", "%(num)s runs today", found, num=up_to(COUNTED, found)),
+        _("These runs began and were not heard of again: look whether their runtimes still run."),
     )
 
 
 async def webhooks(asked: Asking) -> Outcome:
     row = await asked.row(WEBHOOKS, DeliveryStatus.FAILED.value)
-    parts = [f"{row['failed']:,} failed today"]
-    parts += [f"{row['failing']} failing"] if row["failing"] else []
-    parts += [f"{row['disabled']} switched off"] if row["disabled"] else []
+    failing, disabled = row["failing"], row["disabled"]
+    parts = [_("%(count)s failed today", count=number(row["failed"]))]
+    parts += [_("%(count)s failing", count=failing)] if failing else []
+    parts += [_("%(count)s switched off", count=disabled)] if disabled else []
     return judged(
         State.WARN if any(row.values()) else State.OK,
         ", ".join(parts),
-        "Their receivers do not answer as they should: see the answers, then send again.",
+        _("Their receivers do not answer as they should: see the answers, then send again."),
     )
 
 
 async def rejected(asked: Asking) -> Outcome:
-    row = await asked.row(REJECTED, COUNTED)
+    spans: int = (await asked.row(REJECTED, COUNTED))["spans"]
     return judged(
-        State.WARN if row["spans"] else State.OK,
-        f"{counted(row['spans'], 'span')} today",
-        "Receipts keep each with its reason; most can be sent again once that is mended.",
+        State.WARN if spans else State.OK,
+        ngettext("%(num)s span today", "%(num)s spans today", spans),
+        _("Receipts keep each with its reason; most can be sent again once that is mended."),
     )
 
 
@@ -154,8 +169,10 @@ async def denied(asked: Asking) -> Outcome:
     found = await asked.value(DENIED, COUNTED)
     return judged(
         graded(found, 100, COUNTED + 1),
-        f"{counted(found, 'request', COUNTED)} today",
-        "Many requests for what somebody may not do. The audit log says whose they are.",
+        ngettext(
+            "%(num)s request today", "%(num)s requests today", found, num=up_to(COUNTED, found)
+        ),
+        _("Many requests for what somebody may not do. The audit log says whose they are."),
     )
 
 
@@ -164,8 +181,13 @@ async def logins(asked: Asking) -> Outcome:
     found = await asked.value(LOGINS, COUNTED)
     return judged(
         graded(found, 100, COUNTED + 1),
-        f"{counted(found, 'account or address', COUNTED, 'accounts or addresses')} in an hour",
-        "Many accounts or addresses fail to log in: somebody may be guessing.",
+        ngettext(
+            "%(num)s account or address in an hour",
+            "%(num)s accounts or addresses in an hour",
+            found,
+            num=up_to(COUNTED, found),
+        ),
+        _("Many accounts or addresses fail to log in: somebody may be guessing."),
     )
 
 
@@ -173,48 +195,55 @@ async def rate_limits(asked: Asking) -> Outcome:
     """Of the process that answers."""
     refused = asked.here.get("refused")
     if refused is None:
-        return unknown("no web process here")
+        return unknown(_("no web process here"))
     if asked.here.get("redis_is_degraded"):
         return judged(
             State.WARN,
-            "Redis does not answer",
-            "Each process counts by itself, so limits are that many times higher. See to Redis.",
+            _("Redis does not answer"),
+            _("Each process counts by itself, so limits are that many times higher. See to Redis."),
         )
     total = sum(refused.values())
     said = ", ".join(f"{count:,} {name}" for name, count in sorted(refused.items()) if count)
-    return ok(f"{said} refused" if total else "none refused")
+    return ok(_("%(counts)s refused", counts=said) if total else _("none refused"))
 
 
 CHECKS = (
-    Check("queue", GROUP, "Queue", queue, "operations#queue", "/jobs"),
-    Check("chores", GROUP, "Chores by the clock", chores, "operations#queue", "/jobs"),
+    Check("queue", GROUP, lazy("Queue"), queue, "operations#queue", "/jobs"),
+    Check("chores", GROUP, lazy("Chores by the clock"), chores, "operations#queue", "/jobs"),
     Check(
         "failed_jobs",
         GROUP,
-        "Failed jobs",
+        lazy("Failed jobs"),
         failed_jobs,
         "operations#failed-work",
         "/jobs?status=failed",
     ),
-    Check("stalled", GROUP, "Stalled runs", stalled, "executions", "/executions?status=stalled"),
-    Check("webhooks", GROUP, "Webhooks", webhooks, "webhooks", "/webhooks"),
+    Check(
+        "stalled", GROUP, lazy("Stalled runs"), stalled, "executions", "/executions?status=stalled"
+    ),
+    Check("webhooks", GROUP, lazy("Webhooks"), webhooks, "webhooks", "/webhooks"),
     Check(
         "mails",
         GROUP,
-        "Mails",
+        lazy("Mails"),
         mails,
         "operations#failed-work",
         "/jobs?kind=send_mail&status=failed",
     ),
-    Check("rejected", LIMITS, "Refused spans", rejected, "opentelemetry#receipts", "/ingest"),
-    Check("rate_limits", LIMITS, "Rate limits", rate_limits, "operations#limits"),
+    Check("rejected", LIMITS, lazy("Refused spans"), rejected, "opentelemetry#receipts", "/ingest"),
+    Check("rate_limits", LIMITS, lazy("Rate limits"), rate_limits, "operations#limits"),
     Check(
-        "denied", LIMITS, "Refused requests", denied, "operations#limits", "/audit?action=denied"
+        "denied",
+        LIMITS,
+        lazy("Refused requests"),
+        denied,
+        "operations#limits",
+        "/audit?action=denied",
     ),
     Check(
         "logins",
         LIMITS,
-        "Failed logins",
+        lazy("Failed logins"),
         logins,
         "operations#limits",
         "/audit?resource=staff_sessions",

@@ -78,7 +78,7 @@ async def test_what_is_broken_is_found_with_what_to_do(
     assert found["durability"] == (State.BAD, lost)
     assert found["migrations"][0] is State.BAD
     assert found["queue"][0] is State.BAD
-    assert found["failed_jobs"] == (State.WARN, "1 job today, 1 job in all")
+    assert found["failed_jobs"] == (State.WARN, "1 job today, 1 in all")
     assert found["mails"] == (State.WARN, "1 mail failed in a week")
 
 
