@@ -8,6 +8,7 @@ from typing import Any
 from app.core.actor import Actor
 from app.core.permissions import Permission, Role
 from app.core.texts import _, lazy, mark, ngettext
+from app.core.wording import lazy_words
 from app.core.zones import local
 from app.models import BulkAction, BulkChange, BulkChangeRow, BulkResource, ListName
 from app.pages.audit_view import as_text
@@ -102,7 +103,7 @@ ACTIONS: Mapping[BulkAction, ActionWords] = {
         lazy("Role"),
         lazy("Their logins end: they come back in with the new role."),
         kind="select",
-        choices=[(role.value, role.value.capitalize()) for role in Role],
+        choices=[(role.value, lazy_words(role.value)) for role in Role],
         short=lazy("Change the role"),
     ),
     A.END_SESSIONS: ActionWords(

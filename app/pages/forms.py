@@ -51,7 +51,7 @@ class Form:
     def summary(self) -> list[tuple[str, str]]:
         """``(id of the control, message with the field's name)``, for the list on top."""
         return [
-            (f"f-{name}", f"{name.replace('_', ' ').capitalize()}: {message}")
+            (f"f-{name}", f"{_(name.replace('_', ' ').capitalize())}: {message}")
             for name, message in self.errors.items()
             if name
         ]

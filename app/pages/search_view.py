@@ -16,6 +16,7 @@ from app.api.frame import NAVIGATION
 from app.core.actor import Actor
 from app.core.permissions import Permission
 from app.core.texts import _, lazy
+from app.core.wording import words
 from app.models import Agent, Execution
 from app.pages.deps import AgentServiceDep
 from app.pages.list_views import href_of
@@ -198,7 +199,7 @@ class Finder:
         service = UserService(self.session, self.actor)
         rows = (await service.list_slice(UserQuery(q=text), None, shown)).items
         return [
-            Hit(row.full_name, f"/users/{row.id}", "user", f"{row.email} · {row.role.value}")
+            Hit(row.full_name, f"/users/{row.id}", "user", f"{row.email} · {words(row.role.value)}")
             for row in rows
         ]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from app.core.texts import _
 from app.models.executions import ExecutionStatus
 from app.models.spans import SpanKind
 from app.schemas.base import Amount, Flag, Input, Moment, Output, RowId
@@ -41,7 +42,7 @@ class AnalysisRequest(Input):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.since and self.until and self.since >= self.until:
-            raise ValueError("since must be before until")
+            raise ValueError(_("since must be before until"))
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.core.permissions import KEY_SCOPES, Permission
+from app.core.texts import _
 from app.models.api_keys import KeyState
 from app.schemas.base import (
     Input,
@@ -26,9 +27,8 @@ def known_scopes(scopes: list[Permission]) -> list[Permission]:
     """Raise ``ValueError`` naming what a key may not have, and what it may."""
     refused = [scope for scope in scopes if scope not in KEY_SCOPES]
     if refused:
-        raise ValueError(
-            f"a key cannot have {', '.join(refused)}; allowed: {', '.join(KEY_SCOPES)}"
-        )
+        names = {"refused": ", ".join(refused), "allowed": ", ".join(KEY_SCOPES)}
+        raise ValueError(_("a key cannot have %(refused)s; allowed: %(allowed)s", **names))
     return sorted(set(scopes))
 
 
@@ -52,7 +52,8 @@ def normalised_ranges(ranges: list[str]) -> list[str]:
         try:
             found.append(str(as_network(text)))
         except ValueError:
-            raise ValueError(f"{text[:60]!r} is no address range such as 192.0.2.0/24") from None
+            said = _("%(text)s is no address range such as 192.0.2.0/24", text=repr(text[:60]))
+            raise ValueError(said) from None
     return list(dict.fromkeys(found))
 
 

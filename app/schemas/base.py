@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.texts import _
+
 T = TypeVar("T")
 MAX_BIGINT = 2**63 - 1
 MAX_INT = 2**31 - 1
@@ -34,11 +36,11 @@ WRITTEN_OUT = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 def storable_text(value: str) -> str:
     """PostgreSQL stores no NUL and no lone surrogate; say so instead of failing later."""
     if "\x00" in value:
-        raise ValueError("must not contain NUL characters")
+        raise ValueError(_("must not contain NUL characters"))
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("must be valid Unicode (it has a lone surrogate)") from error
+        raise ValueError(_("must be valid Unicode (it has a lone surrogate)")) from error
     return value
 
 
@@ -46,15 +48,16 @@ def check_scalar(value: Any) -> None:  # a JSON value that holds no others
     if isinstance(value, str):
         storable_text(value)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must not contain NaN or infinite numbers")
+        raise ValueError(_("must not contain NaN or infinite numbers"))
     elif isinstance(value, int) and abs(value) > MAX_JSON_NUMBER:
-        raise ValueError("must not contain numbers beyond 1e300")
+        raise ValueError(_("must not contain numbers beyond 1e300"))
 
 
 def check_json(value: Any, depth: int = 0) -> None:  # any JSON value
     """Raise ``ValueError`` for what PostgreSQL's jsonb cannot hold, or is nested too deep."""
     if depth > MAX_JSON_DEPTH:
-        raise ValueError(f"must not be nested deeper than {MAX_JSON_DEPTH} levels")
+        said = _("must not be nested deeper than %(levels)s levels", levels=MAX_JSON_DEPTH)
+        raise ValueError(said)
     check_scalar(value)
     if isinstance(value, dict):
         for key in value:
@@ -68,7 +71,7 @@ def check_json(value: Any, depth: int = 0) -> None:  # any JSON value
 def storable_json(value: Any) -> Any:  # any JSON value
     check_json(value)
     if len(json.dumps(value)) > MAX_JSON_BYTES:
-        raise ValueError(f"must not be larger than {MAX_JSON_BYTES} bytes of JSON")
+        raise ValueError(_("must not be larger than %(count)s bytes of JSON", count=MAX_JSON_BYTES))
     return value
 
 
@@ -77,21 +80,21 @@ def written_out(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not WRITTEN_OUT.match(value):
-        raise ValueError("must be a date and time such as 2026-01-31T12:00:00Z")
+        raise ValueError(_("must be a date and time such as 2026-01-31T12:00:00Z"))
     return value
 
 
 def no_number(value: object) -> object:
     """0 and 1 are numbers to clients; forms and addresses send words."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  (what pydantic catches)
+        raise ValueError(_("must be true or false"))  # noqa: TRY004  (what pydantic catches)
     return value
 
 
 def no_flag(value: object) -> object:
     """And true is no number."""
     if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  (what pydantic catches)
+        raise ValueError(_("must be a number"))  # noqa: TRY004  (what pydantic catches)
     return value
 
 
@@ -111,7 +114,7 @@ def words_to_list(value: object) -> object:
 def plain_name(value: str) -> str:
     """Names are typed, said and put in URLs, so they keep to plain characters."""
     if not all(c.isascii() and (c.isalnum() or c in "-_") for c in value):
-        raise ValueError("may have letters, digits, - and _ only")
+        raise ValueError(_("may have letters, digits, - and _ only"))
     return value
 
 

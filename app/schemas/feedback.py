@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from app.core.texts import _
 from app.models.feedback import FeedbackSource
 from app.schemas.base import Amount, Input, LongText, Output, ShortText
 from app.schemas.spans import HexSpanId
@@ -23,7 +24,7 @@ class FeedbackCreate(Input):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.value is None and self.label is None and self.comment is None:
-            raise ValueError("needs a value, a label or a comment")
+            raise ValueError(_("needs a value, a label or a comment"))
         return self
 
 

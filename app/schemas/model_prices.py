@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.texts import _
 from app.schemas.base import (
     MAX_BIGINT,
     Flag,
@@ -32,7 +33,7 @@ MAX_STARS, MAX_TIERS = 5, 10
 
 def usable_pattern(pattern: str) -> str:
     if pattern.count("*") > MAX_STARS:
-        raise ValueError(f"may have {MAX_STARS} * at most")
+        raise ValueError(_("may have %(count)s * at most", count=MAX_STARS))
     return pattern
 
 
@@ -44,7 +45,7 @@ def plain(value: Decimal) -> str:
 def ascending(tiers: "list[PriceTier]") -> "list[PriceTier]":
     starts = [tier.above_input_tokens for tier in tiers]
     if len(set(starts)) < len(starts):
-        raise ValueError("must each begin at another number of input tokens")
+        raise ValueError(_("must each begin at another number of input tokens"))
     return sorted(tiers, key=lambda tier: tier.above_input_tokens)
 
 
@@ -179,5 +180,5 @@ class RecomputeRequest(Input):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.until is not None and self.until <= self.since:
-            raise ValueError("until must be after since")
+            raise ValueError(_("until must be after since"))
         return self

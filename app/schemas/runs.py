@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from app.core.texts import _
 from app.schemas.agents import MaxTokens, ModelName, Prompt
 from app.schemas.base import (
     Flag,
@@ -41,7 +42,9 @@ class RunMessage(Input):
 def bounded(messages: list[RunMessage]) -> list[RunMessage]:
     size = len(json.dumps([message.model_dump(exclude_none=True) for message in messages]))
     if size > MAX_CONVERSATION_BYTES:
-        raise ValueError(f"must not be larger than {MAX_CONVERSATION_BYTES} bytes of JSON")
+        raise ValueError(
+            _("must not be larger than %(count)s bytes of JSON", count=MAX_CONVERSATION_BYTES)
+        )
     return messages
 
 
@@ -69,7 +72,7 @@ class RunCreate(Input):
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if (self.input is None) == (not self.messages):
-            raise ValueError("send one of input and messages")
+            raise ValueError(_("send one of input and messages"))
         return self
 
     @property
@@ -112,6 +115,6 @@ class ToolResults(Input):
     def _each_once(self) -> Self:
         ids = [result.tool_call_id for result in self.results]
         if len(set(ids)) < len(ids):
-            raise ValueError("has a tool_call_id twice")
+            raise ValueError(_("has a tool_call_id twice"))
         storable_json([result.content for result in self.results])
         return self

@@ -11,6 +11,7 @@ from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from app.core.outbound import OutboundRefused, parsed
+from app.core.texts import _
 from app.models.tools import ToolKind
 from app.schemas.base import (
     Flag,
@@ -30,10 +31,13 @@ def valid_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        where = "/".join(str(part) for part in error.path) or "the top level"
-        raise ValueError(
-            f"is not a valid JSON Schema: {error.message[:300]} (at {where})"
-        ) from error
+        where = "/".join(str(part) for part in error.path) or _("the top level")
+        said = _(
+            "is not a valid JSON Schema: %(why)s (at %(where)s)",
+            why=error.message[:300],
+            where=where,
+        )
+        raise ValueError(said) from error
     return schema
 
 
@@ -75,11 +79,11 @@ class HttpMethod(StrEnum):
 def callable_url(url: str) -> str:
     """Raise ``ValueError`` for what no tool could be called at."""
     if "{" in urlsplit(url).netloc or "{" in urlsplit(url).scheme:
-        raise ValueError("may have {arguments} after the server's name only")
+        raise ValueError(_("may have {arguments} after the server's name only"))
     try:
         parsed(PLACEHOLDER.sub("x", url))
     except OutboundRefused as error:
-        raise ValueError(f"is not an address of a tool: {error.message}") from error
+        raise ValueError(_("is not an address of a tool: %(why)s", why=error.message)) from error
     return url
 
 
@@ -99,14 +103,14 @@ class ToolEndpoint(Input):
 
 def sendable_name(name: str) -> str:
     if name.lower() in RESERVED_HEADERS:
-        raise ValueError("is set by the connection itself")
+        raise ValueError(_("is set by the connection itself"))
     return name
 
 
 def sendable_value(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not (text.isascii() and text.isprintable() and 0 < len(text) <= 4000):
-        raise ValueError("must have 1 to 4,000 printable ASCII characters")
+        raise ValueError(_("must have 1 to 4,000 printable ASCII characters"))
     return value
 
 

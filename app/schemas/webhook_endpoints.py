@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from app.core.texts import _
 from app.models.webhook_endpoints import EndpointState, WebhookEvent
 from app.schemas.base import (
     Flag,
@@ -26,17 +27,17 @@ def plain_address(url: str) -> str:
     """Raise ``ValueError`` for what is no http address, or hides something in itself."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise ValueError(_("is not an address")) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("must be an address such as https://example.com/hooks")
+        raise ValueError(_("must be an address such as https://example.com/hooks"))
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not carry a user name or password; messages are signed instead")
+        raise ValueError(_("must not carry a user name or password; messages are signed instead"))
     if parts.fragment:
-        raise ValueError("must not have a part after #, which is never sent")
+        raise ValueError(_("must not have a part after #, which is never sent"))
     if any(not letter.isprintable() or letter.isspace() for letter in url):
-        raise ValueError("must not hold spaces or control characters")
+        raise ValueError(_("must not hold spaces or control characters"))
     return url
 
 

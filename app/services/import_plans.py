@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.config import Settings
-from app.core.texts import lazy
+from app.core.texts import ENGLISH, lazy, speaking
 from app.exceptions import AppError, Invalid
 from app.models import Agent, Tool
 from app.schemas.imports import FieldChange, FieldError, PlannedRow, RowState
@@ -58,7 +58,8 @@ class Planner:
         rows = []
         for record in records:
             await asyncio.sleep(0)  # others are served between the rows of a large file
-            rows.append(await self._row(record))
+            with speaking(ENGLISH):  # its errors are stored
+                rows.append(await self._row(record))
         return rows
 
     async def _row(self, record: Record) -> PlannedRow:
