@@ -27,12 +27,15 @@ from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.migrations import migrate
 from app.core.security import Signer
+from app.core.texts import ENGLISH
 from app.main import create_app
 from tests.browser import gallery_stock as stock
 from tests.browser.conftest import BROWSERS, LEAN
 from tests.conftest import settings_for
 from tests.launching import Launched
 from tests.pages import BEFORE_LOGIN, page_paths
+from tests.pseudo import TAG
+from tests.pseudo_server import PseudoServer
 from tests.server import SECRET, ServerProcess, clean_environment
 
 STATES = ("empty", "normal", "huge")
@@ -158,9 +161,12 @@ class Installation:
     state: str
     token: str
     ids: stock.Ids
+    language: str = ENGLISH
 
     def page(self, browser: Browser, *, logged_in: bool = True) -> Page:
-        context = browser.new_context(base_url=self.url, reduced_motion="reduce")
+        context = browser.new_context(
+            base_url=self.url, reduced_motion="reduce", locale=self.language
+        )
         if logged_in:
             host = urlsplit(self.url).hostname or ""
             value = Signer([SECRET]).sign(self.token)
@@ -206,14 +212,17 @@ def counted(url: str, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def installation(postgres: EmbeddedPostgres, state: str, runs: int) -> Iterator[Installation]:
+def installation(
+    postgres: EmbeddedPostgres, state: str, runs: int, language: str
+) -> Iterator[Installation]:
     postgres.ensure_database(state)
     url = postgres.url(state)
     token = asyncio.run(fill(url, state, runs))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with counted(url, folder), ServerProcess(url, folder) as server:
-            yield Installation(server.url, state, token, asyncio.run(look(url))[0])
+        server_of = PseudoServer if language == TAG else ServerProcess
+        with counted(url, folder), server_of(url, folder) as server:
+            yield Installation(server.url, state, token, asyncio.run(look(url))[0], language)
 
 
 def shoot(browser: Browser, site: Installation, folder: Path, only: str) -> list[Shot]:
@@ -258,6 +267,7 @@ def main() -> None:
     parser.add_argument("--states", nargs="*", choices=STATES, default=STATES)
     parser.add_argument("--only", default="", help="pages with this in their path")
     parser.add_argument("--runs", type=int, default=3_000, help="of the demo")
+    parser.add_argument("--language", default=ENGLISH, help=f"{TAG}: made up, and 40 % longer")
     parser.add_argument("--manual", action="store_true", help="the manual's pictures, in docs/img")
     asked = parser.parse_args()
     asked.to.mkdir(parents=True, exist_ok=True)
@@ -267,7 +277,8 @@ def main() -> None:
         postgres = EmbeddedPostgres(Path(name))
         postgres.start()
         for state in ["normal"] if asked.manual else asked.states:
-            with installation(postgres, state, asked.runs) as site, a_browser() as browser:
+            made = installation(postgres, state, asked.runs, asked.language)
+            with made as site, a_browser() as browser:
                 if asked.manual:
                     shoot_for_the_manual(browser, site, PROJECT_ROOT / "docs/img")
                 else:
