@@ -1,7 +1,8 @@
 """The product's commands in processes that are forked from one where everything is imported.
 
 A test that starts a server, or the same one 25 times, waits for what the server does and not for
-Python to import it. What runs is ``python -m app …`` all the same, in a process of its own.
+Python to import it. What runs is ``python -m app …`` (or gunicorn) all the same, in a process of
+its own.
 """
 
 import multiprocessing
@@ -14,19 +15,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["app.cli", "app.main", "tests.launching"])
+CONTEXT.set_forkserver_preload(["app.cli", "app.main", "app.serving.gunicorn", "tests.launching"])
 
 
-def run(arguments: Sequence[str], folder: str, environment: Mapping[str, str], log: str) -> None:
-    """In the new process: become ``python -m app``."""
+def run(
+    module: str, arguments: Sequence[str], folder: str, environment: Mapping[str, str], log: str
+) -> None:
+    """In the new process: become ``python -m module``."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream, file in enumerate((nothing, output, output)):
         os.dup2(file, stream)
-    sys.argv = ["app", *arguments]
-    runpy.run_module("app", run_name="__main__", alter_sys=True)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Launched:
@@ -38,11 +41,12 @@ class Launched:
         folder: Path,
         environment: Mapping[str, str],
         log: Path,
+        module: str = "app",
         target: Callable[..., None] = run,
     ) -> None:
         """``folder`` is the working directory; output is appended to ``log``."""
         log.touch()
-        given = (list(arguments), str(folder), dict(environment), str(log))
+        given = (module, list(arguments), str(folder), dict(environment), str(log))
         self._process = CONTEXT.Process(target=target, args=given)
         self._process.start()
 

@@ -9,13 +9,14 @@ from tests.server import ServerProcess
 
 
 def run_in_pseudo(
-    arguments: Sequence[str], folder: str, environment: Mapping[str, str], log: str
+    module: str, arguments: Sequence[str], folder: str, environment: Mapping[str, str], log: str
 ) -> None:
     catalogues()[TAG] = pseudo()
-    run(arguments, folder, environment, log)
+    run(module, arguments, folder, environment, log)
 
 
 class PseudoServer(ServerProcess):
     def launch(self) -> Launched:
         arguments = ["serve", "--port", str(self.port)]
-        return Launched(arguments, self._folder, self._environment, self.log, run_in_pseudo)
+        where = self._folder, self._environment, self.log
+        return Launched(arguments, *where, target=run_in_pseudo)

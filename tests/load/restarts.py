@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx2
 import typer
@@ -27,9 +26,10 @@ from rich.console import Console
 from app.core.config import PROJECT_ROOT
 from app.core.database import Database
 from tests.conftest import settings_for
+from tests.forking import GunicornProcess
 from tests.load.__main__ import a_database, prepare
 from tests.raw import connected, status_of
-from tests.server import Installation, ServerProcess, free_port, installed
+from tests.server import Installation, free_port, installed
 from tests.sockets import dial
 
 console = Console()
@@ -54,15 +54,6 @@ http {{
     }}
 }}
 """
-
-
-class GunicornProcess(ServerProcess):
-    """``gunicorn -c gunicorn_conf.py`` in its place."""
-
-    def launch(self) -> Any:  # a process
-        self._environment["PORT"] = str(self.port)
-        conf = str(PROJECT_ROOT / "gunicorn_conf.py")
-        return self.started(sys.executable, "-m", "gunicorn", "-c", conf)
 
 
 @dataclass(slots=True)
