@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # a part of uvicorn[standard] without types
 
+from app.api import health
 from app.core.config import PROJECT_ROOT, Settings
 
 DEPLOY = PROJECT_ROOT / "deploy"
@@ -20,6 +21,7 @@ KUBERNETES: list[dict[str, Any]] = list(
     yaml.safe_load_all((DEPLOY / "kubernetes" / "greenroom.yaml").read_text())
 )
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+HEALTH = {str(getattr(route, "path", "")) for route in health.router.routes}
 # What Python reads, not the product.
 OF_PYTHON = {"PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
@@ -58,6 +60,15 @@ def test_image_runs_as_nobody_special_and_installs_by_hash() -> None:
     assert installs
     assert all("--require-hashes" in line for line in installs)
     assert not re.search(r"index-url|find-links|https?://(?!127\.0\.0\.1)", DOCKERFILE)
+
+
+def test_image_fetches_nothing_but_packages_and_keeps_no_tools_of_its_building() -> None:
+    used = set(re.findall(r"^([A-Z]+) ", DOCKERFILE, re.MULTILINE))
+    known = {"FROM", "RUN", "COPY", "WORKDIR", "ENV", "USER", "EXPOSE", "STOPSIGNAL"}
+    assert used == known | {"HEALTHCHECK", "CMD"}, "above all, no ADD"
+    assert not re.search(r"\b(curl|wget|apt-get|git)\b", DOCKERFILE)
+    final = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+    assert "pip" not in final
 
 
 def test_image_sets_nothing_that_the_product_does_not_know() -> None:
@@ -100,6 +111,36 @@ def test_compose_mounts_what_is_there_and_knows_the_proxy_it_trusts() -> None:
             assert known, source
     proxy = COMPOSE["services"]["proxy"]["networks"]["front"]["ipv4_address"]
     assert {service["environment"]["TRUSTED_PROXIES"] for service in OURS.values()} == {proxy}
+
+
+def test_compose_waits_for_services_and_joins_networks_that_it_has() -> None:
+    services, networks = COMPOSE["services"], set(COMPOSE["networks"])
+    for name, service in services.items():
+        assert set(service.get("networks", ())) <= networks, name
+        for other, wanted in service.get("depends_on", {}).items():
+            needs_check = wanted["condition"] == "service_healthy"
+            assert other in services
+            assert not needs_check or "healthcheck" in services[other], other
+
+
+def test_compose_asks_for_what_the_manual_has_set() -> None:
+    said = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    wanted = set(re.findall(r"\$\{([A-Z_]+):\?", said))
+    page = (PROJECT_ROOT / "docs" / "deployment.md").read_text()
+    assert wanted == set(re.findall(r"^([A-Z_]+)=\S+", page, re.MULTILINE))
+
+
+def test_servers_that_compose_names_are_services_of_it() -> None:
+    services = COMPOSE["services"]
+    environment = OURS["migrate"]["environment"]
+    urls = [environment[name] for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")]
+    hosts = {
+        re.split(r"[@/:]+", url.rpartition("@")[2].removeprefix("redis://"))[0] for url in urls
+    }
+    assert hosts == {"postgres", "redis"}
+    assert hosts <= services.keys()
+    [published] = [service["ports"] for service in services.values() if "ports" in service]
+    assert published == ["80:80", "443:443", "443:443/udp"], "nothing but the proxy is reached"
 
 
 def grace_s(text: str) -> int:
@@ -147,6 +188,44 @@ def test_kubernetes_sets_nothing_that_the_product_does_not_know() -> None:
         if fnmatch.fnmatch(name, "*Probe")
     }
     assert probed == {"/health/live", "/health/ready"}
+    assert probed <= HEALTH
+
+
+def test_kubernetes_gives_no_rights_and_writes_nowhere_but_where_it_may() -> None:
+    for document in KUBERNETES:
+        pod = document.get("spec", {}).get("template", {}).get("spec")
+        if pod is None:
+            continue
+        who = pod["securityContext"]
+        assert who["runAsNonRoot"]
+        assert f"{who['runAsUser']}:{who['runAsGroup']}" == instructions("USER")[0][0]
+        assert not pod["automountServiceAccountToken"]
+        mounted = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"]:
+            rights = container["securityContext"]
+            assert rights["readOnlyRootFilesystem"]
+            assert not rights["allowPrivilegeEscalation"]
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert {mount["name"] for mount in container["volumeMounts"]} <= mounted
+
+
+def test_kubernetes_refers_to_what_it_has() -> None:
+    said = (DEPLOY / "kubernetes" / "greenroom.yaml").read_text()
+    [secret] = re.findall(r"create secret generic (\w+)", said)
+    assert set(re.findall(r"--from-literal=([A-Z_]+)", said)) <= SETTINGS
+    [config] = [each["metadata"]["name"] for each in KUBERNETES if each["kind"] == "ConfigMap"]
+    for container in containers():
+        sources = [next(iter(source.values()))["name"] for source in container["envFrom"]]
+        assert sources == [config, secret]
+    labels = [
+        each["spec"]["template"]["metadata"]["labels"]
+        for each in KUBERNETES
+        if each["kind"] == "Deployment"
+    ]
+    [service] = [each["spec"] for each in KUBERNETES if each["kind"] == "Service"]
+    assert service["selector"] in labels
+    ports = {port["name"] for container in containers() for port in container.get("ports", ())}
+    assert {port["targetPort"] for port in service["ports"]} <= ports
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
