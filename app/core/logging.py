@@ -11,7 +11,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import Settings
-from app.core.redaction import REDACTED, Redaction, is_secret
+from app.core.redaction import REDACTED, Redaction
+from app.core.secret_names import is_secret
 
 NOISY_LOGGERS = (
     "sqlalchemy.engine.Engine",

@@ -5,29 +5,15 @@ The first one is that none is put into a log line, an error report or a span to 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
 from app.core.config import Settings
+from app.core.secret_names import is_secret
 
 REDACTED = "[redacted]"
-SECRET_WORDS = (
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "authorization",
-    "cookie",
-    "api_key",
-    "api-key",
-    "apikey",
-    "credential",
-    "dsn",
-    "sealed",
-)
 MIN_KNOWN_LENGTH = 8  # shorter ones would be found in ordinary words
 MAX_DEPTH = 6
 # What any text that holds a credential below has in it: looked for first, because it is quick.
@@ -51,13 +37,6 @@ MASKS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(DETAIL:\s+).*"), rf"\1{REDACTED}"),
     (re.compile(r"(\[parameters: ).*?\](?=\s|$)", re.DOTALL), rf"\1{REDACTED}]"),
 )
-
-
-@lru_cache(maxsize=2_000)
-def is_secret(name: str) -> bool:
-    """Whether a value of this name is a credential; numbers of tokens are none."""
-    lowered = name.lower()
-    return any(word in lowered for word in SECRET_WORDS) and not lowered.endswith("tokens")
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:

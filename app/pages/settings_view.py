@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.core.runtime_settings import LiveSettings, RuntimeSetting, Value
+from app.core.secret_names import is_secret_field
 from app.core.texts import _
 from app.pages.conflicts import MergeField
 
 WAS = "was."
-PRIVATE = ("_username", "_dsn", "_dir", "_key", "_password", "_secret", "_token")
+ACCOUNTS_AND_PLACES = ("_username", "_dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,10 @@ def is_default(settings: Settings, name: str) -> bool:
     return bool(getattr(settings, name) == default)
 
 
+def is_private(name: str) -> bool:
+    return name.endswith(ACCOUNTS_AND_PLACES) or is_secret_field(name)
+
+
 def shown_of(name: str, value: object) -> str:
     """Secrets, names of accounts, addresses with logins and paths only say whether they are set."""
     if value is None or value in ("", []):
@@ -121,7 +126,7 @@ def shown_of(name: str, value: object) -> str:
         return _("set") if value.get_secret_value() else _("not set")
     if isinstance(value, list):
         return _("set") if isinstance(value[0], SecretStr) else ", ".join(map(str, value))
-    if isinstance(value, Path) or name.endswith(PRIVATE) or "@" in str(value):
+    if isinstance(value, Path) or is_private(name) or "@" in str(value):
         return _("set")
     if isinstance(value, bool):
         return str(value).lower()

@@ -13,6 +13,7 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 from app.core.actor import Actor
 from app.core.permissions import Permission
+from app.core.secret_names import is_secret_field
 from app.core.texts import lazy
 from app.exceptions import NotFound
 from app.models import ApiKey, AuditEvent, Base, User
@@ -20,17 +21,12 @@ from app.models.audit_events import WITHOUT_BATCHES
 from app.schemas.audit_events import AuditFilters, AuditPageQuery, AuditQuery
 from app.services.paging import Slice, parse_sort, read_slice
 
+# The columns that hold credentials or what credentials are told by, of whatever table.
 SECRET_FIELDS = frozenset(
-    {
-        "hashed_password",
-        "secret_sha256",
-        "token_sha256",
-        "totp_secret",
-        "sealed",
-        "sealed_headers",
-        "sealed_secret",
-        "sealed_old_secret",
-    }
+    column.key
+    for mapper in Base.registry.mappers
+    for column in mapper.column_attrs
+    if is_secret_field(column.key)
 )
 # Bookkeeping of the row itself, and what is computed from the other columns.
 UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})

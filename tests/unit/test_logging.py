@@ -16,7 +16,8 @@ from starlette.types import Message
 from starlette.websockets import WebSocket
 
 from app.core.config import Settings
-from app.core.redaction import REDACTED, Redaction, is_secret
+from app.core.redaction import REDACTED, Redaction
+from app.core.secret_names import is_secret
 from app.middleware.request_context import RequestContextMiddleware
 from tests.conftest import settings_for
 from tests.logs import logging_to

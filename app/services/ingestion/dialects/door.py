@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from app.core.secret_names import COUNTED_TOKENS, KEYS_TO_THINGS, PREFIX, WHOLE_WORDS
+
 MAX_DEPTH = 64
 MAX_JSON_CHARACTERS = 4 * 1024 * 1024
 MAX_JSON_MARKS = 200_000  # commas, colons and brackets: what a tree can have nodes for
@@ -25,66 +27,6 @@ MAY_OPEN_JSON = frozenset("{[ \t\r\n\v\f")
 CUT = "[cut: nested too deep]"
 
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-SECRET_WORDS = frozenset(
-    {
-        "apikey",
-        "apikeys",
-        "apitoken",
-        "accesstoken",
-        "authtoken",
-        "authorization",
-        "bearer",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "jwt",
-        "passphrase",
-        "passwd",
-        "password",
-        "passwords",
-        "secret",
-        "secrets",
-        "setcookie",
-    }
-)
-KEYS_TO_THINGS = frozenset(
-    {
-        "access",
-        "account",
-        "api",
-        "auth",
-        "encryption",
-        "master",
-        "private",
-        "secret",
-        "signing",
-        "subscription",
-    }
-)
-COUNTED_TOKENS = frozenset(
-    {
-        "bos",
-        "completion",
-        "eos",
-        "first",
-        "input",
-        "last",
-        "max",
-        "min",
-        "next",
-        "output",
-        "pad",
-        "per",
-        "prompt",
-        "special",
-        "stop",
-        "to",
-        "total",
-        "unk",
-    }
-)
-SECRET_PREFIX = "gen_ai.headers"  # noqa: S105 (the name of an attribute)
 
 
 class Guard(Enum):
@@ -125,7 +67,7 @@ def _guard(name: str) -> Guard:
         name = f"{name[:MAX_KEY]}.{name[-MAX_KEY:]}"
     words = [word.lower() for word in WORDS.findall(name)]
     pairs = pairwise(words)
-    if not SECRET_WORDS.isdisjoint(words) or name.startswith(SECRET_PREFIX):
+    if not WHOLE_WORDS.isdisjoint(words) or name.startswith(PREFIX):
         return Guard.SECRET
     if any(second in ("key", "keys") and first in KEYS_TO_THINGS for first, second in pairs):
         return Guard.SECRET
