@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.backups.programs import Tell
+from app.core.migrations import SCHEMAS
 
 # Of asyncpg, which has no types.
 Connection = Any
-SCHEMAS = ("public", "pgqueuer")
 # Roots of partitioned tables stand for their partitions. Who looks at a page is no data.
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c

@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.backups.contents import SCHEMAS, Connection, TableContents, read_contents
+from app.backups.contents import Connection, TableContents, read_contents
 from app.backups.files import (
     SECRET,
     Manifest,
@@ -26,6 +26,7 @@ from app.backups.programs import Tell, libpq_environment, owner_url, program, ru
 from app.core.config import Settings
 from app.core.database_errors import UNAVAILABLE
 from app.core.keys import key_id, key_ring
+from app.core.migrations import SCHEMAS
 from app.exceptions import Conflict, Unavailable
 
 CONNECT_WITHIN_S = 10

@@ -27,6 +27,8 @@ IN_THE_WAY = (LockNotAvailableError, DeadlockDetectedError)
 LOCK_TIMEOUT = "2s"
 TRIES, PAUSE_S = 30, 1.0
 HELD = "Something holds a table for longer than a migration waits. Try again when it is quieter."
+# Where everything that is ours lies.
+SCHEMAS = ("public", "pgqueuer")
 GRANTS = (
     # Databases made before PostgreSQL 15 let every role make tables.
     "REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}",

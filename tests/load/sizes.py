@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.core.embedded_postgres import EmbeddedPostgres
-from app.services.operations.storage import SCHEMAS, TABLES, TableSize
+from app.core.migrations import SCHEMAS
+from app.services.operations.storage import TABLES, TableSize
 from tests.load.otlp import prepare, send
 from tests.load.otlp_sender import BATCH, TRACE
 from tests.server import ServerProcess

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.core.migrations import head_revision
+from app.core.migrations import SCHEMAS, head_revision
 from app.core.texts import _, lazy, ngettext
 from app.core.wording import share, size
 from app.schemas.operations import State
@@ -14,7 +14,6 @@ from app.services.operations.findings import Outcome, graded, judged, ok, unknow
 
 GROUP = lazy("Storage")
 MOST_TABLES = 60
-SCHEMAS = ("public", "pgqueuer")
 # Partitions count under their table. What pg_class and the statistics estimate reads no table.
 TABLES = """
 SELECT coalesce(pg_partition_root(c.oid), c.oid)::regclass::text AS name,
