@@ -21,7 +21,7 @@ from app.core.message_markdown import message_html
 from app.core.script_texts import script_texts
 from app.core.text_templates import TextEnvironment, translate
 from app.core.texts import ENGLISH, _, mark, ngettext, spoken
-from app.core.wording import number, plural, sentence, size, span, words
+from app.core.wording import change, number, plural, sentence, size, span, words
 from app.core.zones import local, offset_text
 
 TEMPLATES = PROJECT_ROOT / "templates"
@@ -196,6 +196,7 @@ def register(environment: Environment) -> None:
         "pretty_json": pretty_json,
         "plural": plural,
         "size": size,
+        "change": change,
         "span": span,
         "words": words,
         "sentence": sentence,

@@ -69,6 +69,11 @@ def size(count: float) -> str:
     return f"{value:,.{digits}f} {UNITS[unit]}"
 
 
+def change(count: float) -> str:
+    """Of a size: ``+1.2 GB``, ``-512 bytes``."""
+    return f"{'+' if count >= 0 else ''}{size(count)}"
+
+
 def span(length: timedelta) -> str:
     """The two largest units: ``3 days 4 h``, ``12 min``, ``0.4 s``."""
     seconds = length.total_seconds()

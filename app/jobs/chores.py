@@ -15,6 +15,7 @@ from app.services.job_attempts import JobAttemptService
 from app.services.live_events import LiveEventService
 from app.services.retention_rules import BATCHES, Rule
 from app.services.retention_work import RetentionWork
+from app.services.storage_sizes import StorageSizeService
 from app.services.tool_call_counts import ToolCallCountService
 from app.services.upkeep import AT_ONCE, UpkeepService
 from app.services.webhook_attempts import WebhookUpkeepService
@@ -104,6 +105,11 @@ async def prune_config_pulls(resources: Resources) -> None:
 async def prune_tool_calls(resources: Resources) -> None:
     async with resources.database.unit_of_work() as session:
         await ToolCallCountService(session, SYSTEM).prune()
+
+
+async def measure_storage(resources: Resources) -> None:
+    async with resources.database.unit_of_work() as session:
+        await StorageSizeService(session, SYSTEM).measure()
 
 
 async def sum_runs_by_hour(resources: Resources) -> None:

@@ -38,6 +38,7 @@ from app.models.span_origins import SpanOrigin
 from app.models.spans import Span, SpanBody
 from app.models.staff_sessions import StaffSession
 from app.models.stale_hours import HourlyFigures, StaleHour
+from app.models.storage_sizes import StorageSize
 from app.models.tool_calls import CallProblemKind, ToolCallHour, ToolCallProblem
 from app.models.tools import Tool
 from app.models.trace_claims import TraceClaims
@@ -94,6 +95,7 @@ __all__ = [
     "SpanOrigin",
     "StaffSession",
     "StaleHour",
+    "StorageSize",
     "TokenPurpose",
     "Tool",
     "ToolCallHour",

@@ -1,6 +1,6 @@
 """The installation's health, for programs."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from app.schemas.base import Output
@@ -42,6 +42,18 @@ class TableSizeRead(Output):
     toast_bytes: int
     dead_rows: int
     vacuumed_at: datetime | None
+    bytes_per_day: float | None
+    """By what was measured in the last month; null while that is less than a day."""
+
+
+class GrowthRead(Output):
+    """How fast the whole database grew between two moments at which it was measured."""
+
+    since: datetime
+    until: datetime
+    bytes_per_day: float
+    full_on: date | None
+    """When the disk is full at this pace; null where that is not seen from here, or far off."""
 
 
 class OpenTransactionRead(Output):
@@ -84,6 +96,8 @@ class OperationsRead(Output):
     findings: list[FindingRead]
     tables: list[TableSizeRead]
     """The largest first."""
+    growth: GrowthRead | None
+    """Null while it was measured for less than a day."""
     open_transactions: list[OpenTransactionRead]
     """The oldest first."""
     processes: list[ProcessRead]

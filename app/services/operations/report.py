@@ -20,6 +20,7 @@ from app.schemas.operations import State
 from app.services.operations import activity, server, storage, trust, work
 from app.services.operations.asking import Asking, ask_all, asking, bounded
 from app.services.operations.findings import ORDER, Finding, worst
+from app.services.operations.growth import Growth, read_growth
 
 CHECKS = (*server.CHECKS, *storage.CHECKS, *work.CHECKS, *trust.CHECKS)
 KEPT_S = 3.0
@@ -42,6 +43,7 @@ class OperationsReport:
     took_ms: int
     findings: Sequence[Finding]
     tables: Sequence[storage.TableSize] = ()
+    growth: Growth | None = None
     open_transactions: Sequence[activity.OpenTransaction] = ()
     processes: Sequence[activity.Process] = ()
     slow_statements: Sequence[activity.SlowStatement] = ()
@@ -68,13 +70,14 @@ async def report_over(asked: Asking) -> OperationsReport:
     """Everything, over one connection."""
     began = time.monotonic()
     findings = await ask_all(CHECKS, asked)
-    tables = await bounded(storage.table_sizes(asked), [])
+    grown = await bounded(read_growth(asked))
+    tables = storage.with_growth(await bounded(storage.table_sizes(asked), []), grown)
     transactions = await bounded(activity.open_transactions(asked), [])
     processes = await bounded(activity.processes(asked), [])
     statements = await bounded(activity.slow_statements(asked), [])
     took_ms = round((time.monotonic() - began) * 1000)
     return OperationsReport(
-        datetime.now(UTC), took_ms, findings, tables, transactions, processes, statements
+        datetime.now(UTC), took_ms, findings, tables, grown, transactions, processes, statements
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.core.migrations import SCHEMAS, head_revision
@@ -11,6 +12,7 @@ from app.core.wording import share, size
 from app.schemas.operations import State
 from app.services.operations.asking import Asking, Check
 from app.services.operations.findings import Outcome, graded, judged, ok, unknown
+from app.services.operations.growth import MAKE_ROOM, Growth, growth
 
 GROUP = lazy("Storage")
 MOST_TABLES = 60
@@ -57,7 +59,10 @@ DEAD_ROWS, DEAD_SHARE = 10_000, 0.2
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """Estimates but for the bytes; ``dead_share`` is between 0 and 1."""
+    """Estimates but for the bytes; ``dead_share`` is between 0 and 1.
+
+    ``bytes_per_day`` is ``None`` while too little was measured.
+    """
 
     name: str
     partitions: int
@@ -68,6 +73,7 @@ class TableSize:
     dead_rows: int
     live_rows: int
     vacuumed_at: datetime | None
+    bytes_per_day: float | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -86,6 +92,11 @@ class TableSize:
 async def table_sizes(asked: Asking) -> list[TableSize]:
     """The largest first."""
     return [TableSize(**row) for row in await asked.rows(TABLES, list(SCHEMAS), MOST_TABLES)]
+
+
+def with_growth(tables: Sequence[TableSize], growth: Growth | None) -> list[TableSize]:
+    paces = growth.tables if growth else {}
+    return [replace(table, bytes_per_day=paces.get(table.name)) for table in tables]
 
 
 async def database_size(asked: Asking) -> Outcome:
@@ -157,13 +168,14 @@ async def disk(asked: Asking) -> Outcome:
     return judged(
         state,
         _("%(size)s free (%(share)s)", size=size(usage.free), share=share(free)),
-        _("Make room, or keep runs for fewer days. A full disk stops PostgreSQL."),
+        str(MAKE_ROOM),
     )
 
 
 CHECKS = (
     Check("migrations", GROUP, lazy("Migrations"), migrations, "operations#migrations"),
     Check("database_size", GROUP, lazy("Database"), database_size, "operations#size-and-growth"),
+    Check("growth", GROUP, lazy("Growth"), growth, "operations#size-and-growth"),
     Check("disk", GROUP, lazy("Disk of the data folder"), disk, "operations#size-and-growth"),
     Check("bloat", GROUP, lazy("Dead rows"), bloat, "operations#vacuum"),
     Check("indexes", GROUP, lazy("Indexes"), indexes, "operations#vacuum"),
