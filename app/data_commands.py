@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import text
 
 from app.backups.drill import Restored, note_backup, restore_from
 from app.backups.dumping import back_up, default_path
@@ -110,7 +109,6 @@ def retention(
         async with Database.opened(settings) as database:
             await SettingsKeeper(database, LiveSettings(settings)).read()
             async with database.unit_of_work() as session:
-                await session.execute(text("SET LOCAL statement_timeout = 0"))
                 service = RetentionService(session, Actor.system(Via.CLI), settings)
                 plan = await service.plan()
                 return plan, None if dry_run else await service.start(plan)
@@ -130,12 +128,15 @@ def words_of(plan: RetentionPlan) -> list[str]:
             lines.append(f"{name}: none goes, or not by itself")
             continue
         lines.append(
-            f"{name} from before {part.before:%Y-%m-%d}: {part.runs:,} go with "
+            f"{name} from before {part.before:%Y-%m-%d}: "
+            f"{'about ' if part.is_estimate else ''}{part.runs:,} go with "
             f"{plural(part.steps, 'step')}, about {size(part.size_bytes)}; {part.spared:,} "
             f"stay ({part.failed:,} failed, {part.annotated:,} with feedback, {part.open:,} open)"
         )
     return lines + [
-        f"{each.words} of {each.days} days and more: {each.rows:,}" for each in plan.others
+        f"{each.words} of {each.days} days and more: "
+        f"{'more than ' if each.is_more else ''}{each.rows:,}"
+        for each in plan.others
     ]
 
 

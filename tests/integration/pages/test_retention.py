@@ -1,5 +1,6 @@
 """What is older than it is kept for goes, by months; what matters stays, and so do figures."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.jobs.context import Resources
 from app.jobs.retention import keep_for_as_long_as_said
 from app.models import Agent, Execution, JobKind, User
 from app.schemas.feedback import FeedbackCreate
+from app.services import retention
 from app.services.execution_stats import ExecutionStatsService
 from app.services.feedback import FeedbackService
 from app.services.retention import RetentionService
@@ -179,6 +181,7 @@ async def test_finished_jobs_changes_and_receipts_go_by_day_but_analyses_stay(
     await make_ingest_batch(session, actor)
     old = "now() - interval '91 days'"
     await session.execute(text(f"UPDATE jobs SET status = 'succeeded', finished_at = {old}"))
+    await session.execute(text(f"UPDATE jobs SET created_at = {old}"))
     await session.execute(text("UPDATE jobs SET finished_at = now() WHERE kind = 'send_mail'"))
     await session.execute(text(f"UPDATE bulk_changes SET started_at = {old}"))
     await session.execute(text(f"UPDATE ingest_batches SET created_at = {old}"))
@@ -208,6 +211,39 @@ async def test_month_that_ends_is_noticed_by_the_clock(
     assert (await one(session, LEFT))[0] == 3
     await keep_for_as_long_as_said(resources)
     assert await one(session, "SELECT count(*) FROM jobs WHERE kind = 'apply_retention'") == 1
+
+
+@pytest.mark.usefixtures("kept", "runs")
+async def test_what_is_too_much_to_count_is_estimated_and_says_so(
+    web: httpx2.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = (await web.get("/retention")).text
+    assert "about 3 " not in exact
+    assert "estimated from a sample" not in exact
+    copies = """
+    INSERT INTO executions (trace_id, agent_id, status, source, started_at, span_count, cost_source)
+    SELECT decode(md5(n::text), 'hex'), agent_id, 'succeeded', source, started_at, 2, cost_source
+    FROM executions, generate_series(1, 20000) n WHERE id = (SELECT min(id) FROM executions)
+    """
+    await session.execute(text(copies))
+    await session.execute(text("UPDATE jobs SET status = 'succeeded'"))
+    monkeypatch.setattr(retention, "SAMPLED_BYTES", 400_000)
+    page = (await web.get("/retention")).text
+    assert "estimated from a sample" in page
+    [going] = [int(each) for each in re.findall(r"about (\d+),000</td>", page)[:1]]
+    assert 15 <= going <= 25
+
+
+@pytest.mark.usefixtures("kept", "agent")
+async def test_no_more_of_the_rest_is_counted_than_matters(
+    web: httpx2.AsyncClient, session: AsyncSession, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await make_ingest_batch(session, actor_for(staff))
+    old = "created_at = now() - interval '91 days'"
+    await session.execute(text(f"UPDATE ingest_batches SET {old}"))
+    monkeypatch.setattr(retention, "MOST_COUNTED", 2)
+    assert "more than 2<" in (await web.get("/retention")).text
 
 
 async def test_staff_do_not_see_retention(web: httpx2.AsyncClient) -> None:
