@@ -44,12 +44,12 @@ async def drop(context: JobContext, month: Month, percent: int) -> int:
 
 
 async def remove_runs(context: JobContext, removed: dict[str, int]) -> None:
-    some = 1
+    some, after = 1, None
     while some:
         said = f"{plural(removed['runs'], 'run')} removed"
         async with context.step(70, said) as step:
             work = RetentionWork(step.session, SYSTEM, context.resources.settings)
-            some = await work.remove_runs()
+            some, after = await work.remove_runs(after)
         removed["runs"] += some
 
 

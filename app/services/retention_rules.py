@@ -44,8 +44,9 @@ REMOVE_RUNS = text(f"""
 DELETE FROM executions WHERE id IN (
     SELECT e.id FROM executions e
     WHERE e.started_at < (SELECT runs_before FROM retention_states) AND {MAY_GO}
+        AND e.started_at >= coalesce(CAST(:after AS timestamptz), '-infinity')
     ORDER BY e.started_at, e.id LIMIT :at_once FOR UPDATE SKIP LOCKED
-) RETURNING trace_id
+) RETURNING trace_id, started_at
 """)  # noqa: S608  (of constants)
 # No foreign key leads from here to the runs.
 REMOVE_THEIR_BODIES = text("DELETE FROM span_bodies WHERE trace_id = ANY (:traces)")

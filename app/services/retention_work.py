@@ -11,7 +11,12 @@ from app.core.config import Settings
 from app.models import HourlyFigures, RetentionState, StaleHour
 from app.services.audit_events import AuditEventService, pending_changes
 from app.services.retention import RetentionService
-from app.services.retention_rules import MONTHS_TO_DROP, REMOVE_RUNS, REMOVE_THEIR_BODIES, Rule
+from app.services.retention_rules import (
+    MONTHS_TO_DROP,
+    REMOVE_RUNS,
+    REMOVE_THEIR_BODIES,
+    Rule,
+)
 
 RUNS_AT_ONCE = 500
 
@@ -72,13 +77,17 @@ class RetentionWork:
         dropped = select(func.drop_month(month.partitioned, month.month))
         return int(await self.session.scalar(dropped) or 0)
 
-    async def remove_runs(self) -> int:
-        """The oldest ``RUNS_AT_ONCE`` with all that hangs on them: how many went."""
-        parameters = {"at_once": RUNS_AT_ONCE}
-        traces = list(await self.session.scalars(REMOVE_RUNS, parameters))
-        if traces:
+    async def remove_runs(self, after: datetime | None = None) -> tuple[int, datetime | None]:
+        """The oldest ``RUNS_AT_ONCE`` with all that hangs on them: how many went, and up to when.
+
+        Going on ``after`` that spares looking at those again that stay.
+        """
+        parameters = {"at_once": RUNS_AT_ONCE, "after": after}
+        gone = (await self.session.execute(REMOVE_RUNS, parameters)).all()
+        if gone:
+            traces = [row.trace_id for row in gone]
             await self.session.execute(REMOVE_THEIR_BODIES, {"traces": traces})
-        return len(traces)
+        return len(gone), max((row.started_at for row in gone), default=after)
 
     async def finish(self, removed: dict[str, int]) -> None:
         """The next round waits for another month to end."""

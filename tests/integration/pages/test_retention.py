@@ -18,7 +18,7 @@ from app.jobs.context import Resources
 from app.jobs.retention import keep_for_as_long_as_said
 from app.models import Agent, Execution, JobKind, User
 from app.schemas.feedback import FeedbackCreate
-from app.services import retention
+from app.services import retention, retention_work
 from app.services.execution_stats import ExecutionStatsService
 from app.services.feedback import FeedbackService
 from app.services.retention import RetentionService
@@ -146,6 +146,22 @@ async def test_bodies_go_alone_and_runs_say_that_they_are_gone(
     # Those of January but for the spared; March lies in no month of its own.
     assert await one(session, LEFT) == (6, 6, 4, 4)
     assert (await web.get(f"/executions/{runs['plain'].id}")).status_code == 200
+
+
+@pytest.mark.usefixtures("kept")
+async def test_rounds_of_runs_go_on_after_each_other(
+    web: httpx2.AsyncClient,
+    app: FastAPI,
+    session: AsyncSession,
+    runs: Mapping[str, Execution],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await sum_up(session)
+    monkeypatch.setattr(retention_work, "RUNS_AT_ONCE", 1)
+    await web.post("/retention/apply", data=CONFIRMED)
+    await work_off(app)
+    rows = await session.scalars(text("SELECT id FROM executions ORDER BY id"))
+    assert list(rows) == [runs[name].id for name in ("failed", "praised", "new")]
 
 
 @pytest.mark.usefixtures("kept")
