@@ -9,7 +9,7 @@ from app.models import JobKind
 from app.services.job_queue import JobQueue, JobRequest
 from app.services.retention import RetentionService
 from app.services.retention_rules import RULES, Rule
-from app.services.retention_work import Month, NotSummed, RetentionWork
+from app.services.retention_work import ORIGINS_AT_ONCE, Month, NotSummed, RetentionWork
 
 SUMMED_WITHIN = timedelta(minutes=2)
 
@@ -20,7 +20,7 @@ async def apply_retention(context: JobContext) -> object:
     Raise ``TryAgain`` while runs still wait to be summed.
     """
     settings = context.resources.settings
-    removed = {"runs": 0, "rows_of_months": 0} | {rule.table: 0 for rule in RULES}
+    removed = {"runs": 0, "rows_of_months": 0, "origins": 0} | {rule.table: 0 for rule in RULES}
     async with context.step(0, "Looking for what is too old") as step:
         work = RetentionWork(step.session, SYSTEM, settings)
         try:
@@ -31,6 +31,7 @@ async def apply_retention(context: JobContext) -> object:
     for place, month in enumerate(months):
         removed["rows_of_months"] += await drop(context, month, 60 * place // len(months))
     await remove_runs(context, removed)
+    removed["origins"] = await remove_origins(context)
     for rule in RULES:
         removed[rule.table] += await remove_rows(context, rule)
     async with context.step(99, "Done") as step:
@@ -51,6 +52,16 @@ async def remove_runs(context: JobContext, removed: dict[str, int]) -> None:
             work = RetentionWork(step.session, SYSTEM, context.resources.settings)
             some, after = await work.remove_runs(after)
         removed["runs"] += some
+
+
+async def remove_origins(context: JobContext) -> int:
+    removed, some = 0, ORIGINS_AT_ONCE
+    while some >= ORIGINS_AT_ONCE:
+        async with context.step(85, "Removing what made the steps") as step:
+            work = RetentionWork(step.session, SYSTEM, context.resources.settings)
+            some = await work.remove_origins()
+        removed += some
+    return removed
 
 
 async def remove_rows(context: JobContext, rule: Rule) -> int:

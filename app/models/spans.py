@@ -82,7 +82,7 @@ class SpanBody(Base):
     output: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # any JSON value
     attributes: Mapped[JsonObject | None]
     events: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))  # a JSON list
-    # Of spans that came by OpenTelemetry: what made them (a row of ``span_origins``, which is
-    # never removed), and the rest of what it takes to hand them on as they were.
+    # Of spans that came by OpenTelemetry: what made them (a row of ``span_origins``, which
+    # stays as long as they do), and the rest of what it takes to hand them on as they were.
     origin_id: Mapped[int | None]
     wire: Mapped[JsonObject | None]

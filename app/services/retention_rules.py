@@ -50,6 +50,18 @@ DELETE FROM executions WHERE id IN (
 """)  # noqa: S608  (of constants)
 # No foreign key leads from here to the runs.
 REMOVE_THEIR_BODIES = text("DELETE FROM span_bodies WHERE trace_id = ANY (:traces)")
+# Of bodies in months that are over only the spared are left, so that this looks through few.
+REMOVE_ORIGINS = text("""
+WITH over AS (SELECT greatest(runs_before, bodies_before) AS before FROM retention_states)
+DELETE FROM span_origins WHERE id IN (
+    SELECT o.id FROM span_origins o
+    WHERE o.used_until < (SELECT before AT TIME ZONE 'UTC' FROM over) AND NOT EXISTS (
+        SELECT FROM span_bodies b
+        WHERE b.origin_id = o.id AND b.started_at < (SELECT before FROM over)
+    )
+    LIMIT :at_once FOR UPDATE OF o SKIP LOCKED
+) RETURNING id
+""")
 MONTHS_TO_DROP = text("""
 SELECT p.relname AS partitioned, to_date(right(c.relname, 6), 'YYYYMM') AS month
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent

@@ -13,12 +13,13 @@ from app.services.audit_events import AuditEventService, pending_changes
 from app.services.retention import RetentionService
 from app.services.retention_rules import (
     MONTHS_TO_DROP,
+    REMOVE_ORIGINS,
     REMOVE_RUNS,
     REMOVE_THEIR_BODIES,
     Rule,
 )
 
-RUNS_AT_ONCE = 500
+RUNS_AT_ONCE, ORIGINS_AT_ONCE = 500, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,12 @@ class RetentionWork:
             traces = [row.trace_id for row in gone]
             await self.session.execute(REMOVE_THEIR_BODIES, {"traces": traces})
         return len(gone), max((row.started_at for row in gone), default=after)
+
+    async def remove_origins(self) -> int:
+        """What made steps of which none is left, ``ORIGINS_AT_ONCE`` at most: how many went."""
+        await self.session.execute(text("SET LOCAL statement_timeout = 0"))
+        gone = await self.session.execute(REMOVE_ORIGINS, {"at_once": ORIGINS_AT_ONCE})
+        return len(gone.all())
 
     async def finish(self, removed: dict[str, int]) -> None:
         """The next round waits for another month to end."""

@@ -242,7 +242,7 @@ class TraceIntake:
     async def _store_spans(self, runs: Sequence[Run]) -> None:
         driver = await self._driver()
         wires = (item.wire for run in runs for item in run.trace.items.values())
-        origins = await Origins(self.session, driver).ids_of(wire.origin for wire in wires)
+        origins = await Origins(self.session, driver).ids_of(wires)
         await sql.copy_spans(driver, rows_of((run for run in runs if run.is_new), origins))
         await sql.store_spans(driver, rows_of((run for run in runs if not run.is_new), origins))
 

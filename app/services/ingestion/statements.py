@@ -280,10 +280,12 @@ ORIGIN = {
     "scope_name": "text",
     "scope_version": "text",
     "schema_url": "text",
+    "used_until": "date",
 }
 ADD_ORIGINS = f"""
 INSERT INTO span_origins ({names(ORIGIN)}) SELECT {names(ORIGIN)}
 FROM unnest({arrays(ORIGIN)}) AS given ({names(ORIGIN)})
-ON CONFLICT DO NOTHING
+ON CONFLICT (sha256) DO UPDATE SET used_until = excluded.used_until
+WHERE span_origins.used_until < excluded.used_until
 """  # noqa: S608  (names of ours)
-FIND_ORIGINS = "SELECT sha256, id FROM span_origins WHERE sha256 = ANY ($1::bytea[])"
+FIND_ORIGINS = "SELECT sha256, id, used_until FROM span_origins WHERE sha256 = ANY ($1::bytea[])"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -131,6 +132,30 @@ async def test_months_that_are_over_go_and_what_matters_stays(
         text("SELECT action FROM audit_events WHERE resource = 'retention' ORDER BY id")
     )
     assert list(said) == ["apply_retention", "advance", "remove"]
+
+
+@pytest.mark.usefixtures("kept")
+async def test_what_made_steps_goes_with_the_last_of_them(
+    web: httpx2.AsyncClient, app: FastAPI, session: AsyncSession, runs: Mapping[str, Execution]
+) -> None:
+    add = text("""
+    INSERT INTO span_origins (sha256, resource, scope_name, scope_version, schema_url, used_until)
+    VALUES (sha256(:name), '{}', convert_from(:name, 'UTF8'), '', '', CAST(:until AS date))
+    """)
+    last_used = {"gone": "2026-01-01", "spared": "2026-01-01", "used": "2026-11-01"}
+    for name, until in last_used.items():
+        await session.execute(add, {"name": name.encode(), "until": date.fromisoformat(until)})
+    refer = text("""
+    UPDATE span_bodies SET origin_id = (SELECT id FROM span_origins WHERE scope_name = :name)
+    WHERE trace_id = :trace
+    """)
+    for name, run in (("gone", runs["plain"]), ("spared", runs["failed"])):
+        await session.execute(refer, {"name": name, "trace": run.stored_trace_id})
+    await sum_up(session)
+    await web.post("/retention/apply", data=CONFIRMED)
+    await work_off(app)
+    left = await session.scalars(text("SELECT scope_name FROM span_origins ORDER BY id"))
+    assert list(left) == ["spared", "used"]
 
 
 async def test_bodies_go_alone_and_runs_say_that_they_are_gone(
