@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "5b08e3c7d19a"
-down_revision: str | Sequence[str] | None = "e7a4c90d21f8"
+down_revision: str | Sequence[str] | None = "c7d2e58a1b40"
 branch_labels = None
 depends_on = None
 
