@@ -100,5 +100,6 @@ def said_of(found: Growth) -> Outcome:
     if found.full_on is None or found.days_left is None:
         return ok(pace)
     state = graded(-found.days_left, -WARN_DAYS, -BAD_DAYS)
-    figure = _("%(pace)s; full about %(day)s", pace=pace, day=f"{found.full_on:%d %b %Y}")
+    day = f"{found.full_on:%d %b %Y}"
+    figure = _("%(pace)s; full about %(day)s", pace=pace, day=day)
     return judged(state, figure, str(MAKE_ROOM)) if state is not State.OK else ok(figure)
