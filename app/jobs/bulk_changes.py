@@ -1,11 +1,11 @@
-"""A change of many rows, some in each transaction: a try goes on where the last one stopped."""
+"""A change of many rows."""
 
-from app.core.wording import plural
-from app.jobs.context import JobContext
+from app.jobs.context import JobContext, Step
+from app.jobs.rows import GoOn, go_through
 from app.models.base import JsonObject
 from app.models.bulk_changes import BulkOutcome
 from app.services.bulk_changes import BulkChangeService
-from app.services.bulk_runs import BulkProgress, BulkRunner
+from app.services.bulk_runs import BulkRunner
 
 
 async def change_rows(context: JobContext) -> object:
@@ -13,16 +13,15 @@ async def change_rows(context: JobContext) -> object:
     change_id = int(context.attempt.params["bulk_change_id"])
     async with context.step(0, "Looking for rows") as step:
         progress = await BulkRunner(step.session, step.actor).progress(change_id)
-    while await some_rows(context, change_id, progress):
-        pass
+    await go_through(context, progress, changing(change_id))
     return await outcome(context, change_id)
 
 
-async def some_rows(context: JobContext, change_id: int, progress: BulkProgress) -> bool:
-    async with context.step(min(99, progress.percent), words(progress)) as step:
-        done = await BulkRunner(step.session, step.actor).go_on(change_id)
-    progress.done += done
-    return done > 0
+def changing(change_id: int) -> GoOn:
+    async def go_on(step: Step) -> int:
+        return await BulkRunner(step.session, step.actor).go_on(change_id)
+
+    return go_on
 
 
 async def outcome(context: JobContext, change_id: int) -> JsonObject:
@@ -31,7 +30,3 @@ async def outcome(context: JobContext, change_id: int) -> JsonObject:
         counts = await BulkChangeService(step.session, step.actor).counts_of([change_id])
     shown = (BulkOutcome.CHANGED, BulkOutcome.UNCHANGED, BulkOutcome.REFUSED)
     return {name.value: getattr(counts[change_id], name.value) for name in shown}
-
-
-def words(progress: BulkProgress) -> str:
-    return f"{progress.done:,} of {plural(progress.total, 'row')} gone through"

@@ -86,13 +86,11 @@ class AgentRevisionService:
             statement = statement.where(AgentRevision.number < before)
         return list(await self.session.scalars(statement))
 
-    async def capture(self, agent_id: int, note: str | None) -> AgentRevision | None:
-        """Make a revision of the stored agent and make it live; ``None`` when nothing changed."""
-        made = await self.capture_each([agent_id], note)
-        return made[0] if made else None
-
     async def capture_each(self, agent_ids: Sequence[int], note: str | None) -> list[AgentRevision]:
-        """As ``capture``, for those that changed: a few statements for each ``AT_ONCE``."""
+        """Make a revision of each stored agent that has changed, and make it live.
+
+        A few statements for each ``AT_ONCE``.
+        """
         made: list[AgentRevision] = []
         for start in range(0, len(agent_ids), AT_ONCE):
             made += await self._capture(agent_ids[start : start + AT_ONCE], note)

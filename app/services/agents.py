@@ -1,13 +1,12 @@
 """Agents: their rules, their tools, and what a runtime pulls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import joinedload, selectinload
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.core.permissions import SEES_ALL_ROWS, Permission
@@ -28,6 +27,7 @@ from app.services.agent_revisions import (
 from app.services.audit_events import Changes
 from app.services.base import Columns
 from app.services.pausing import PausingService
+from app.services.saves import Saved
 from app.services.search import matches
 from app.services.tools import ToolService
 
@@ -159,6 +159,8 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
     conflicts = {  # noqa: RUF012  (declared as a class variable in the base)
         "uq_agents_user_id_name_live": ("name", "You already have an agent called {row.name}.")
     }
+    # Tools that were looked up for several agents together, by id.
+    _offered: Mapping[int, Tool] | None = None
 
     def loads(self) -> Sequence[ExecutableOption]:
         return (
@@ -204,6 +206,13 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         tag = query.tag if isinstance(query, AgentQuery) else None
         return statement if tag is None else statement.where(Agent.tags.contains([tag]))
 
+    async def before_each(self, items: Sequence[AgentCreate | AgentUpdate]) -> None:
+        """Tools that several agents get are looked up, and kept as they are, once for all."""
+        self._offered = None
+        if len(items) > 1:
+            ids = {tool_id for item in items for tool_id in item.tool_ids or ()}
+            self._offered = await ToolService(self.session, self.actor).kept(ids)
+
     async def extra_changes(self, row: Agent, values: dict[str, Any]) -> Changes:
         tool_ids = values.pop("tool_ids", None)
         if tool_ids is None:
@@ -224,7 +233,8 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         kept = [tool for tool in had if tool.id in tool_ids and tool.deleted_at is None]
         new = set(tool_ids) - {tool.id for tool in kept}
         tools = ToolService(self.session, self.actor)
-        return sorted(kept + await tools.to_give(new, owner_of(agent)), key=lambda t: t.name)
+        given = await tools.to_give(new, owner_of(agent), self._offered)
+        return sorted(kept + given, key=lambda tool: tool.name)
 
     async def tool_choices(self, agent: Agent | None) -> list[Tool]:
         """What the agent has or can be given, by name; of a new one what this person can give."""
@@ -235,12 +245,15 @@ class AgentService(PausingService[Agent, AgentCreate, AgentUpdate]):
         found |= {tool.id: tool for tool in agent.tools}
         return sorted(found.values(), key=lambda tool: (tool.name, tool.id))
 
-    async def written(self, row: Agent, changes: Changes, note: str | None) -> None:
-        if not REVISED_BY & changes.keys():
-            return
-        revision = await AgentRevisionService(self.session, self.actor).capture(row.id, note)
-        if revision is not None:
-            set_committed_value(row, "live_revision", revision)
+    async def written_each(self, saves: Sequence[Saved[Agent]]) -> None:
+        """What behaves otherwise gets a new revision, which is live at once."""
+        revised: dict[str | None, list[int]] = {}
+        for one in saves:
+            if REVISED_BY & one.changes.keys():
+                revised.setdefault(one.note, []).append(one.row.id)
+        revisions = AgentRevisionService(self.session, self.actor)
+        for note, agent_ids in revised.items():
+            await revisions.capture_each(agent_ids, note)
 
     async def set_tool(self, agent_id: int, tool_id: int, *, present: bool) -> Agent:
         """Give the agent a tool, or take it away; doing so twice changes nothing."""

@@ -27,9 +27,10 @@ from app.services.audit_events import (
     pending_changes,
 )
 from app.services.paging import Slice, Sort, SortColumn, parse_sort, read_slice
+from app.services.saves import Edit, Saved
 from app.services.search import matches
 from app.services.webhook_events import Change
-from app.services.webhook_outbox import note_change
+from app.services.webhook_outbox import note_change, note_changes
 
 M = TypeVar("M", bound=Base)
 C = TypeVar("C", bound=BaseModel)
@@ -114,20 +115,34 @@ class BaseService(Generic[M, C, U]):
 
     async def find(self, row_id: int, *, trashed: bool = False, lock: bool = False) -> M | None:
         statement = self.visible(trashed=trashed).where(self.model.id == row_id)
-        if lock:
-            # Loaded before or not, a locked row is read afresh: the version check depends on it.
-            statement = statement.with_for_update(of=self.model).execution_options(
-                populate_existing=True
-            )
+        statement = self._locked(statement) if lock else statement
         row: M | None = await self.session.scalar(statement.options(*self.loads()))
         return row
+
+    def _locked(self, statement: Select[M]) -> Select[M]:
+        """Loaded before or not, a locked row is read afresh: the version check depends on it."""
+        locked = statement.with_for_update(of=self.model)
+        return locked.execution_options(populate_existing=True)
 
     async def get(self, row_id: int, *, trashed: bool = False, lock: bool = False) -> M:
         """Raise ``NotFound`` when it does not exist or is not this actor's to see."""
         row = await self.find(row_id, trashed=trashed, lock=lock)
         if row is None:
-            raise NotFound(lazy("There is no such %(noun)s.", noun=lazy(self.noun)))
+            raise self.no_such_row()
         return row
+
+    async def get_each(self, row_ids: Sequence[int], *, lock: bool = False) -> list[M]:
+        """As ``get`` of each, in as few queries; locked in one order for everyone."""
+        statement = self.visible().where(self.model.id.in_(row_ids)).order_by(self.model.id)
+        statement = self._locked(statement) if lock else statement
+        found = await self.session.scalars(statement.options(*self.loads()))
+        rows: dict[int, M] = {row.id: row for row in found}  # type: ignore[attr-defined]  # every M has one
+        if not rows.keys() >= set(row_ids):
+            raise self.no_such_row()
+        return [rows[row_id] for row_id in row_ids]
+
+    def no_such_row(self) -> NotFound:
+        return NotFound(lazy("There is no such %(noun)s.", noun=lazy(self.noun)))
 
     def matching(self, query: PageQuery) -> Select[M]:
         """The visible rows that the query asks for."""
@@ -197,8 +212,16 @@ class BaseService(Generic[M, C, U]):
         """Apply values that are no columns and say what they change, for the audit."""
         return {}
 
+    async def before_each(self, items: Sequence[C | U]) -> None:
+        """Look up for all of them together what each of them needs."""
+
     async def written(self, row: M, changes: Changes, note: str | None) -> None:
         """What follows from a create or an update, in the same transaction."""
+
+    async def written_each(self, saves: Sequence[Saved[M]]) -> None:
+        """As ``written``; services say how where it takes fewer statements together."""
+        for one in saves:
+            await self.written(one.row, one.changes, one.note)
 
     def require(self, permission: Permission, *, new: bool = False) -> None:
         """Raise ``Forbidden`` without it, or for a key of one agent that reaches beyond it."""
@@ -207,7 +230,22 @@ class BaseService(Generic[M, C, U]):
             raise Forbidden(lazy("This key is limited to one agent."))
 
     async def create(self, data: C) -> M:
+        return (await self.create_together([data]))[0]
+
+    async def create_together(self, items: Sequence[C]) -> list[M]:
+        """As ``create`` of each, in as many statements as for one: all of them, or none."""
         self.require(self.writable, new=True)
+        await self.before_each(items)
+        made: list[Saved[Any]] = [await self._new(data) for data in items]  # each of an M
+        self.session.add_all(one.row for one in made)
+        # The audit events and what hangs on the rows need their ids.
+        await self.flush(*(one.row for one in made))
+        for one in made:
+            one.changes = initial_values(one.row) | one.changes
+        await self._record("create", made)
+        return await self.get_each([one.row.id for one in made])
+
+    async def _new(self, data: C) -> Saved[M]:
         values = await self.values_for(data)
         note = values.pop("note", None)
         columns = {key: values.pop(key) for key in list(values) if self.has_column(key)}
@@ -215,48 +253,67 @@ class BaseService(Generic[M, C, U]):
             columns.setdefault("user_id", self.actor.user_id)
         row: M = self.model(**columns)
         await self.check(row)
-        extra = await self.extra_changes(row, values)
-        self.session.add(row)
-        await self.flush(row)  # the audit event and what hangs on the row need its id
-        self.audit.record("create", self.resource, row, initial_values(row) | extra, note)
-        self.announce("create", row)
-        await self.tell("create", row, {})
-        await self.written(row, initial_values(row) | extra, note)
-        return await self.get(row.id)  # type: ignore[attr-defined]  # every M has one
+        return Saved(row, await self.extra_changes(row, values), note)
 
     async def update(self, row_id: int, data: U, version: int | None = None) -> M:
         """Change the fields that were sent. Raise ``StaleVersion`` when ``version`` is old."""
+        return (await self.update_together([Edit(row_id, data, version)]))[0]
+
+    async def update_together(self, edits: Sequence[Edit[U]]) -> list[M]:
+        """As ``update`` of each, in one statement a row beside those for all: all, or none."""
         self.require(self.writable)
-        row = await self.get(row_id, lock=True)
-        self.check_version(row, version)
+        ids = [edit.row_id for edit in edits]
+        if len(set(ids)) < len(ids):
+            raise Conflict(lazy("One row cannot be changed twice at once."))
+        rows = await self.get_each(ids, lock=True)
+        for row, edit in zip(rows, edits, strict=True):
+            self.check_version(row, edit.version)
+        await self.before_each([edit.data for edit in edits])
+        saves = [await self._changed(row, e.data) for row, e in zip(rows, edits, strict=True)]
+        await self.save_together("update", saves)
+        return rows
+
+    async def _changed(self, row: M, data: U) -> Saved[M]:
         values = await self.values_for(data)
         note = values.pop("note", None)
         for key in list(values):
             if self.has_column(key):
                 setattr(row, key, values.pop(key))
-        extra = await self.extra_changes(row, values)
-        await self.save("update", row, extra, note)
-        return row
+        return Saved(row, await self.extra_changes(row, values), note)
 
     async def save(
         self, action: str, row: M, extra: Changes | None = None, note: str | None = None
     ) -> None:
         """Check, flush and record a changed row; a save that changes nothing leaves no trace."""
-        await self.check(row)
-        changes = pending_changes(row) | (extra or {})
-        if not changes:
+        await self.save_together(action, [Saved(row, extra or {}, note)])
+
+    async def save_together(self, action: str, saves: Sequence[Saved[M]]) -> None:
+        """As ``save`` of each."""
+        for one in saves:
+            await self.check(one.row)
+            one.changes = pending_changes(one.row) | one.changes
+        changed = [one for one in saves if one.changes]
+        if not changed:
             return
-        before = getattr(row, "row_version", None)
-        if before is not None:
-            # A change of relations alone must move the version too.
-            row.updated_at = func.clock_timestamp()  # type: ignore[attr-defined]  # versioned row
-        await self.flush(row)
-        if before is not None:
-            changes["row_version"] = [before, row.row_version]  # type: ignore[attr-defined]  # same
-        self.audit.record(action, self.resource, row, changes, note)
-        self.announce(action, row)
-        await self.tell(action, row, changes)
-        await self.written(row, changes, note)
+        versions = [one.version for one in changed]
+        for one in changed:
+            if one.version is not None:
+                # A change of relations alone must move the version too.
+                one.row.updated_at = func.clock_timestamp()  # type: ignore[attr-defined]  # versioned
+        await self.flush(*(one.row for one in changed))
+        for one, version in zip(changed, versions, strict=True):
+            if version is not None:
+                one.changes["row_version"] = [version, one.version]
+        await self._record(action, changed)
+
+    async def _record(self, action: str, saves: Sequence[Saved[M]]) -> None:
+        """Put on record what was written, tell of it, and do what follows from it."""
+        for one in saves:
+            self.audit.record(action, self.resource, one.row, one.changes, one.note)
+            self.announce(action, one.row)
+        told = [Change(self.resource, action, one.row, one.changes) for one in saves]
+        await note_changes(self.session, self.actor, told)
+        await self.written_each(saves)
 
     async def delete(self, row_id: int, version: int | None = None) -> None:
         """Move to the trash. Raise ``StaleVersion`` when ``version`` is old."""
@@ -293,10 +350,18 @@ class BaseService(Generic[M, C, U]):
         """Store what webhooks are to be told of this, with the change itself."""
         await note_change(self.session, self.actor, Change(self.resource, action, row, changes))
 
-    async def flush(self, row: M) -> None:
-        """Send the row to the database, with unique violations put in the user's words."""
+    async def flush(self, *rows: M) -> None:
+        """Send the rows to the database, with the violation of one put in the user's words.
+
+        Of several nobody can say which it was.
+        """
         # Worded before the flush: where it fails, the row's values are expired.
-        worded = {name: (f, text.format(row=row)) for name, (f, text) in self.conflicts.items()}
+        worded = {
+            name: (field, text.format(row=row))
+            for row in rows
+            for name, (field, text) in self.conflicts.items()
+            if len(rows) == 1
+        }
         try:
             await self.session.flush()
         except IntegrityError as error:

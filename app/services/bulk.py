@@ -1,6 +1,7 @@
-"""Many changes in one unit of work, each in a savepoint of its own."""
+"""Many changes in one unit of work: together, and where one is refused, down to the one alone."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -13,10 +14,24 @@ from app.exceptions import AppError, Invalid
 from app.schemas.bulk import BulkAnswer, BulkItem, Change, ItemError, Problem, RowVersion
 from app.schemas.problems import field_problems
 from app.services.base import BaseService
+from app.services.saves import Edit
 
 T = TypeVar("T")
 R = TypeVar("R")
 Service = BaseService[Any, Any, Any]  # any resource's
+Done = tuple[int, int | None]  # the id of a row, and its version where it is still there
+
+
+@dataclass(slots=True)
+class RowProgress:
+    """How many rows there are to write, and how many have been gone through."""
+
+    total: int = 0
+    done: int = 0
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.done // self.total if self.total else 0
 
 
 async def attempt(
@@ -38,6 +53,36 @@ async def attempt(
         return refusal
 
 
+async def attempt_each(
+    session: AsyncSession,
+    items: Sequence[T],
+    act: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+) -> list[R | AppError]:
+    """As ``attempt`` of each, in the few statements that ``act`` takes for all of them together.
+
+    Where one is refused nobody knows which: the halves are tried, down to the one alone.
+    """
+    found = await attempt(session, items, act) if items else []
+    if not isinstance(found, AppError):
+        return list(found)
+    if len(items) == 1:
+        return [found]
+    half = len(items) // 2
+    first = await attempt_each(session, items[:half], act)
+    return first + await attempt_each(session, items[half:], act)
+
+
+async def attempt_readable(
+    session: AsyncSession,
+    items: Sequence[T | Problem],
+    act: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+) -> list[R | AppError]:
+    """As ``attempt_each``, where some could not even be read."""
+    readable = [item for item in items if not isinstance(item, Problem)]
+    found = iter(await attempt_each(session, readable, act))
+    return [unreadable(i.error) if isinstance(i, Problem) else next(found) for i in items]
+
+
 def unreadable(error: ValidationError) -> Invalid:
     problems = field_problems(error.errors(include_input=False, include_url=False))
     return Invalid(lazy("Some of the input is not valid."), details=problems)
@@ -50,20 +95,18 @@ def error_of(refusal: AppError) -> ItemError:
 async def create_each(service: Service, items: Sequence[BaseModel]) -> BulkAnswer:
     """Create a row of each item."""
 
-    async def create(item: BaseModel) -> tuple[int, int]:
-        row = await service.create(item)
-        return row.id, row.row_version
+    async def create(items: Sequence[BaseModel]) -> list[Done]:
+        return [done(row) for row in await service.create_together(items)]
 
-    found = [await attempt(service.session, item, create) for item in items]
-    return answer(items, found, 201)
+    return answer(items, await attempt_readable(service.session, items, create), 201)
 
 
 async def update_each(service: Service, items: Sequence[Change[Any]]) -> BulkAnswer:
     """Change each row as its item says."""
 
-    async def update(item: Change[Any]) -> tuple[int, int]:
-        row = await service.update(item.id, item.changes, item.row_version)
-        return row.id, row.row_version
+    async def update(items: Sequence[Change[Any]]) -> list[Done]:
+        edits = [Edit(item.id, item.changes, item.row_version) for item in items]
+        return [done(row) for row in await service.update_together(edits)]
 
     return await by_id(service, items, update, 200)
 
@@ -71,28 +114,32 @@ async def update_each(service: Service, items: Sequence[Change[Any]]) -> BulkAns
 async def delete_each(service: Service, items: Sequence[RowVersion]) -> BulkAnswer:
     """Move each row to the trash."""
 
-    async def delete(item: RowVersion) -> tuple[int, int | None]:
-        await service.delete(item.id, item.row_version)
-        return item.id, None
+    async def delete(items: Sequence[RowVersion]) -> list[Done]:
+        for item in items:
+            await service.delete(item.id, item.row_version)
+        return [(item.id, None) for item in items]
 
     return await by_id(service, items, delete, 204)
+
+
+def done(row: Any) -> Done:  # of any model with a version
+    return row.id, row.row_version
 
 
 async def by_id(
     service: Service,
     items: Sequence[RowVersion],
-    act: Callable[[Any], Awaitable[tuple[int, int | None]]],
+    act: Callable[[Sequence[Any]], Awaitable[list[Done]]],
     status: int,
 ) -> BulkAnswer:
     """In the order of ids: two requests over the same rows then wait instead of deadlocking."""
     order = sorted(range(len(items)), key=lambda index: getattr(items[index], "id", 0))
-    found = {index: await attempt(service.session, items[index], act) for index in order}
-    return answer(items, [found[index] for index in range(len(items))], status)
+    found = await attempt_readable(service.session, [items[index] for index in order], act)
+    by_index = dict(zip(order, found, strict=True))
+    return answer(items, [by_index[index] for index in range(len(items))], status)
 
 
-def answer(
-    items: Sequence[object], found: Sequence[tuple[int, int | None] | AppError], status: int
-) -> BulkAnswer:
+def answer(items: Sequence[object], found: Sequence[Done | AppError], status: int) -> BulkAnswer:
     answered = [
         BulkItem(index=index, status=one.status, id=getattr(item, "id", None), error=error_of(one))
         if isinstance(one, AppError)

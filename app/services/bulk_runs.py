@@ -1,7 +1,6 @@
 """The work of a bulk change: some rows in each transaction, each in a savepoint of its own."""
 
 import time
-from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,24 +9,12 @@ from app.core.actor import Actor
 from app.core.texts import lazy
 from app.exceptions import AppError, NotFound
 from app.models.bulk_changes import BulkAction, BulkChange, BulkChangeRow, BulkOutcome
-from app.services.bulk import attempt
+from app.services.bulk import RowProgress, attempt
 from app.services.bulk_actions import Act, Service, act_on, service_of, undo_on
 
 ROWS_AT_ONCE = 50
 # Who cancels waits for the rows of one transaction.
 SECONDS_AT_ONCE = 0.5
-
-
-@dataclass(slots=True)
-class BulkProgress:
-    """How many rows there are to change, and how many have been gone through."""
-
-    total: int = 0
-    done: int = 0
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.done // self.total if self.total else 0
 
 
 class BulkRunner:
@@ -39,11 +26,11 @@ class BulkRunner:
         self.session = session
         self.actor = actor
 
-    async def progress(self, change_id: int) -> BulkProgress:
+    async def progress(self, change_id: int) -> RowProgress:
         change = await self._change(change_id)
         pending = select(func.count()).where(*self._pending(change_id))
         left = await self.session.scalar(pending) or 0
-        return BulkProgress(change.would_change, change.would_change - left)
+        return RowProgress(change.would_change, change.would_change - left)
 
     async def go_on(self, change_id: int) -> int:
         """Change the next rows: how many were gone through, 0 at the end."""

@@ -43,6 +43,7 @@ from app.services.ingestion.reports import (
 from app.services.ingestion.words import with_more_words
 from app.services.pricing.arrivals import is_to_be_priced, priced
 from app.services.pricing.books import current_book
+from app.services.saves import Edit
 from app.services.spans import SpanService, cost_source_of, distinct
 from app.services.stale_hours import mark_stale
 from app.services.traces import count_errors, search_text, totals_of
@@ -277,6 +278,10 @@ class ExecutionService(ExecutionReader):
         await self._complete_body(execution, data)
         await self.save("update", execution, self._body_changes(data))
         return execution
+
+    async def update_together(self, edits: Sequence[Edit[ExecutionUpdate]]) -> list[Execution]:
+        """Each by itself: its spans and its body are stored with it."""
+        return [await self.update(edit.row_id, edit.data, edit.version) for edit in edits]
 
     async def written(self, row: Execution, changes: Changes, note: str | None) -> None:
         """What lies in the trash is not counted."""

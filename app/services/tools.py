@@ -1,6 +1,6 @@
 """Tools: their rules, and what a change of one means for the agents that use it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,16 +111,27 @@ class ToolService(PausingService[Tool, ToolCreate, ToolUpdate]):
             )
         return tools
 
-    async def to_give(self, tool_ids: Collection[int], owner_id: int | None) -> list[Tool]:
+    async def kept(self, tool_ids: Collection[int]) -> dict[int, Tool]:
+        """Those of them that can be seen, kept as they are until the transaction ends."""
+        if not tool_ids:
+            return {}
+        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.id)
+        return {tool.id: tool for tool in await self.session.scalars(unchanged(statement))}
+
+    async def to_give(
+        self,
+        tool_ids: Collection[int],
+        owner_id: int | None,
+        offered: Mapping[int, Tool] | None = None,
+    ) -> list[Tool]:
         """The tools an agent is to get, kept as they are until the transaction ends.
 
-        ``owner_id`` is the agent's owner, where that person sees no tools but their own. Raise
-        ``Invalid`` naming what is missing, for the actor or for the owner.
+        ``owner_id`` is the agent's owner, where that person sees no tools but their own;
+        ``offered`` are those that are ``kept`` already. Raise ``Invalid`` naming what is missing,
+        for the actor or for the owner.
         """
-        if not tool_ids:
-            return []
-        statement = self.visible().where(Tool.id.in_(tool_ids)).order_by(Tool.id)
-        tools = list(await self.session.scalars(unchanged(statement)))
+        found = await self.kept(tool_ids) if offered is None else offered
+        tools = [found[tool_id] for tool_id in sorted(tool_ids) if tool_id in found]
         missing = sorted(set(tool_ids) - {tool.id for tool in tools})
         if missing:
             raise Invalid(

@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import KEY_SCOPES, Permission
-from app.jobs.bulk_changes import some_rows
+from app.jobs.bulk_changes import changing
 from app.jobs.context import JobContext, Resources
+from app.jobs.rows import some_rows
 from app.models import AuditEvent, Job, JobStatus
 from app.services import bulk_runs
 from app.services.agents import AgentService
-from app.services.bulk_runs import BulkProgress
+from app.services.bulk import RowProgress
 from app.services.job_attempts import JobAttemptService
 from app.services.tools import ToolService
 from tests.factories.agents import make_agent
@@ -252,7 +253,7 @@ async def test_try_that_follows_another_changes_no_row_twice(
         attempt = await JobAttemptService(own, Actor.system(actor.via)).claim(change["job_id"])
     assert attempt is not None
     resources = Resources(app.state.database, app.state.settings, app.state.templates)
-    assert await some_rows(JobContext(attempt, resources), change["id"], BulkProgress(5))
+    assert await some_rows(JobContext(attempt, resources), RowProgress(5), changing(change["id"]))
     stands = (await api.get(f"{API}/bulk-changes/{change['id']}")).json()
     assert (stands["rows"]["changed"], stands["rows"]["pending"]) == (2, 3)
     await finished(api, app, change["id"])
@@ -277,7 +278,7 @@ async def test_cancelled_change_keeps_what_it_did_and_can_be_undone(
         attempt = await JobAttemptService(own, Actor.system(actor.via)).claim(change["job_id"])
     assert attempt is not None
     resources = Resources(app.state.database, app.state.settings, app.state.templates)
-    await some_rows(JobContext(attempt, resources), change["id"], BulkProgress(5))
+    await some_rows(JobContext(attempt, resources), RowProgress(5), changing(change["id"]))
     await api.post(f"{API}/jobs/{change['job_id']}/cancel")
     await work_off(app)
     session.expire_all()
