@@ -24,6 +24,7 @@ from app.schemas.imports import Mode, RowState
 from app.schemas.tools import ToolQuery
 from app.services import export_sources
 from app.services.exports import Export, ExportStream
+from app.services.import_runs import ImportRunner
 from app.services.imports import ImportService, rows_at, states_of
 from app.services.staff_sessions import actor_of
 
@@ -100,16 +101,20 @@ async def read_in(
         async with database.unit_of_work() as session:
             imports = ImportService(session, actor, settings)
             row = await imports.preview(resource.value, *file)
-        left = 0
         if mode is not None:
-            async with database.unit_of_work() as session:
-                await imports.over(session).begin(row.id, mode)
-            left = 1
-        while left:
-            async with database.unit_of_work() as session:
-                left = await imports.over(session).go_on(row.id)
+            await write(database, imports, row.id, mode)
         async with database.looking() as session:
             return await imports.over(session).get(row.id)
+
+
+async def write(database: Database, imports: ImportService, import_id: int, mode: Mode) -> None:
+    """As the job does that the page asks for, but at once: there may be no worker."""
+    async with database.unit_of_work() as session:
+        runner = ImportRunner(await imports.over(session).begin(import_id, mode))
+    done = 1
+    while done:
+        async with database.unit_of_work() as session:
+            done = await runner.go_on(imports.over(session))
 
 
 def tell(row: Import) -> None:

@@ -18,6 +18,7 @@ from app.jobs.chores import (
     settle_webhooks,
     sum_runs_by_hour,
 )
+from app.jobs.imports import import_rows
 from app.jobs.mails import send_mail
 from app.jobs.recompute_costs import recompute_costs
 from app.jobs.registry import Handled, Schedule
@@ -31,12 +32,14 @@ from app.services.webhook_turns import turn_of_delivery
 ANALYSES_AT_ONCE = 2
 BULK_CHANGES_AT_ONCE = 2
 DELIVERIES_AT_ONCE = 8
+IMPORTS_AT_ONCE = 2
 MAILS_AT_ONCE = 3
 
 HANDLED: tuple[Handled, ...] = (
     Handled(JobKind.ANALYZE_AGENT, analyze_agent, concurrency=ANALYSES_AT_ONCE),
     Handled(JobKind.RECOMPUTE_COSTS, recompute_costs, concurrency=1),
     Handled(JobKind.BULK_CHANGE, change_rows, concurrency=BULK_CHANGES_AT_ONCE),
+    Handled(JobKind.IMPORT_ROWS, import_rows, concurrency=IMPORTS_AT_ONCE),
     Handled(JobKind.APPLY_RETENTION, apply_retention, concurrency=1),
     Handled(JobKind.RUN_AGENT, run_agent, places=runs_at_once),
     Handled(

@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     DELIVER_WEBHOOK = "deliver_webhook"
     RECOMPUTE_COSTS = "recompute_costs"
     BULK_CHANGE = "bulk_change"
+    IMPORT_ROWS = "import_rows"
     APPLY_RETENTION = "apply_retention"
 
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from app.core.database import Database, hand_back
 from app.core.permissions import Permission
 from app.core.texts import _, lazy
 from app.core.wording import number
@@ -15,7 +14,7 @@ from app.exceptions import AppError, BadRequest
 from app.models import Import
 from app.pages import listing
 from app.pages.deps import personal, requires
-from app.pages.render import redirect, render
+from app.pages.render import redirect, render, wants_fragment
 from app.schemas.base import MAX_BIGINT
 from app.schemas.imports import Mode, PlannedRow, RowState
 from app.services.import_files import MAX_BYTES, MAX_ROWS
@@ -82,22 +81,19 @@ async def show_import(
     state: StateQuery = None,
     page: PageQuery = 1,
 ) -> Response:
+    """What would become of each row, or what became of it; fetched again while it is done."""
     context = preview_context(request, await imports.get(import_id), state, page)
-    return render(request, "pages/imports/preview.html", context)
+    context["may_cancel"] = imports.actor.may(Permission.JOBS_WRITE)
+    name = "_import.html" if wants_fragment(request) else "preview.html"
+    return render(request, f"pages/imports/{name}", context)
 
 
 @router.post("/{import_id}", dependencies=[requires(Permission.AGENTS_WRITE)])
 async def confirm_import(
     request: Request, import_id: ImportId, imports: ImportServiceDep, mode: ModeForm = None
 ) -> Response:
-    """Rows are written in many short transactions: nobody waits for all of them."""
-    await imports.begin(import_id, mode)
-    await hand_back(imports.session)
-    database: Database = request.app.state.database
-    left = 1
-    while left:
-        async with database.unit_of_work() as session:
-            left = await imports.over(session).go_on(import_id)
+    """Rows are written by a job: nobody waits for all of them."""
+    await imports.start(import_id, mode)
     return redirect(request, f"/imports/{import_id}")
 
 
@@ -112,6 +108,8 @@ def preview_context(
     path = request.url.path
     return {
         "import_": row,
+        "job": row.job,
+        "here": listing.here(request),
         "resource": row.resource,
         "noun": NOUNS[row.resource],
         "lines": [

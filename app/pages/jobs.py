@@ -62,7 +62,12 @@ async def export_jobs(
 async def show_job(request: Request, job_id: JobId, jobs: JobServiceDep) -> Response:
     job, may_write = await jobs.get(job_id), jobs.actor.may(Permission.JOBS_WRITE)
     is_final = job.params.get("action") in FINAL
-    context = {"job": job, "may_write": may_write, "may_undo": may_write and not is_final}
+    context = {
+        "job": job,
+        "may_write": may_write,
+        "may_undo": may_write and not is_final,
+        "is_own": job.user_id == jobs.actor.user_id,
+    }
     name = "_state.html" if wants_fragment(request) else "detail.html"
     return render(request, f"pages/jobs/{name}", context)
 

@@ -3,26 +3,26 @@
 from asyncio import to_thread
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer, joinedload
 
 from app.core.actor import Actor
 from app.core.config import Settings
 from app.core.database import database_now
 from app.core.texts import lazy
-from app.exceptions import AppError, Conflict, Invalid, NotFound
-from app.models import Import
+from app.exceptions import Invalid, NotFound
+from app.models import Import, JobKind
+from app.models.base import JsonObject
 from app.schemas.imports import Mode, PlannedRow, RowState
 from app.services.audit_events import AuditEventService, Changes
-from app.services.bulk import attempt
 from app.services.import_files import records_of, shown
 from app.services.import_kinds import KINDS
-from app.services.import_plans import Planner, by_name, only
+from app.services.import_plans import Planner
+from app.services.jobs import JobService
 
 KEPT = timedelta(hours=24)
-AT_ONCE = 20  # rows in a transaction: whoever waits for one of them waits for a moment
 WRITTEN = {Mode.CREATE: {RowState.NEW}, Mode.UPDATE: {RowState.NEW, RowState.CHANGED}}
 
 
@@ -33,14 +33,14 @@ class ImportService:
         self.session, self.actor = session, actor
         self._settings = settings
 
-    def _planner(self, resource: str) -> Planner:
+    def planner(self, resource: str) -> Planner:
         planner = Planner(self.session, self.actor, self._settings, resource)
         self.actor.require(planner.service.writable)
         return planner
 
     async def preview(self, resource: str, file_name: str, data: bytes) -> Import:
         """Raise ``Invalid`` for a file that cannot be read; its rows are judged one by one."""
-        planner = self._planner(resource)
+        planner = self.planner(resource)
         # In a thread: others are served while megabytes are read.
         records = await to_thread(records_of, data, planner.kind.columns)
         rows = await planner.plan(records)
@@ -59,79 +59,64 @@ class ImportService:
 
     async def get(self, import_id: int, *, lock: bool = False) -> Import:
         """Raise ``NotFound`` for somebody else's, or when its time is over."""
-        statement = select(Import).where(
+        statement = self._own(import_id).options(joinedload(Import.job))
+        return await self._allowed(statement.with_for_update(of=Import) if lock else statement)
+
+    async def to_mark(self, import_id: int) -> Import:
+        """The same without its plan, which may be large; locked, so that no row is marked twice."""
+        return await self._allowed(
+            self._own(import_id).options(defer(Import.plan)).with_for_update()
+        )
+
+    def _own(self, import_id: int) -> Select[Import]:
+        return select(Import).where(
             Import.id == import_id,
             Import.user_id == self.actor.user_id,
             Import.expires_at > func.clock_timestamp(),
         )
-        found = await self.session.scalar(statement.with_for_update() if lock else statement)
+
+    async def _allowed(self, statement: Select[Import]) -> Import:
+        found = await self.session.scalar(statement)
         if found is None:
             raise NotFound(
                 lazy("There is no such import, or its day is over. Upload the file again.")
             )
-        self._planner(found.resource)  # requires what the resource asks for
+        self.planner(found.resource)  # requires what the resource asks for
         return found
 
     def over(self, session: AsyncSession) -> "ImportService":
         """The same in another unit of work."""
         return ImportService(session, self.actor, self._settings)
 
-    async def begin(self, import_id: int, mode: Mode | None) -> None:
+    async def begin(self, import_id: int, mode: Mode | None) -> Import:
         """Say what is to be written; what was said first stays. Raise ``Invalid`` for nothing."""
         row = await self.get(import_id, lock=True)
         if row.mode is not None:
-            return
+            return row
         if mode is None:
             raise Invalid(lazy("Choose what is to be written."), field="mode")
         row.mode = mode.value
+        # What became of the rows can be read for as long as what was to become of them.
+        row.expires_at = await database_now(self.session) + KEPT
         states = states_of(row)
         changes: Changes = {state.value: [None, states.count(state)] for state in RowState}
         self._record("import", row, changes | {"mode": [None, mode.value]})
+        return row
+
+    async def start(self, import_id: int, mode: Mode | None) -> Import:
+        """Have what was said written, or the rest of it, as a job; one that is at it stays."""
+        row = await self.begin(import_id, mode)
+        left = places_left(row)
+        if left and (row.job is None or not row.job.is_open):
+            params: JsonObject = {"import_id": row.id, "resource": row.resource, "rows": len(left)}
+            row.job = await JobService(self.session, self.actor).enqueue(
+                JobKind.IMPORT_ROWS, params
+            )
+        return row
 
     def _record(self, action: str, row: Import, changes: Changes) -> None:
         told = {"file": [None, row.file_name]} | changes
         AuditEventService(self.session, self.actor).record(action, row.resource, None, told)
-
-    async def go_on(self, import_id: int) -> int:
-        """Write the next rows of what was begun: how many are left."""
-        row = await self.get(import_id, lock=True)
-        left = places_left(row)
-        some = rows_at(row, left[:AT_ONCE])
-        planner = self._planner(row.resource)
-        await planner.tools.load({name for planned in some for name in planned.tools or ()})
-        writer = Writer(planner)
-        results = dict(row.results)
-        for place, planned in zip(left, some, strict=False):
-            found = await attempt(self.session, planned, writer.write)
-            results[str(place)] = found.message if isinstance(found, AppError) else None
-        row.results = results
-        return max(0, len(left) - AT_ONCE)
-
-
-class Writer:
-    """Writes rows as they were planned; one that has changed since is refused."""
-
-    def __init__(self, planner: Planner) -> None:
-        self._planner = planner
-
-    async def write(self, row: PlannedRow) -> Any:  # an agent or a tool
-        service, kind = self._planner.service, self._planner.kind
-        current = None if row.id is None else await service.get(row.id)
-        values: dict[str, Any] = dict(row.values)
-        if row.tools is not None:
-            values["tool_ids"] = self._planner.tools.ids(row.tools, current)
-        if kind.has_tools:
-            values["note"] = "Imported from a file"
-        if current is not None:
-            return await service.update(
-                current.id, kind.update.model_validate(values), row.row_version
-            )
-        stored = await by_name(service, [row.name])
-        if only(stored.get(row.name, []), service.actor, service.noun) is not None:
-            raise Conflict(
-                lazy("Somebody made one of this name since the preview. Upload the file again.")
-            )
-        return await service.create(kind.create.model_validate(values))
 
 
 def states_of(row: Import) -> list[RowState]:

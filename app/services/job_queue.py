@@ -59,6 +59,7 @@ POLICIES: dict[str, Policy] = {
     JobKind.RECOMPUTE_COSTS: Policy(attempts=3),
     # A row that somebody else holds locked for long is in its way; it goes on where it was.
     JobKind.BULK_CHANGE: Policy(attempts=5),
+    JobKind.IMPORT_ROWS: Policy(attempts=5),
     # Somebody may hold a month for a while; it goes on where it was.
     JobKind.APPLY_RETENTION: Policy(attempts=8, first_delay=timedelta(minutes=1)),
     # A run that began may have had effects outside: it is not begun again by itself.

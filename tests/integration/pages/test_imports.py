@@ -6,18 +6,26 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
-from app.models import AuditEvent, Import, User
+from app.jobs.context import JobContext, Resources
+from app.models import AuditEvent, Import, Job, User
 from app.schemas.agents import AgentUpdate
+from app.services import import_runs
 from app.services.agents import AgentService
+from app.services.import_runs import ImportRunner
+from app.services.imports import ImportService
+from app.services.job_attempts import JobAttemptService
 from app.services.upkeep import UpkeepService
+from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.imports import make_import
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
+from tests.jobs import work_off
 
 SAME = (
     "name",
@@ -48,6 +56,14 @@ def seen(page: httpx2.Response) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text))
 
 
+async def confirmed(web: httpx2.AsyncClient, app: FastAPI, place: str, mode: str) -> str:
+    """What the page says once the job has done what it could."""
+    answer = await web.post(place, data={"mode": mode})
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+    await work_off(app)
+    return seen(await web.get(place))
+
+
 async def listed(api: httpx2.AsyncClient, stem: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = (await api.get(f"/api/v1/{stem}")).json()["items"]
     return items
@@ -55,7 +71,12 @@ async def listed(api: httpx2.AsyncClient, stem: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 async def test_what_was_exported_comes_back_equal_with_its_tools(
-    form: str, web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+    form: str,
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
 ) -> None:
     tool = await make_tool(session, actor, name="find_bag", description="=SUM(1)")
     await make_agent(
@@ -78,8 +99,7 @@ async def test_what_was_exported_comes_back_equal_with_its_tools(
 
     for stem in ("tools", "agents"):
         place = await preview(web, stem, files[stem])
-        assert (await web.post(place, data={"mode": "create"})).status_code == 303
-        assert "1 row is written." in seen(await web.get(place))
+        assert "1 row is written." in await confirmed(web, app, place, "create")
 
     [agent], [old] = await listed(api, "agents"), before["agents"]
     assert {name: agent[name] for name in SAME} == {name: old[name] for name in SAME}
@@ -126,7 +146,11 @@ async def test_preview_shows_what_each_row_means_and_writes_nothing(
 
 
 async def test_rows_are_written_as_shown_but_not_over_a_later_change(
-    web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
 ) -> None:
     known_id = (await make_agent(session, actor, name="known-bot")).id
     other = await make_agent(session, actor, name="other-bot")
@@ -141,9 +165,9 @@ async def test_rows_are_written_as_shown_but_not_over_a_later_change(
     session.expire_all()
 
     await web.post(place, data={"mode": "update"})
-    await web.post(place, data={"mode": "update"})
+    page = await confirmed(web, app, place, "update")
 
-    page = seen(await web.get(place))
+    assert len(list(await session.scalars(select(Job.id)))) == 1
     assert "2 rows are written. 2 were refused on the way" in page
     assert "Someone saved this agent in between: you have version 1, it is now 2." in page
     assert "Somebody made one of this name since the preview." in page
@@ -158,14 +182,101 @@ async def test_rows_are_written_as_shown_but_not_over_a_later_change(
 
 
 async def test_create_only_leaves_what_is_there(
-    web: httpx2.AsyncClient, api: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
 ) -> None:
     await make_agent(session, actor, name="known-bot")
     place = await preview(web, "agents", "\n".join(map(json.dumps, ROWS[:2])))
-    await web.post(place, data={"mode": "create"})
+    await confirmed(web, app, place, "create")
     agents = {agent["name"]: agent for agent in await listed(api, "agents")}
     assert agents.keys() == {"fresh-bot", "known-bot"}
     assert agents["known-bot"]["max_tokens"] == 1000
+
+
+async def test_bad_rows_among_good_ones_are_refused_alone(
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    api: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+) -> None:
+    rows = [{"name": f"bot-{n:02}", "model": "m"} for n in range(40)]
+    place = await preview(web, "agents", "\n".join(map(json.dumps, rows)))
+    for taken in ("bot-00", "bot-17", "bot-18", "bot-39"):
+        await make_agent(session, actor, name=taken)
+    session.expire_all()
+
+    page = await confirmed(web, app, place, "create")
+
+    assert "36 rows are written. 4 were refused on the way" in page
+    created = select(AuditEvent.label).where(
+        AuditEvent.action == "create", AuditEvent.resource == "agents", AuditEvent.via == Via.JOB
+    )
+    assert len(set(await session.scalars(created))) == 36
+    live = [agent["live_revision"]["number"] for agent in await listed(api, "agents")]
+    assert live == [1] * len(live)
+
+
+@pytest.mark.parametrize("mode", ["create", "update"])
+async def test_rows_are_written_in_few_statements_for_many(
+    mode: str,
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    counted: QueryCounter,
+) -> None:
+    tools = [(await make_tool(session, actor)).name for _ in range(2)]
+    rows = [{"name": f"bot-{n}", "model": "m", "tools": tools} for n in range(40)]
+    if mode == "update":
+        for row in rows:
+            await make_agent(session, actor, name=row["name"])
+    session.expire_all()
+    place = await preview(web, "agents", "\n".join(map(json.dumps, rows)))
+    await web.post(place, data={"mode": mode})
+    with counted:
+        await work_off(app)
+    own = [one for one in counted.statements if one.startswith("UPDATE agents SET model_name=")]
+    assert len(own) == (40 if mode == "update" else 0)
+    assert counted.count - len(own) < 80
+    assert "40 rows are written." in seen(await web.get(place))
+
+
+async def test_import_that_was_cut_off_says_so_and_goes_on(
+    app: FastAPI,
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(import_runs, "ROWS_AT_ONCE", 2)
+    rows = [{"name": f"bot-{n}", "model": "m"} for n in range(5)]
+    place = await preview(web, "agents", "\n".join(map(json.dumps, rows)))
+    await web.post(place, data={"mode": "create"})
+    assert "Waiting for a worker" in seen(await web.get(place))
+    [job_id] = await session.scalars(select(Job.id))
+    async with app.state.database.unit_of_work() as own:
+        attempt = await JobAttemptService(own, Actor.system(Via.JOB)).claim(job_id)
+    assert attempt is not None
+    resources = Resources(app.state.database, app.state.settings, app.state.templates)
+    context = JobContext(attempt, resources)
+    async with context.step() as step:
+        imports = ImportService(step.session, step.actor, app.state.settings)
+        runner = ImportRunner(await imports.get(int(place.rsplit("/", 1)[1])))
+        await runner.go_on(imports)
+    await web.post(f"/jobs/{job_id}/cancel")
+    await work_off(app)
+    session.expire_all()
+
+    page = seen(await web.get(place))
+    assert "Import interrupted" in page
+    assert "2 rows are written, 3 are not yet" in page
+    assert "5 rows are written." in await confirmed(web, app, place, "update")
+    events = select(AuditEvent.label).where(AuditEvent.action == "create")
+    made = list(await session.scalars(events.where(AuditEvent.resource == "agents")))
+    assert sorted(map(str, made)) == [f"bot-{n}" for n in range(5)]
 
 
 async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:
