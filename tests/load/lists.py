@@ -1,7 +1,8 @@
 """``python -m tests.load.lists``: the list of runs at a million rows, beside SQLAdmin as it comes.
 
 Two databases, one small and one large; each page is asked of this product over both and of
-``stock_admin.py`` over the large one, by turns. Ratios say more than milliseconds.
+``stock_admin.py`` over the large one, by turns. Ratios say more than milliseconds; on a busy
+machine only processor time says much: that of the web process and of all of PostgreSQL together.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from app.api.deps import PLAIN_COOKIE
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.security import Signer
 from tests.load.lists_stock import RARE, cursor_after, fill
+from tests.load.otlp_cost import OWN, TICKS, server_seconds, ticks_of
 from tests.server import SECRET, ServerProcess
 
 PAGE = 50
@@ -55,12 +57,33 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Sites:
-    """Clients of the three servers."""
+class Site:
+    """A server, a client of it, and the folder of its PostgreSQL."""
 
-    small: httpx2.Client
-    large: httpx2.Client
-    stock: httpx2.Client
+    client: httpx2.Client
+    pid: int
+    postgres: Path
+
+    def processor_ms(self) -> float:
+        web = ticks_of(Path(f"/proc/{self.pid}"), OWN) / TICKS
+        return 1000 * (web + server_seconds(self.postgres))
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """The three servers."""
+
+    small: Site
+    large: Site
+    stock: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Milliseconds of one page: on the clock, and of processors."""
+
+    clock: float
+    processor: float
 
 
 def questions(small_cursor: str, large_cursor: str, deep_page: int) -> list[Question]:
@@ -81,37 +104,37 @@ def questions(small_cursor: str, large_cursor: str, deep_page: int) -> list[Ques
     ]
 
 
-def milliseconds(client: httpx2.Client, path: str) -> float:
+def taken_by(site: Site, path: str) -> Taken:
     """Of one page. Raise ``RuntimeError`` for an answer that is not 200."""
-    began = time.perf_counter()
-    answer = client.get(path)
+    worked, began = site.processor_ms(), time.perf_counter()
+    answer = site.client.get(path)
     took = (time.perf_counter() - began) * 1000
     if answer.status_code != 200:
         raise RuntimeError(f"{path} → {answer.status_code}")
-    return took
+    return Taken(took, site.processor_ms() - worked)
 
 
-def ask(question: Question, sites: Sites, rounds: int) -> list[tuple[float, float, float]]:
-    """Milliseconds over the small table, the large one and in stock SQLAdmin, each round."""
+def ask(question: Question, sites: Sites, rounds: int) -> list[tuple[Taken, ...]]:
+    """Of the small table, the large one and stock SQLAdmin, each round."""
     asked = (
         (sites.small, question.small),
         (sites.large, question.large),
         (sites.stock, question.stock),
     )
-    taken = []
-    for number in range(rounds + 1):
-        small, large, stock = (milliseconds(client, path) for client, path in asked)
-        if number:  # The first warms up.
-            taken.append((small, large, stock))
-    return taken
+    rows = [tuple(taken_by(*each) for each in asked) for _ in range(rounds + 1)]
+    return rows[1:]  # The first warms up.
 
 
-def add_row(table: Table, question: Question, taken: list[tuple[float, float, float]]) -> None:
-    small, large, stock = (statistics.median(column) for column in zip(*taken, strict=True))
+def add_row(table: Table, question: Question, taken: list[tuple[Taken, ...]]) -> None:
+    columns = list(zip(*taken, strict=True))
+    small, large, stock = (statistics.median(one.clock for one in column) for column in columns)
+    # The counters move in steps of many milliseconds: only their sums say something.
+    own, theirs = (statistics.mean(one.processor for one in column) for column in columns[1:])
     growth, gain = large / small, stock / large
     met = "yes" if growth <= MOST_GROWTH and gain >= question.aim else "no"
     cells = (f"{small:.1f}", f"{large:.1f}", f"{growth:.2f}", f"{stock:.1f}", f"{gain:.0f}×", met)
-    table.add_row(question.name, *cells)
+    worked = (f"{own:.1f}", f"{theirs:.1f}", f"{theirs / max(own, 0.1):.0f}×")
+    table.add_row(question.name, *cells, *worked)
 
 
 @contextlib.contextmanager
@@ -127,7 +150,11 @@ def three_sites(small: str, large: str, tokens: tuple[str, str], folder: Path) -
         client_of(two, tokens[1]) as second,
         client_of(stock, "") as third,
     ):
-        yield Sites(first, second, third)
+        yield Sites(
+            Site(first, one.pid, folder),
+            Site(second, two.pid, folder),
+            Site(third, stock.pid, folder),
+        )
 
 
 def client_of(server: ServerProcess, token: str) -> httpx2.Client:
@@ -142,6 +169,8 @@ def main(
 ) -> None:
     """Compare pages of a small and a large table, and with stock SQLAdmin."""
     table = Table("page", f"{few:,} ms", f"{rows:,} ms", "ratio", "SQLAdmin ms", "gain", "met")
+    for name in ("processor ms", "SQLAdmin", "gain"):
+        table.add_column(name)
     deep_page = rows // PAGE // 2
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         postgres = EmbeddedPostgres(Path(name))
