@@ -1,10 +1,12 @@
 """Spans and events that were refused: read with the reason, sent again once that is gone."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate
+from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, select
@@ -16,14 +18,14 @@ from app.core.database_errors import as_app_error
 from app.core.events import Event, publish
 from app.core.permissions import Permission, Role
 from app.exceptions import AppError, Conflict, NotFound, Unavailable
-from app.models import IngestBatch, RejectedSpan, User
+from app.models import ApiKey, IngestBatch, RejectedSpan, User
 from app.schemas.base import CursorQuery
 from app.services.audit_events import AuditEventService
 from app.services.ingest_batches import IngestBatchService
 from app.services.ingestion.intake import TraceIntake
 from app.services.ingestion.otlp.json_request import decode_json
 from app.services.ingestion.otlp.logs import decode_logs
-from app.services.ingestion.prepared import Prepared, prepare, prepare_logs
+from app.services.ingestion.prepared import Prepared, Pricing, prepare, prepare_logs
 from app.services.ingestion.pricing import price_span
 from app.services.ingestion.queue import REFUSED, IngestQueue
 from app.services.ingestion.span_logs import SpanKey, SpanLogs
@@ -67,6 +69,14 @@ class Replayed:
     refused: int
     left: int
     message: str
+
+
+def read_again(request: dict[str, Any], pricing: Pricing) -> Prepared:
+    body = orjson.dumps(request)
+    if "resourceLogs" not in request:
+        return prepare(decode_json(body), pricing)
+    decoded = decode_logs(body, is_json=True)
+    return prepare_logs(decoded.kept, decoded.rejected)
 
 
 def refused_to_read(prepared: Prepared) -> Refused:
@@ -156,12 +166,18 @@ class RejectedSpanService:
         return rows
 
     async def _sender_of(self, batch: IngestBatch) -> Actor:
-        """Who asks for it lends no rights: spans of others would get into runs of his own."""
+        """Who asks for it lends no rights: spans of others would get into runs of his own.
+
+        A key that was limited to an agent still is.
+        """
+        limit = select(ApiKey.agent_id).where(ApiKey.id == batch.api_key_id)
+        agent_id = self.actor.only_agent_id or await self.session.scalar(limit)
+        limited = replace(self.actor, only_agent_id=agent_id)
         if batch.user_id in (None, self.actor.user_id):
-            return self.actor
+            return limited
         role = await self.session.scalar(select(User.role).where(User.id == batch.user_id))
         return replace(
-            self.actor,
+            limited,
             user_id=batch.user_id,
             api_key_id=batch.api_key_id,
             role=role or Role.MEMBER,
@@ -185,11 +201,8 @@ class RejectedSpanService:
             return refused_for_now(REFUSED)
 
     async def _read(self, row: RejectedSpan) -> Prepared:
-        body = orjson.dumps(row.request)
-        if "resourceLogs" in row.request:
-            decoded = decode_logs(body, is_json=True)
-            return prepare_logs(decoded.kept, decoded.rejected)
-        return prepare(decode_json(body), partial(price_span, await current_book(self.session)))
+        book = await current_book(self.session)
+        return await asyncio.to_thread(read_again, row.request, partial(price_span, book))
 
     async def _store(self, prepared: Prepared, sender: Actor) -> Refused | None:
         intake = TraceIntake(self.session, sender)

@@ -110,6 +110,16 @@ def with_events(span: WireSpan, logs: Sequence[Row[Any]]) -> WireSpan:
     return replace(span, events=tuple(events[:MAX_EVENTS]))
 
 
+def all_with_events(spans: Sequence[WireSpan], logs: LogsOfSpan) -> list[WireSpan]:
+    return [with_events(span, logs[span.trace_id, span.span_id]) for span in spans]
+
+
+def read_again(rows: Sequence[Row[Any]], sent: Mapping[bytes, bytes]) -> list[WireSpan]:
+    """Stored spans; ``sent`` has the trace id that was sent by the one that is stored."""
+    spans = [again(sent[row[0].trace_id], *row) for row in rows]
+    return decode_json(orjson.dumps({"resourceSpans": entries(spans)})).spans
+
+
 def root_of(run: Row[Any]) -> bytes | None:
     """The id of its root span; of several the first. ``None`` while there is none."""
     root = run.claims.get("root")
@@ -185,10 +195,12 @@ class SpanLogs:
         logs = at_their_spans(await self._waiting(runs, found), runs)
         changed: list[WireSpan] = []
         new: dict[int, int] = {}  # logs that no span had, and whose run has them now
-        for span in await self._spans({key: own[key[0]] for key in logs}):
+        spans = await self._spans({key: own[key[0]] for key in logs})
+        for span, more in zip(
+            spans, await asyncio.to_thread(all_with_events, spans, logs), strict=True
+        ):
             told, run = logs[span.trace_id, span.span_id], own[span.trace_id]
             new |= {log.id: run.id for log in told if log.execution_id is None}
-            more = with_events(span, told)
             if more is not span:
                 changed.append(more)
         if new:
@@ -229,8 +241,7 @@ class SpanLogs:
         stored = [(run.stored_trace_id, key[1]) for key, run in runs.items()]
         rows = (await self.session.execute(statement, ids_in(stored) | bounds)).all()
         sent = {run.stored_trace_id: key[0] for key, run in runs.items()}
-        spans = [again(sent[row[0].trace_id], *row) for row in rows]
-        return decode_json(orjson.dumps({"resourceSpans": entries(spans)})).spans
+        return await asyncio.to_thread(read_again, rows, sent)
 
     async def _store(self, spans: list[WireSpan]) -> None:
         if not spans:

@@ -22,6 +22,7 @@ from app.services.rejected_spans import RejectedSpanService, replay_in_turn
 from app.services.retention_rules import BATCHES as BATCHES_RULE
 from app.services.retention_work import RetentionWork
 from tests.conftest import QueryCounter, actor_for
+from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
 from tests.factories.clients import key_headers
 from tests.factories.ingest_batches import UNREADABLE, good_request, make_ingest_batch
@@ -80,6 +81,17 @@ async def test_replay_of_others_spans_goes_to_runs_of_whoever_sent_them(
     details = [(await api.get(f"/api/v1/executions/{run['id']}")).json() for run in runs]
     assert [detail["span_count"] for detail in details] == [1, 1]
     assert len({detail["agent_id"] for detail in details}) == 2
+
+
+async def test_replay_of_a_key_of_one_agent_stays_with_that_agent(
+    api: httpx2.AsyncClient, session: AsyncSession, actor: Actor, staff: User
+) -> None:
+    agent = await make_agent(session, actor)
+    key, _ = await make_api_key(session, staff, agent=agent)
+    batch = await make_ingest_batch(session, actor, api_key_id=key.id)
+    assert (await api.post(f"{BATCHES}/{batch.id}/replay")).json()["stored"] == 1
+    (run,) = (await api.get("/api/v1/executions?source=otlp")).json()["items"]
+    assert run["agent_id"] == agent.id
 
 
 async def test_one_rejected_span_is_sent_again_and_then_is_there_no_more(
