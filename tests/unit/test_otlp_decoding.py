@@ -73,6 +73,27 @@ def test_both_encodings_say_the_same() -> None:
     assert read[0] == read[1] == [span]
 
 
+def test_text_that_was_cut_within_a_character_loses_no_span() -> None:
+    request = as_json([make_span(1, name="cut"), make_span(2, attributes={"n": "cut"})])
+    body = json.dumps(request).replace('cut"', 'cut \\ud83d"').encode()
+    read = DECODERS[JSON](body).spans
+    assert (read[0].name, read[1].attributes) == ("cut ?", {"n": "cut ?"})
+    with pytest.raises(BadRequest):
+        DECODERS[JSON](body[:-1])
+    with pytest.raises(BadRequest):
+        DECODERS[JSON](b'{"resourceSpans": ["\\ud83d", ' + b"[" * 100_000)
+
+
+def test_numbers_that_json_cannot_write_come_as_text() -> None:
+    request = as_json([make_span(1, attributes={"n": 1.5})])
+    value = request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"][0]["value"]
+    found = []
+    for told in ("2.5", "-Infinity", "NaN", "many"):
+        value["doubleValue"] = told
+        found.append(DECODERS[JSON](json.dumps(request).encode()).spans[0].attributes["n"])
+    assert repr(found) == "[2.5, -inf, nan, None]"
+
+
 def test_ids_may_be_hex_of_either_case_or_base64() -> None:
     request = as_json([make_span(1, trace=0xABCDEF)])
     span = request["resourceSpans"][0]["scopeSpans"][0]["spans"][0]

@@ -5,6 +5,7 @@ Unknown fields are ignored, as the protocol demands; a part of the wrong shape i
 
 import base64
 import binascii
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,10 +32,12 @@ PATHS = {
 }
 # The last is from before OTLP 0.16, in which scopes were libraries.
 SCOPE_SPANS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
+SURROGATE = rb"\ud"
+DOUBLE = "doubleValue"
 SCALARS: dict[str, tuple[type, ...]] = {
     "stringValue": (str,),
     "boolValue": (bool,),
-    "doubleValue": (int, float),
+    DOUBLE: (int, float),
 }
 
 
@@ -82,6 +85,13 @@ def integer(value: Any) -> int:  # a number, or one written as text; anything el
     return number if -(2**63) <= number < 2**64 else 0
 
 
+def number(value: Any) -> float | None:  # as protobuf's JSON writes what JSON has no number for
+    try:
+        return float(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def octets(value: Any, size: int) -> bytes:  # hex, or base64 as plain protobuf JSON has it
     """Empty for what is neither."""
     if not isinstance(value, str):
@@ -101,7 +111,8 @@ def value_of(value: Any, depth: int = 0) -> Any:  # an AnyValue
         return integer(value["intValue"])
     for name, kinds in SCALARS.items():
         if name in value:
-            return value[name] if isinstance(value[name], kinds) else None
+            said = value[name]
+            return said if isinstance(said, kinds) else number(said) if name == DOUBLE else None
     return nested(value, depth)
 
 
@@ -191,6 +202,21 @@ def links_of(span: Json) -> tuple[WireLink, ...]:
     )
 
 
+def parsed(body: bytes) -> Any:  # a JSON value
+    """Raise ``ValueError`` or ``RecursionError`` for what is no JSON.
+
+    Half of a pair of surrogates, as in texts that JavaScript has cut, loses no spans: it becomes a
+    question mark.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if SURROGATE not in body.lower():
+            raise
+    whole = json.dumps(json.loads(body), ensure_ascii=False)
+    return orjson.loads(whole.encode("utf-8", "replace"))
+
+
 def request_in(body: bytes, field: str) -> Json:
     """The request whose list is called ``field``.
 
@@ -198,8 +224,8 @@ def request_in(body: bytes, field: str) -> Json:
     holds nothing, it would be answered as if it were stored.
     """
     try:
-        request = orjson.loads(body) if body else {}
-    except orjson.JSONDecodeError as error:
+        request = parsed(body) if body else {}
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON: {error}.") from error
     if not isinstance(request, dict):
         raise BadRequest(f"The body must be a JSON object with {field}.")
