@@ -32,6 +32,7 @@ router = APIRouter(tags=["opentelemetry"], dependencies=[requires(Permission.EXE
 # Decoding more than this would hold up the event loop.
 SMALL = 32 * 1024
 SMALL_PACKED = 1024  # a thousand times as much, at most
+COUNTED_BYTES = 64 * 1024
 NOT_KEPT = "Greenroom keeps spans. Send them to /v1/traces."
 OTHER_LOGS = "Of logs, Greenroom keeps GenAI events."
 BATCH = "X-Greenroom-Batch"
@@ -59,15 +60,24 @@ async def off_the_loop(body: bytes, work: Any, small: int = SMALL) -> Any:  # a 
     return work() if len(body) <= small else await asyncio.to_thread(work)
 
 
+async def in_chunks(request: Request, queue: IngestQueue, held: ExitStack) -> bytes:
+    """A body of unknown length; it counts as it comes, or many at once would not fit."""
+    body, counted = bytearray(), 0
+    async for part in request.stream():
+        body += part
+        while counted < len(body):
+            held.enter_context(queue.admit(COUNTED_BYTES))
+            counted += COUNTED_BYTES
+    return bytes(body)
+
+
 async def received(request: Request, queue: IngestQueue, held: ExitStack) -> bytes:
     """The body, decompressed; ``held`` counts it as being in memory."""
     await hand_back(asking(request)[0])  # who sends may have been looked up by it
     settings: Settings = request.app.state.settings
     declared = request.headers.get("content-length", "")
     held.enter_context(queue.admit(int(declared) if declared.isdigit() else 0))
-    body = await request.body()
-    if not declared:  # it came in chunks
-        held.enter_context(queue.admit(len(body)))
+    body = await (request.body() if declared else in_chunks(request, queue, held))
     if not is_gzip(request):
         return body
     unpack = partial(gunzip, body, settings.otlp_max_body_bytes)

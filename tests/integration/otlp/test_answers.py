@@ -205,6 +205,10 @@ async def test_body_in_chunks_is_read_of_known_senders_and_within_the_same_bound
     with app.state.ingest_queue.admit(settings.otlp_max_body_bytes - 1):
         answer = await sender.post("/v1/traces", content=chunks(1), headers=headers)
     assert (answer.status_code, read) == (503, 1)
+    with app.state.ingest_queue.admit(settings.otlp_max_body_bytes - 1024 * 1024):
+        answer = await sender.post("/v1/traces", content=chunks(40), headers=headers)
+    assert (answer.status_code, said(answer)[0]) == (503, 14)
+    assert app.state.ingest_queue.held_bytes == 0
     answer = await sender.post("/v1/traces", content=chunks(100), headers=headers)
     assert (answer.status_code, said(answer)[0]) == (413, 8)
 
