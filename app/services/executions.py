@@ -46,7 +46,7 @@ from app.services.pricing.books import current_book
 from app.services.saves import Edit
 from app.services.spans import SpanService, cost_source_of, distinct
 from app.services.stale_hours import mark_stale
-from app.services.traces import count_errors, search_text, totals_of
+from app.services.traces import count_errors, leaf_model_steps, search_text, totals_of
 
 STORE = insert(Execution).on_conflict_do_nothing().returning(Execution)
 STORE_BODY = insert(table_of(ExecutionBody)).values(
@@ -192,6 +192,7 @@ class ExecutionService(ExecutionReader):
         self, data: ExecutionCreate, agent: NamedAgent, started_at: datetime
     ) -> dict[str, Any]:
         spans = distinct(data.spans)
+        sources = [cost_source_of(step) for step in leaf_model_steps(spans)]
         ended_at = data.ended_at
         return {
             "agent_id": agent.id,
@@ -212,7 +213,7 @@ class ExecutionService(ExecutionReader):
             "error_type": data.error_type,
             "reported_by_user_id": self.actor.user_id,
             "reported_by_key_id": self.actor.api_key_id,
-        } | usage_values(data, totals_of(spans), [cost_source_of(span) for span in spans])
+        } | usage_values(data, totals_of(spans), sources)
 
     def _started_at(self, data: ExecutionCreate) -> datetime:
         """A run that names its end alone began no later, whatever its spans say."""
@@ -317,7 +318,8 @@ class ExecutionService(ExecutionReader):
         for field, value in values.items():
             setattr(execution, field, value)
         if "cost" in values:
-            of_steps = [] if "cost" in sent else [step.cost_source for step in steps]
+            leaves = [] if "cost" in sent else leaf_model_steps(steps)
+            of_steps = [step.cost_source for step in leaves]
             execution.cost_source = source_of(values["cost"], of_steps)
 
     async def _complete_body(self, execution: Execution, data: ExecutionUpdate) -> None:

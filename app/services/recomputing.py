@@ -28,7 +28,7 @@ from app.services.jobs import JobService
 from app.services.pricing.arrivals import ANSWERED, quote_of
 from app.services.pricing.books import PriceBook, current_book
 from app.services.spans import KEY
-from app.services.traces import has_usage, totals_of
+from app.services.traces import has_usage, leaf_model_steps, sums_of
 
 RUNS_AT_ONCE, SPANS_AT_ONCE = 200, 5_000
 MAX_MODELS = 20
@@ -219,8 +219,9 @@ class Recomputer:
         """The run's cost before and after; one that was reported of the whole run stays."""
         before = run.cost
         if steps and "cost" not in run.totals_reported:
-            cost = totals_of(steps).cost
-            source = source_of(cost, [step.cost_source for step in steps])
+            leaves = leaf_model_steps(steps)
+            cost = sums_of(leaves).cost
+            source = source_of(cost, [step.cost_source for step in leaves])
             if (run.cost, run.cost_source) != (cost, source):
                 run.cost, run.cost_source = cost, source
         return before, run.cost

@@ -151,6 +151,21 @@ async def test_costs_are_computed_anew_and_totals_repaired(
     assert outcome["unpriced_models"] == {"house-model": 3}
 
 
+async def test_cost_of_a_run_is_from_those_steps_alone_that_it_sums(
+    web: httpx2.AsyncClient, app: FastAPI, data: dict[str, Any]
+) -> None:
+    outer, inner = ({"span_id": f"{number:016x}"} for number in (1, 2))
+    inner |= {"parent_span_id": outer["span_id"], "cost": "0.5"}
+    await web.post(PRICES, json=PRICE)
+    nested = {"spans": [data["spans"][0] | outer, data["spans"][0] | inner]}
+    run_id = (await web.post(RUNS, json=data | nested)).json()["id"]
+    assert await run_of(web, run_id) == ("0.5", "reported")
+    asked = await web.post(f"{PRICES}/costs/recompute", json=SINCE)
+    await work_off(app)
+    assert await run_of(web, run_id) == ("0.5", "reported")
+    assert (await web.get(asked.headers["location"])).json()["result"]["runs_changed"] == 0
+
+
 async def test_recomputing_goes_on_in_pieces(
     web: httpx2.AsyncClient, app: FastAPI, data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
