@@ -25,7 +25,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from sqlalchemy import Engine, event
 
 from app.core.config import Settings
-from app.core.own_spans import EXPORT_HEADER, fingerprint
+from app.core.own_spans import export_headers, traces_url
 from app.core.watchers import TRAIL, SeenJob, SeenRequest, Trail, Watcher
 
 W3C = TraceContextTextMapPropagator()
@@ -34,22 +34,10 @@ SENT_WITHIN_S, CLOSED_WITHIN_S = 5.0, 2.0
 MAX_STATEMENT = 2_000
 
 
-def pairs(text: str) -> dict[str, str]:
-    """``name=value,name=value``, as OTEL_EXPORTER_OTLP_HEADERS is written."""
-    parts = (part.partition("=") for part in text.split(",") if "=" in part)
-    return {name.strip(): value.strip() for name, _, value in parts}
-
-
-def traces_url(endpoint: str) -> str:
-    base = endpoint.rstrip("/")
-    return base if base.endswith("/v1/traces") else f"{base}/v1/traces"
-
-
 def exporter_of(settings: Settings) -> OTLPSpanExporter:
-    given = settings.otlp_headers.get_secret_value() if settings.otlp_headers else ""
     return OTLPSpanExporter(
         traces_url(settings.otlp_endpoint or ""),
-        headers=pairs(given) | {EXPORT_HEADER: fingerprint(settings)},
+        headers=export_headers(settings),
         timeout=SENT_WITHIN_S,
         compression=Compression.Gzip,
     )

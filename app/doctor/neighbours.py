@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import aiosmtplib
 import asyncpg
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from app.core.config import Settings, SmtpSecurity
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
+from app.core.own_spans import export_headers, traces_url
 from app.doctor.machine import finding
 from app.exceptions import Unavailable
 from app.schemas.operations import State
@@ -138,6 +140,38 @@ async def provider(settings: Settings) -> Outcome:
     return judged(state, f"answers ({status})", "It has trouble of its own; try again later.")
 
 
+async def errors(settings: Settings) -> Outcome:
+    """Whether anybody answers at its address; no report is sent."""
+    if settings.sentry_dsn is None:
+        return unknown("not set", "Unexpected errors are in the log alone.")
+    address = urlsplit(settings.sentry_dsn.get_secret_value())
+    port = f":{address.port}" if address.port else ""
+    try:
+        async with httpx2.AsyncClient(timeout=WITHIN_S) as client:
+            await client.get(f"{address.scheme}://{address.hostname}{port}/")
+    except (httpx2.HTTPError, ValueError):
+        advice = "See SENTRY_DSN, and the network. Until then errors are in the log alone."
+        return judged(State.WARN, "it cannot be reached", advice)
+    return ok("answers")
+
+
+async def spans(settings: Settings) -> Outcome:
+    """An export without spans, which a collector takes as any other."""
+    if settings.otlp_endpoint is None:
+        return unknown("not set", "No spans of Greenroom itself are exported.")
+    headers = export_headers(settings) | {"content-type": "application/x-protobuf"}
+    try:
+        async with httpx2.AsyncClient(timeout=WITHIN_S) as client:
+            sent = await client.post(traces_url(settings.otlp_endpoint), headers=headers)
+    except (httpx2.HTTPError, ValueError):
+        advice = "See OTLP_ENDPOINT, and the network. Until then spans are dropped."
+        return judged(State.WARN, "it cannot be reached", advice)
+    if sent.status_code in (401, 403):
+        return judged(State.WARN, "refuses the headers", "See OTLP_HEADERS.")
+    state = State.OK if sent.is_success else State.WARN
+    return judged(state, f"answers ({sent.status_code})", "See that OTLP_ENDPOINT takes traces.")
+
+
 async def asked_in_time(
     key: str, name: str, ask: Callable[[Settings], Awaitable[Outcome]], settings: Settings
 ) -> Finding:
@@ -150,5 +184,11 @@ async def asked_in_time(
 
 
 async def neighbour_findings(settings: Settings) -> list[Finding]:
-    asked = (("redis", "Redis", redis), ("smtp", "Mail", smtp), ("provider", "Models", provider))
+    asked = (
+        ("redis", "Redis", redis),
+        ("smtp", "Mail", smtp),
+        ("provider", "Models", provider),
+        ("errors", "Error reports", errors),
+        ("spans", "Own spans", spans),
+    )
     return list(await asyncio.gather(*(asked_in_time(*one, settings) for one in asked)))
