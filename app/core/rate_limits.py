@@ -86,7 +86,8 @@ class RateLimits:
             timeouts = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25}
             storage = RedisStorage(url, True, "redispy", "greenroom", **timeouts)
             self._shared = SlidingWindowCounterRateLimiter(storage)
-        self._broken_until = self._warned_at = -math.inf
+        self._ask_again_at = self._warned_at = -math.inf
+        self._is_broken = False
 
     def _item(self, name: RouteClass) -> RateLimitItemPerMinute:
         """As it is set at this moment."""
@@ -94,8 +95,8 @@ class RateLimits:
 
     @property
     def is_degraded(self) -> bool:
-        """Whether Redis is configured and does not answer."""
-        return self._shared is not None and time.monotonic() < self._broken_until
+        """Whether Redis is configured and did not answer when it was asked last."""
+        return self._is_broken
 
     async def hit(self, name: RouteClass, who: str) -> Standing:
         """Count one request."""
@@ -104,11 +105,14 @@ class RateLimits:
         return standing
 
     async def _count(self, name: RouteClass, who: str) -> Standing:
-        if self._shared is not None and not self.is_degraded:
+        if self._shared is not None and time.monotonic() >= self._ask_again_at:
             try:
-                return await self._hit(self._shared, name, who)
+                standing = await self._hit(self._shared, name, who)
             except (StorageError, OSError) as error:
                 self._note_failure(error)
+            else:
+                self._is_broken = False
+                return standing
         return await self._hit(self._own, name, who)
 
     async def _hit(
@@ -156,7 +160,8 @@ class RateLimits:
 
     def _note_failure(self, error: Exception) -> None:
         now = time.monotonic()
-        self._broken_until = now + ASK_REDIS_AGAIN_S
+        self._is_broken = True
+        self._ask_again_at = now + ASK_REDIS_AGAIN_S
         if now - self._warned_at > WARN_EVERY_S:
             self._warned_at = now
             log.warning("Redis does not answer; counting here", error=type(error).__name__)

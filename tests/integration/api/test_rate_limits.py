@@ -161,6 +161,6 @@ async def test_without_redis_each_process_counts_and_says_so(
         assert "does not answer" in health.json()["checks"]["redis"]
         assert caplog.text.count("Redis does not answer") == 1
         redis.start()
-        app.state.rate_limits._broken_until = 0
+        app.state.rate_limits._ask_again_at = 0
         assert (await client.get(AGENTS, headers=headers)).status_code == 200
         assert "redis" not in (await client.get("/health/ready")).json()["checks"]
