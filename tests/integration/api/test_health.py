@@ -4,14 +4,17 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import migrations
 from app.core.database import Database
+from app.core.database_errors import UNAVAILABLE
 from app.models import User
-from tests.conftest import actor_for
+from tests.conftest import actor_for, client_of, settings_for
 from tests.factories.jobs import make_job
+from tests.server import free_port
 
 
 async def test_health_answers_without_a_login(client: httpx2.AsyncClient) -> None:
@@ -30,6 +33,17 @@ async def test_readiness_names_jobs_that_wait_too_long_and_stays_ready(
     response = await client.get("/health/ready")
     assert response.status_code == 200
     assert "is a worker running?" in response.json()["checks"]["jobs"]
+
+
+async def test_readiness_says_that_the_database_is_not_reachable(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"postgresql+asyncpg://greenroom@127.0.0.1:{free_port()}/greenroom"
+    async with Database.opened(settings_for(nobody)) as database, client_of(app) as client:
+        monkeypatch.setattr(app.state, "database", database)
+        response = await client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"] == {"database": UNAVAILABLE}
 
 
 async def test_process_stays_ready_while_an_upgrade_changes_the_files_beside_it(
