@@ -20,7 +20,8 @@ CERTIFICATE = (
     *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
     *("-nodes", "-days", "1", "-subj", "/CN=greenroom.example.com"),
 )
-WHOLE = "pid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{said}\n}}\n"
+WHOLE = "pid {folder}/pid;\nevents {{}}\nhttp {{\naccess_log off;\n{places}\n{said}\n}}\n"
+WAITING = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def seconds(name: str, text: str) -> float:
@@ -43,7 +44,8 @@ def nginx_conf(folder: Path) -> Path:
         assert given in said
         said = said.replace(given, here)
     conf = folder / "nginx.conf"
-    conf.write_text(WHOLE.format(folder=folder, said=said))
+    places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in WAITING)
+    conf.write_text(WHOLE.format(folder=folder, places=places, said=said))
     return conf
 
 
