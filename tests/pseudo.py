@@ -15,7 +15,8 @@ from app.core.texts import DOMAIN, LOCALE, Catalogue
 TAG = "en-XA"
 BEGIN, END = "⟦", "⟧"
 # Placeholders, markup and entities stay as they are.
-KEPT = re.compile(r"%\(\w+\)s|%%|<[^>]*>|&\w+;|\{\{?\w*\}?\}")
+KEPT = re.compile(r"%\(\w+\)[\d.]*[a-z]|%%|<[^>]*>|&\w+;|\{\{?\w*\}?\}")
+LONG_WORD = re.compile(r"·{1,12}")
 ACCENTED = str.maketrans(
     "aceginosuyzACEGINOSUYZ",
     "áçéğíñóšúýžÁÇÉĞÍÑÓŠÚÝŽ",
@@ -27,8 +28,9 @@ def accented(text: str) -> str:
     parts = KEPT.split(text)
     kept = [*KEPT.findall(text), ""]
     shown = "".join(part.translate(ACCENTED) + k for part, k in zip(parts, kept, strict=True))
-    words = sum(len(part) for part in parts)
-    return f"{BEGIN}{shown}{'·' * round(words * 0.4)}{END}"
+    more = "·" * round(sum(len(part) for part in parts) * 0.4)
+    # Not without a place to break: words of no language are that long.
+    return f"{BEGIN}{shown}{' '.join(LONG_WORD.findall(more))}{END}"
 
 
 class Pseudo(NullTranslations):

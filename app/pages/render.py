@@ -131,7 +131,7 @@ async def render_error(request: Request, error: AppError) -> Response:
         return confirmation_page(request, error)
     context = {
         "status": error.status,
-        "title": TITLES.get(error.status, "Something went wrong"),
+        "title": TITLES.get(error.status, lazy("Something went wrong")),
         "message": error.message,
         "details": [str(detail.get("message", "")) for detail in error.details if not error.field],
         "request_id": getattr(request.state, "request_id", None),
