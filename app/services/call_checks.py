@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
+from app.core.texts import _, lazy
 from app.services.conversation import ToolCall, Turn
 from app.services.running.arguments import validator_of
 
@@ -16,12 +17,12 @@ MAX_PROBLEMS, MAX_CALLS = 20, 200
 SHOWN_VALUE, SHOWN_CHOICES = 60, 12
 MISSING = re.compile(r"'(.+)' is a required property")
 NOUNS = {
-    "integer": "an integer",
-    "number": "a number",
-    "string": "a string",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
+    "integer": lazy("an integer"),
+    "number": lazy("a number"),
+    "string": lazy("a string"),
+    "boolean": lazy("true or false"),
+    "array": lazy("a list"),
+    "object": lazy("an object"),
     "null": "null",
 }
 
@@ -77,7 +78,7 @@ def check_of(call: ToolCall, offered: dict[str, Offered]) -> CallCheck | None:
     if tool is None:
         return CallCheck(None, is_checked=False)
     if isinstance(call.arguments, str):
-        return CallCheck(tool, (Problem("", "The arguments are not complete JSON."),))
+        return CallCheck(tool, (Problem("", _("The arguments are not complete JSON.")),))
     try:
         errors = validator_of(tool.schema).iter_errors(call.arguments)
         found = tuple(problem_of(error) for error in islice(errors, MAX_PROBLEMS))
@@ -90,21 +91,23 @@ def problem_of(error: ValidationError) -> Problem:
     field = error.json_path.removeprefix("$").lstrip(".")
     missing = MISSING.fullmatch(error.message) if error.validator == "required" else None
     if missing:
-        return Problem(f"{field}.{missing[1]}".lstrip("."), "is missing")
+        return Problem(f"{field}.{missing[1]}".lstrip("."), _("is missing"))
     return Problem(field, words_of(error))
 
 
 def words_of(error: ValidationError) -> str:
     wanted: Json = error.validator_value
     if error.validator == "type":
-        kinds = [NOUNS.get(str(kind), str(kind)) for kind in listed(wanted)]
-        return f"must be {' or '.join(kinds)}, got {told(error.instance)}"
+        kinds = [str(NOUNS.get(str(kind), str(kind))) for kind in listed(wanted)]
+        allowed = _(" or ").join(kinds)
+        return _("must be %(kinds)s, got %(value)s", kinds=allowed, value=told(error.instance))
     if error.validator == "enum":
         choices = [brief(choice) for choice in listed(wanted)]
-        more = " and others" if len(choices) > SHOWN_CHOICES else ""
-        return (
-            f"must be one of {', '.join(choices[:SHOWN_CHOICES])}{more}, got {told(error.instance)}"
-        )
+        shown = ", ".join(choices[:SHOWN_CHOICES])
+        if len(choices) > SHOWN_CHOICES:
+            shown = _("%(choices)s and others", choices=shown)
+        value = told(error.instance)
+        return _("must be one of %(choices)s, got %(value)s", choices=shown, value=value)
     return str(error.message[:300])
 
 
@@ -117,8 +120,10 @@ def told(value: Json) -> str:
     if value is None or isinstance(value, bool):
         return brief(value)
     if isinstance(value, dict | list):
-        return NOUNS["object" if isinstance(value, dict) else "array"]
-    return f"the {'string' if isinstance(value, str) else 'number'} {brief(value)}"
+        return str(NOUNS["object" if isinstance(value, dict) else "array"])
+    if isinstance(value, str):
+        return _("the string %(value)s", value=brief(value))
+    return _("the number %(value)s", value=brief(value))
 
 
 def brief(value: Json) -> str:
