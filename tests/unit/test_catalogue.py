@@ -6,7 +6,7 @@ from typing import Any
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 
 from app.core.config import PROJECT_ROOT
-from tests.pseudo import forms_of, messages
+from tests.pseudo import accented, forms_of, messages
 
 # As the Makefile's; the others are gettext's own.
 KEYWORDS = {**DEFAULT_KEYWORDS, "lazy": None, "mark": None, "lazy_count": (1, 2)}
@@ -52,3 +52,5 @@ def test_every_text_is_a_format_string_that_asks_for_the_same_in_all_its_forms()
     for message in messages():
         asked = [Asked(form).names for form in forms_of(message.id)]
         assert asked[0] <= asked[-1], message.id
+        made_up = [Asked(accented(form)).names for form in forms_of(message.id)]
+        assert made_up == asked, "the made-up language keeps its places"
