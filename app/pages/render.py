@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.api.frame import ENROLMENT_PATH, with_notice
+from app.api.deps import find_staff, session_token
+from app.api.frame import ENROLMENT_PATH, frame_for, with_notice
+from app.core.actor import Via
 from app.core.templating import Templates
 from app.core.texts import lazy
 from app.exceptions import (
@@ -15,6 +17,7 @@ from app.exceptions import (
     ReauthenticationRequired,
     SecondFactorRequired,
     Unauthorized,
+    Unavailable,
 )
 from app.pages.cookies import keep_renewed_session
 
@@ -28,10 +31,19 @@ TITLES: Mapping[int, str] = {
     409: lazy("That is not possible right now"),
     412: lazy("Someone saved in between"),
     413: lazy("That is too large"),
+    415: lazy("That cannot be read as it is"),
     429: lazy("Too many requests"),
     422: lazy("Some of the input is not valid"),
     503: lazy("The database is not reachable"),
 }
+OURS = lazy("Something went wrong")
+# In place of the bare phrases of the protocol, which the router answers with.
+INSTEAD: Mapping[str, str] = {
+    "Not Found": lazy("No page has this address. It may be mistyped, or what was here is gone."),
+    "Method Not Allowed": lazy("This address takes no such request."),
+}
+# The same request may well succeed in a moment.
+PASSING = frozenset({429, 500, 503})
 
 
 class LoginRequired(Unauthorized):
@@ -129,13 +141,33 @@ async def render_error(request: Request, error: AppError) -> Response:
         return redirect(request, ENROLMENT_PATH)
     if isinstance(error, ReauthenticationRequired):
         return confirmation_page(request, error)
+    await frame_lost_page(request, error)
     context = {
         "status": error.status,
-        "title": TITLES.get(error.status, lazy("Something went wrong")),
-        "message": error.message,
+        "title": TITLES.get(error.status, OURS),
+        "message": INSTEAD.get(str(error.message), error.message),
+        "again": error.status in PASSING and request.method == "GET",
+        "was_sent": request.method == "POST",
         "details": [str(detail.get("message", "")) for detail in error.details if not error.field],
         "request_id": getattr(request.state, "request_id", None),
     }
     name = "errors/_toast.html" if wants_fragment(request) else "errors/page.html"
     headers = {k: v for k, v in error.headers.items() if k != "WWW-Authenticate"}
     return render(request, name, context, error.status, headers)
+
+
+async def frame_lost_page(request: Request, error: AppError) -> None:
+    """Staff find their way from an address that no route answers: no dependency saw who asks."""
+    state, wanted = request.app.state, request.headers.get("accept", "")
+    is_framed = getattr(request.state, "frame", None) is not None
+    if error.status != 404 or is_framed or "text/html" not in wanted:
+        return
+    if session_token(request, state.settings) is None:
+        return
+    try:
+        async with state.database.unit_of_work() as session:
+            found = await find_staff(request, session, state.settings, Via.PAGE)
+    except Unavailable:  # the answer is that no page is there, with or without the way on
+        return
+    if found is not None and not found.must_enrol:
+        request.state.frame = frame_for(request, found.user, found.actor)

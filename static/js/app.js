@@ -221,6 +221,7 @@
   const CLICKS = [
     ["[data-theme-toggle]", changeTheme],
     ["[data-copy], [data-copy-from]", copy],
+    ["[data-back]", () => history.back()],
     ["[data-toast-close]", (button) => button.closest("[data-toast]").remove()],
     ["[data-dialog-open]", (button) => $(button.dataset.dialogOpen)?.showModal()],
     ["[data-dialog-close]", (button) => button.closest("dialog").close()],
@@ -303,5 +304,8 @@
   labelThemeToggles();
   watchToasts();
   showCurrentTab();
+  // Where it stands is known for good once the font is there, and anew when the screen is turned.
+  document.fonts.ready.then(showCurrentTab);
+  matchMedia("(max-width: 760px)").addEventListener("change", showCurrentTab);
   $$("table[data-rows] tbody input:checked").slice(0, 1).forEach(selectionChanged);
 })();

@@ -131,6 +131,25 @@ async def test_missing_page_says_so(web: httpx2.AsyncClient, path: str) -> None:
     assert "<html" not in toast.text
 
 
+async def test_staff_find_their_way_from_an_address_that_nothing_answers(
+    web: httpx2.AsyncClient, app: FastAPI
+) -> None:
+    wanted = {"Accept": "text/html"}
+    assert 'id="sidebar"' in (await web.get("/no", headers=wanted)).text
+    async with client_of(app) as stranger:
+        page = await stranger.get("/no", headers=wanted)
+    assert page.status_code == 404
+    assert 'id="sidebar"' not in page.text
+
+
+async def test_what_was_refused_when_sent_leads_back_to_what_was_typed(
+    web: httpx2.AsyncClient,
+) -> None:
+    page = await web.post("/agents/999999/delete")
+    assert page.status_code == 404
+    assert "data-back" in page.text
+
+
 @pytest.mark.parametrize("path", ["/agents/x", "/agents/0", f"/tools/{2**63}", "/keys/x/revoke"])
 async def test_bad_id_in_a_page_path_is_no_crash(web: httpx2.AsyncClient, path: str) -> None:
     assert (await web.get(path)).status_code in {404, 405, 422}
