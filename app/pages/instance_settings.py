@@ -72,9 +72,10 @@ async def conflict_page(
     typed: Typed,
 ) -> Response:
     """What somebody else has saved meanwhile beside what was typed here, to choose from."""
-    row = await settings.current()
+    row, live = await settings.current(), live_of(request)
     context = {
-        "fields": settings_view.merge_of(live_of(request), row.overrides, posted, typed),
+        "fields": settings_view.merge_of(live, row.overrides, posted, typed),
+        "known": live.known,
         "row_version": row.row_version,
         "when": row.updated_at,
     }
