@@ -94,9 +94,12 @@ def difference(old: Any, new: Any, write: Any) -> tuple[str, str]:  # numbers, a
         return "", ""
     if old == new:
         return "same", ""
-    share = f" ({(new - old) / old:+.0%})" if old else ""
-    sign = "+" if new > old else "−"
-    return f"{sign}{write(abs(new - old))}{share}", "worse" if new > old else "better"
+    share = f" ({(new - old) / old:+.0%})".replace("-", "−") if old else ""
+    sign, amount = "+" if new > old else "−", write(abs(new - old))
+    told = f"< {sign}{amount[2:]}" if amount.startswith("< ") else f"{sign}{amount}"
+    # What rounds to 0 % is neither better nor worse.
+    is_noise = abs(new - old) * 200 < old
+    return told + share, "" if is_noise else "worse" if new > old else "better"
 
 
 def step_pairs(left: Sequence[ComparedStep], right: Sequence[ComparedStep]) -> list[StepPair]:
