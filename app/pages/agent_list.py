@@ -12,7 +12,7 @@ COLUMNS = (
     Column("live", lazy("Live")),
     Column("model", lazy("Model")),
     Column("max_tokens", lazy("Max tokens"), is_number=True, is_default=False),
-    Column("tools", lazy("Tools"), is_wide=True),
+    Column("tools", lazy("Tools"), is_number=True, is_wide=True),
     Column("day", lazy("Last 24 h")),
     Column("runs", lazy("Runs"), is_number=True),
     Column("failed", lazy("Failed"), is_number=True),

@@ -37,5 +37,8 @@
   apply(choice());
   prefersDark.addEventListener("change", () => apply(root.dataset.themeChoice));
   addEventListener("storage", (event) => event.key === KEY && apply(choice()));
+  // Paper is white: what is printed is always light.
+  addEventListener("beforeprint", () => (root.dataset.bsTheme = "light"));
+  addEventListener("afterprint", () => apply(root.dataset.themeChoice));
   window.greenroomTheme = { next };
 })();
