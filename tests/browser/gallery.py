@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.admin import VIEWS
 from app.api.deps import PLAIN_COOKIE
 from app.core.config import PROJECT_ROOT
 from app.core.database import Database
@@ -95,6 +96,17 @@ def addresses(ids: stock.Ids) -> Iterator[tuple[str, str]]:
             known[name] = NAMES.get(name) or ids.get(name)
         if all(known.values()):
             yield path, pattern.format(**known)
+
+
+def data_admin(ids: stock.Ids) -> Iterator[tuple[str, str]]:
+    """The other half: every table as a list, and a row with its form where there is one."""
+    yield "/admin/", "/admin/"
+    for view in VIEWS:
+        yield (path := f"/admin/{view.identity}/list"), path
+    for name, row in {"agents": "agent_id", "tools": "tool_id", "users": "user_id"}.items():
+        yield (path := f"/admin/{name}/create"), path
+        for kind in ("details", "edit") if row in ids else ():
+            yield f"/admin/{name}/{kind}/{{{row}}}", f"/admin/{name}/{kind}/{ids[row]}"
 
 
 def chromium() -> str:
@@ -228,7 +240,7 @@ def installation(
 def shoot(browser: Browser, site: Installation, folder: Path, only: str) -> list[Shot]:
     inside, outside = site.page(browser), site.page(browser, logged_in=False)
     taken: list[Shot] = []
-    for path, address in addresses(site.ids):
+    for path, address in [*addresses(site.ids), *data_admin(site.ids)]:
         if only in path:
             page = outside if BEFORE_LOGIN.match(path) else inside
             taken += shots_of(page, path, address, site.state, folder)
