@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "b7c1e2f0a954"
-down_revision: str | Sequence[str] | None = "e7a4c90d21f8"
+down_revision: str | Sequence[str] | None = "5b08e3c7d19a"
 branch_labels = None
 depends_on = None
 

@@ -225,7 +225,7 @@ def counted(url: str, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def installation(
-    postgres: EmbeddedPostgres, state: str, runs: int, language: str
+    postgres: EmbeddedPostgres, state: str, runs: int, language: str = ENGLISH
 ) -> Iterator[Installation]:
     postgres.ensure_database(state)
     url = postgres.url(state)

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.models import Span, SpanLog, SpanOrigin
+from app.models import Span, SpanBody, SpanLog, SpanOrigin
 from app.services.ingestion.claims import extent_of
 from app.services.ingestion.exports import STORED, again, entries
 from app.services.ingestion.intake import TraceIntake
@@ -114,7 +114,9 @@ def all_with_events(spans: Sequence[WireSpan], logs: LogsOfSpan) -> list[WireSpa
     return [with_events(span, logs[span.trace_id, span.span_id]) for span in spans]
 
 
-def read_again(rows: Sequence[Row[Any]], sent: Mapping[bytes, bytes]) -> list[WireSpan]:
+def read_again(
+    rows: Sequence[Row[Span, SpanBody, SpanOrigin]], sent: Mapping[bytes, bytes]
+) -> list[WireSpan]:
     """Stored spans; ``sent`` has the trace id that was sent by the one that is stored."""
     spans = [again(sent[row[0].trace_id], *row) for row in rows]
     return decode_json(orjson.dumps({"resourceSpans": entries(spans)})).spans
