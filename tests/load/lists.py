@@ -151,9 +151,9 @@ def three_sites(small: str, large: str, tokens: tuple[str, str], folder: Path) -
         client_of(stock, "") as third,
     ):
         yield Sites(
-            Site(first, one.pid, folder),
-            Site(second, two.pid, folder),
-            Site(third, stock.pid, folder),
+            Site(first, one.pid, folder / "postgres"),
+            Site(second, two.pid, folder / "postgres"),
+            Site(third, stock.pid, folder / "postgres"),
         )
 
 
