@@ -78,6 +78,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     listener.start()
     watch = DatabaseWatch(app.state.database)
     watch.start()
+    await app.state.database.warm_up()
     if app.state.read_replica:
         app.state.read_replica.start()
     await app.state.settings_keeper.begin()

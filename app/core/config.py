@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     database_insecure: bool = False
     postgres_bin_dir: Path | None = None
     database_pool_size: int = Field(10, ge=1, le=200)
-    database_pool_timeout_s: float = Field(2.0, gt=0)
+    database_pool_timeout_s: float = Field(5.0, gt=0)
     statement_timeout_ms: int = Field(15_000, ge=100)
     log_sql: bool = False
 

@@ -14,7 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Self, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -33,7 +33,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, Pool
 
 from app.core.batching import Batch
 from app.core.config import Settings
-from app.core.database_errors import UNAVAILABLE
+from app.core.database_errors import UNAVAILABLE, as_app_error
 from app.core.events import PENDING, Outbox, discard
 from app.core.remembered import Memories
 from app.exceptions import Unavailable
@@ -45,6 +45,7 @@ CONNECT_WITHIN_S = 2.0
 # Whoever waits so long for a row waits for something that is stuck.
 LOCK_TIMEOUT_MS = 2_000
 READERS, CLAIMERS = 2, 2  # connections for shared reads, and for units of work beside others
+WARM = 4  # of each pool: enough to answer with while the others are being opened
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 AfterCommit = Callable[[], None]
 BEFORE_COMMIT, AFTER_COMMIT = "before_commit", "after_commit"
@@ -288,6 +289,20 @@ class Database:
             batch = self._batches[read] = Batch(lookup)
         found: V | None = await batch.get(key)
         return found
+
+    async def warm_up(self) -> None:
+        """Open connections before anyone is let in, who would wait for them with everybody else.
+
+        A database that is not there yet is no reason not to start.
+        """
+        try:
+            async with AsyncExitStack() as held:
+                for engine in self.engines:
+                    for _ in range(min(WARM, engine.pool.size())):  # type: ignore[attr-defined]
+                        await held.enter_async_context(engine.connect())
+        except Exception as error:
+            if as_app_error(error) is None and not isinstance(error, Unavailable):
+                raise
 
     def require_up(self) -> None:
         """Raise ``Unavailable`` at once while it is known that nobody would answer."""
