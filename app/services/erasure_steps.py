@@ -18,6 +18,8 @@ class Fate(StrEnum):
 
 # Fields of audit events that say from where somebody came.
 ADDRESS_FIELDS = frozenset({"ip", "user_agent", "last_used_ip"})
+# Those of a person's own events that are the name and nothing else.
+NAME_FIELDS = frozenset({"full_name"})
 OF_PERSON = "user_id = :id"
 
 

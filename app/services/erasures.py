@@ -24,6 +24,7 @@ from app.services.erasure_steps import (
     ADDRESS_FIELDS,
     ERASE_EVENTS,
     LISTED,
+    NAME_FIELDS,
     SOME_EVENTS,
     STEPS,
     Fate,
@@ -80,30 +81,50 @@ class Identity:
         """Of the statements in ``erasure_steps``."""
         return {"id": self.user_id, "patterns": self.patterns, "regex": self.regex}
 
-    def replaced(self, value: Any) -> Any:  # any JSON value
-        """The same without e-mails and names, however deep."""
+    @property
+    def phrases(self) -> list[str]:
+        """Names that are told from a text around them: of one word, most are words of it, too."""
+        return [name for name in self.names if len(name.split()) > 1]
+
+    def replaced(self, value: Any, *, is_about: bool = False) -> Any:  # any JSON value
+        """The same without e-mails, however deep; of what ``is_about`` this person, also without
+        names of several words.
+        """
         match value:
             case str():
-                emails = (self.emails, self.new_email, DOMAIN_ENDS)
-                for known, new, ends in (emails, (self.names, self.new_name, ENDS)):
-                    for each in known:
-                        whole = rf"{BEGINS}{re.escape(each)}{ends}"
-                        value = re.sub(whole, new, value, flags=re.IGNORECASE)
-                return value
+                told = replaced_in(value, self.emails, self.new_email, DOMAIN_ENDS)
+                return replaced_in(told, self.phrases, self.new_name, ENDS) if is_about else told
             case dict():
-                return {self.replaced(key): self.replaced(each) for key, each in value.items()}
+                return {
+                    self.replaced(key): self.replaced(each, is_about=is_about)
+                    for key, each in value.items()
+                }
             case list():
-                return [self.replaced(each) for each in value]
+                return [self.replaced(each, is_about=is_about) for each in value]
             case _:
                 return value
 
-    def of_changes(self, changes: JsonObject) -> JsonObject:
+    def of_label(self, label: str | None, *, is_about: bool) -> str | None:
+        """The text of a row: of this person's own, it may be the name alone."""
+        return self.new_name if is_about and label in self.names else self.replaced(label)
+
+    def of_changes(self, changes: JsonObject, *, is_about: bool) -> JsonObject:
         return {
-            name: ["erased" if each else each for each in pair]
-            if name in ADDRESS_FIELDS and isinstance(pair, list)
-            else self.replaced(pair)
-            for name, pair in changes.items()
+            name: self._of_pair(name, pair, is_about=is_about) for name, pair in changes.items()
         }
+
+    def _of_pair(self, name: str, pair: Any, is_about: bool) -> Any:
+        if name in ADDRESS_FIELDS and isinstance(pair, list):
+            return ["erased" if each else each for each in pair]
+        if name in NAME_FIELDS and is_about and isinstance(pair, list):
+            return [self.new_name if each else each for each in pair]
+        return self.replaced(pair, is_about=is_about)
+
+
+def replaced_in(text: str, known: Sequence[str], new: str, ends: str) -> str:
+    for each in known:
+        text = re.sub(rf"{BEGINS}{re.escape(each)}{ends}", new, text, flags=re.IGNORECASE)
+    return text
 
 
 class ErasureService:
@@ -209,10 +230,11 @@ class ErasureService:
 
     def _erased(self, event: AuditEvent, who: Identity) -> JsonObject | None:
         before = values_of(event)
+        is_about = (event.resource, event.resource_id) == (self.resource, who.user_id)
         after = before | {
-            "label": who.replaced(event.label),
-            "changes": who.of_changes(event.changes),
-            "reason": who.replaced(event.reason),
+            "label": who.of_label(event.label, is_about=is_about),
+            "changes": who.of_changes(event.changes, is_about=is_about),
+            "reason": who.replaced(event.reason, is_about=is_about),
             # Where others were when they did something to this person is theirs.
             "ip": event.ip if event.actor_user_id not in (None, who.user_id) else None,
         }

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.permissions import Role
-from app.models import ApiKey, AuditEvent, User
+from app.models import Agent, ApiKey, AuditEvent, User
 from app.schemas.users import UserUpdate
 from app.services.audit_seals import AuditSealService
 from app.services.users import UserService
@@ -140,23 +140,44 @@ async def test_people_whose_emails_end_alike_keep_theirs(
     assert f"ms-{EMAIL}" in (await session.scalars(told, {"id": other.id})).all()
 
 
-async def test_others_keep_names_and_addresses_that_begin_with_those_of_the_erased(
+async def test_name_of_one_word_is_taken_for_a_name_only_where_it_is_one(
     web: httpx2.AsyncClient, session: AsyncSession, boss: User
 ) -> None:
     ann = await make_user(session, Role.STAFF, email="ann@x.example")
-    ann.full_name = "Ann"
+    users = UserService(session, actor_for(boss))
+    ann.full_name = "Agent"
+    await session.flush()
+    await users.update(ann.id, UserUpdate(full_name="Support Agent"))
+    other = await make_user(session, Role.STAFF, email="bob@x.example")
+    other.full_name = "Agent"
+    users.audit.record("invite", "users", other, {"full_name": [None, "Agent"]})
+    agent = await make_agent(session, actor_for(ann), name="agent")
     key, _ = await make_api_key(session, boss)
     key.name = "of ann@x.example.org"
-    users = UserService(session, actor_for(boss))
-    users.audit.record("update", "users", ann, {"note": [None, "Joann and Ann: annual"]}, "Ann")
+    told = {"note": [None, "An Agent, ann@x.example, once Support Agent"]}
+    users.audit.record("update", "users", ann, told, "Agent no more")
+    by_ann = UserService(session, actor_for(ann)).audit
+    by_ann.record("update", "agents", agent, {"prompt": ["Agent", "A Support Agent"]}, "Agent")
     await session.flush()
     answer = await web.post(f"/users/{ann.id}/erase", data={"confirmation": "ann@x.example"})
     assert answer.status_code == 303, answer.text
     session.expunge_all()
     assert await session.scalar(select(ApiKey.name).where(ApiKey.id == key.id)) == key.name
-    event = await session.scalar(select(AuditEvent).where(AuditEvent.changes.has_key("note")))
-    assert event is not None
-    assert event.changes["note"] == [None, f"Joann and Erased person {ann.id}: annual"]
+    new, gone = f"Erased person {ann.id}", f"erased-{ann.id}@erased.invalid"
+
+    async def event_with(field: str, row: User | Agent) -> AuditEvent:
+        is_of_row = AuditEvent.resource_id == row.id, AuditEvent.resource == row.__tablename__
+        found = select(AuditEvent).where(AuditEvent.changes.has_key(field), *is_of_row)
+        return (await session.scalars(found.order_by(AuditEvent.id).limit(1))).one()
+
+    about = await event_with("note", ann)
+    assert about.changes["note"] == [None, f"An Agent, {gone}, once {new}"]
+    assert about.reason == "Agent no more"
+    assert (await event_with("full_name", ann)).changes["full_name"] == [new, new]
+    assert (await event_with("full_name", other)).changes["full_name"] == [None, "Agent"]
+    by = await event_with("prompt", agent)
+    assert by.changes["prompt"] == ["Agent", "A Support Agent"]
+    assert (by.label, by.reason) == ("agent", "Agent")
 
 
 async def test_erased_person_does_not_come_back(
