@@ -34,6 +34,7 @@ from app.jobs.context import Resources
 from app.jobs.worker import Worker
 from app.middleware.body_limit import BodyLimitMiddleware
 from app.middleware.client_address import ClientAddressMiddleware
+from app.middleware.head import HeadMiddleware
 from app.middleware.hosts import HostsMiddleware
 from app.middleware.languages import LanguagesMiddleware
 from app.middleware.request_context import RequestContextMiddleware
@@ -217,6 +218,8 @@ def middleware(
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         ),
+        # Outside of what compresses: the length is that of the body that GET gets.
+        Middleware(HeadMiddleware, but_for=(*errors.JSON_PATHS, "/static/")),
         Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5),
         Middleware(HostsMiddleware, hosts=settings.hosts),
         Middleware(
