@@ -67,6 +67,11 @@ class UnsupportedMediaType(AppError):
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
+# What the framework says by itself.
+PHRASES = {
+    "Not Found": lazy("Not Found"),
+    "Method Not Allowed": lazy("Method Not Allowed"),
+}
 BY_STATUS: Mapping[int, type[AppError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -88,7 +93,8 @@ def to_app_error(error: Exception) -> AppError:
             lazy("Some of the input is not valid."), details=field_problems(error.errors())
         )
     if isinstance(error, HTTPException):
-        return BY_STATUS.get(error.status_code, BadRequest)(str(error.detail))
+        said = str(error.detail)
+        return BY_STATUS.get(error.status_code, BadRequest)(PHRASES.get(said, said))
     if isinstance(error, RecursionError):
         return Invalid(lazy("The input is nested too deeply."))
     known = as_app_error(error)
