@@ -59,10 +59,10 @@ def until(process: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
 
 
 def end(process: subprocess.Popen[str]) -> str:
-    """In order, as its last words show."""
+    """Told so a moment after it says that it runs, a worker may not even have begun to listen."""
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=WITHIN_S)
-    assert process.returncode == 0, said
+    assert process.returncode in (0, -signal.SIGTERM), said
     return said
 
 
