@@ -18,6 +18,7 @@ from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.configuration import PAGE, configuration_page
 from app.core.database import Database
+from app.core.database_watch import DatabaseWatch
 from app.core.logging import configure_logging
 from app.core.migrations import is_at_head, migrate_as_owner
 from app.core.runtime_settings import LiveSettings
@@ -151,6 +152,8 @@ async def work_until_stopped(settings: Settings) -> None:
     sender = EventSender(database)
     database.outbox = sender.send
     sender.start()
+    watch = DatabaseWatch(database)
+    watch.start()
     keeper = SettingsKeeper(database, LiveSettings(settings))
     await keeper.begin()
     resources = Resources(
@@ -166,6 +169,7 @@ async def work_until_stopped(settings: Settings) -> None:
         loop.add_signal_handler(caught, lambda: tasks.append(loop.create_task(working.stop())))
     tasks: list[asyncio.Task[None]] = []
     await working.run()
+    await watch.stop()
     await keeper.stop()
     await resources.close()
     await sender.stop()

@@ -23,7 +23,7 @@ CONNECT_WITHIN_S = 1.0
 
 
 class DatabaseWatch(Background):
-    """Asks one connection of its own a few times a second; one for each web process.
+    """Asks one connection of its own a few times a second; one for each process.
 
     While the database does not answer, units of work are refused at once, and those that wait for
     an answer are cut off.
