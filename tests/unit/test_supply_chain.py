@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 from app.core.config import PROJECT_ROOT
 from tests.supply_chain.bom import bill
+from tests.supply_chain.icons import NAMED, RULE, STYLES, code, vendored_folder
 from tests.supply_chain.parts import VENDOR, checksum, pins, vendored
 
 RUN, DEV = PROJECT_ROOT / "requirements.txt", PROJECT_ROOT / "requirements-dev.txt"
@@ -64,6 +65,11 @@ def test_vendored_files_are_as_their_makers_published_them() -> None:
     assert present - {"VENDOR.json"} == set(listed)
     assert {path: checksum(VENDOR / path) for path in listed} == listed
     assert all(any(path.endswith("LICENSE") for path in part.files) for part in vendored())
+
+
+def test_icons_that_the_code_names_are_in_the_font() -> None:
+    known = {name for name, _ in RULE.findall((vendored_folder() / STYLES).read_text())}
+    assert {name for text in code() for name in NAMED.findall(text)} <= known
 
 
 def test_bill_of_materials_is_valid_and_the_same_each_time() -> None:
