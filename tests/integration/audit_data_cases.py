@@ -13,7 +13,10 @@ from tests.integration.audit_world import World
 async def apply_retention(world: World) -> tuple[str, dict[str, Any]]:
     await make_job(world.session, world.actor, JobKind.RECOMPUTE_COSTS, params={})
     await world.session.execute(
-        text("UPDATE jobs SET status = 'failed', finished_at = now() - interval '91 days'")
+        text(
+            "UPDATE jobs SET status = 'failed', created_at = now() - interval '92 days', "
+            "finished_at = now() - interval '91 days'"
+        )
     )
     return "/retention/apply", {"data": {"confirm": "yes"}}
 

@@ -113,7 +113,7 @@ async def test_event_and_change_are_rolled_back_together(
     async def fail(*_: object) -> None:
         raise RuntimeError("after the event was added")
 
-    monkeypatch.setattr(AgentService, "written", fail)
+    monkeypatch.setattr(AgentService, "written_each", fail)
     before = await last_id(session)
     response = await api.post(f"{API}/agents", json={"name": "lost", "model": "m"})
     assert response.status_code == 500
