@@ -1,6 +1,7 @@
 """How a process lets itself be watched from outside; nothing of it is there unless configured."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -8,7 +9,7 @@ from starlette.middleware import Middleware
 
 from app.core.config import Settings
 from app.core.database import Database
-from app.core.meters import Meters, make_meters
+from app.core.meters import MULTIPROC, SILENT, Meters
 from app.core.own_spans import fingerprint
 from app.core.watchers import Watcher
 from app.middleware.own_spans import OwnSpansMiddleware
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from app.core.metrics_server import MetricsServer
     from app.core.prometheus import PrometheusMeters
     from app.services.sampling import Sampler, Watched
+
+
+def make_meters(settings: Settings) -> Meters:
+    """Those of Prometheus where METRICS_TOKEN is set; else nothing of it is even imported."""
+    if settings.metrics_token is None:
+        return SILENT
+    if settings.prometheus_multiproc_dir is not None:
+        settings.prometheus_multiproc_dir.mkdir(parents=True, exist_ok=True)
+        # The library looks at its import whether processes share, and where.
+        os.environ[MULTIPROC] = str(settings.prometheus_multiproc_dir)
+    from app.core.prometheus import PrometheusMeters
+
+    return PrometheusMeters(settings.version)
 
 
 def prometheus_of(meters: Meters) -> "PrometheusMeters | None":

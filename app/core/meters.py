@@ -1,9 +1,5 @@
 """What the product can count about itself. Here nobody counts; see ``app.core.prometheus``."""
 
-import os
-
-from app.core.config import Settings
-
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -33,16 +29,3 @@ class Meters:
 
 
 SILENT = Meters()
-
-
-def make_meters(settings: Settings) -> Meters:
-    """Those of Prometheus where METRICS_TOKEN is set; else nothing of it is even imported."""
-    if settings.metrics_token is None:
-        return SILENT
-    if settings.prometheus_multiproc_dir is not None:
-        settings.prometheus_multiproc_dir.mkdir(parents=True, exist_ok=True)
-        # The library looks at its import whether processes share, and where.
-        os.environ[MULTIPROC] = str(settings.prometheus_multiproc_dir)
-    from app.core.prometheus import PrometheusMeters
-
-    return PrometheusMeters(settings.version)

@@ -217,7 +217,7 @@ import os, sys
 from pathlib import Path
 from pydantic import SecretStr
 from app.core.config import Settings
-from app.core.meters import make_meters
+from app.observing import make_meters
 from app.core.shared_metrics import empty, forget
 folder = Path(sys.argv[1])
 (folder / "counter_1.db").write_bytes(b"of a time before")
