@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from app.core.database import Database
@@ -58,6 +59,12 @@ def command(home: Installation, header: str | None, phases: str) -> list[str]:
     ]
 
 
+async def describe(home: Installation) -> None:
+    """Have the description made: on a busy machine that takes longer than Schemathesis waits."""
+    async with httpx2.AsyncClient(timeout=120) as client:
+        (await client.get(f"{home.server.url}/openapi.json")).raise_for_status()
+
+
 ALL_PHASES = "examples,coverage,fuzzing"
 # Those who share a key's routes are asked at random, or this would take too long for every change.
 PHASES = {
@@ -72,6 +79,7 @@ PHASES = {
 async def test_every_operation_keeps_to_its_description(
     home: Installation, tmp_path: Path, client: str
 ) -> None:
+    await describe(home)
     phases = ALL_PHASES if "FUZZ_EXAMPLES" in os.environ else PHASES[client]
     process = await asyncio.create_subprocess_exec(
         *command(home, await header_of(home, client), phases),
