@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.core.templating import pretty_json
-from app.core.texts import _, lazy
+from app.core.texts import _, lazy, translated
 from app.exceptions import AppError, BadRequest
 
 T = TypeVar("T", bound=BaseModel)
@@ -51,7 +51,8 @@ class Form:
     def summary(self) -> list[tuple[str, str]]:
         """``(id of the control, message with the field's name)``, for the list on top."""
         return [
-            (f"f-{name}", f"{_(name.replace('_', ' ').capitalize())}: {message}")
+            # Not formatted: anybody may post a field of any name.
+            (f"f-{name}", f"{translated(name.replace('_', ' ').capitalize())}: {message}")
             for name, message in self.errors.items()
             if name
         ]

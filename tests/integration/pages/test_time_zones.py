@@ -37,3 +37,9 @@ async def test_zone_that_is_none_is_refused_beside_its_field(web: httpx2.AsyncCl
     field = page.css_first("#f-time_zone")
     assert field is not None
     assert field.attributes["value"] == "Mars/<b>"
+
+
+async def test_field_of_any_name_is_refused_as_what_it_is(web: httpx2.AsyncClient) -> None:
+    answer = await web.post("/account/time-zone", data={"time_zone": "UTC", "100%(x)s": "1"})
+    assert answer.status_code == 422
+    assert "100%(x)s: " in answer.text
