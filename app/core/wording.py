@@ -9,14 +9,20 @@ VALUES = frozenset(
     {
         mark("Agents"),
         mark("Analyze agent"),
+        mark("Api keys"),
         mark("Apply retention"),
         mark("Assistant"),
+        mark("Audit events"),
         mark("Bulk change"),
+        mark("Bulk changes"),
         mark("Cancelled"),
         mark("Deliver webhook"),
         mark("Executions"),
         mark("Failed"),
+        mark("Import rows"),
+        mark("Jobs"),
         mark("Member"),
+        mark("Model prices"),
         mark("Pending"),
         mark("Queued"),
         mark("Recompute costs"),
@@ -31,7 +37,9 @@ VALUES = frozenset(
         mark("Tool"),
         mark("Tools"),
         mark("User"),
+        mark("Users"),
         mark("Viewer"),
+        mark("Webhook endpoints"),
     }
 )
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")

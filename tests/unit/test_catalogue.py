@@ -1,11 +1,17 @@
 """What translators are given: all texts of code and templates, and well-formed ones."""
 
 import tomllib
+from enum import StrEnum
 from typing import Any
 
+import pytest
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 
 from app.core.config import PROJECT_ROOT
+from app.core.permissions import Role
+from app.core.wording import VALUES
+from app.models import JobKind, JobStatus, ListName
+from app.models.executions import ExecutionStatus
 from tests.pseudo import accented, forms_of, messages
 
 # As the Makefile's; the others are gettext's own.
@@ -54,3 +60,8 @@ def test_every_text_is_a_format_string_that_asks_for_the_same_in_all_its_forms()
         assert asked[0] <= asked[-1], message.id
         made_up = [Asked(accented(form)).names for form in forms_of(message.id)]
         assert made_up == asked, "the made-up language keeps its places"
+
+
+@pytest.mark.parametrize("kind", [JobKind, JobStatus, ListName, ExecutionStatus, Role])
+def test_stored_values_that_pages_show_are_given_too(kind: type[StrEnum]) -> None:
+    assert {value.replace("_", " ").capitalize() for value in kind} <= VALUES
