@@ -13,7 +13,6 @@ from app.core.database_errors import as_app_error
 from app.core.migrations import is_new_enough
 from app.core.rate_limits import RateLimits
 from app.core.stopping import Stopping
-from app.exceptions import AppError
 from app.services.jobs import JobService
 
 router = APIRouter(tags=["health"])
@@ -63,7 +62,7 @@ async def ready(request: Request) -> JSONResponse:
         else:
             checks |= await said_of_jobs(database)
     except Exception as error:  # any failure to ask means: not ready
-        known = error if isinstance(error, AppError) else as_app_error(error)
+        known = as_app_error(error)
         checks = {"database": known.message if known else "not checked; the log says why"}
         if known is None:
             log.exception("readiness cannot be checked")

@@ -301,7 +301,7 @@ class Database:
                     for _ in range(min(WARM, engine.pool.size())):  # type: ignore[attr-defined]
                         await held.enter_async_context(engine.connect())
         except Exception as error:
-            if as_app_error(error) is None and not isinstance(error, Unavailable):
+            if as_app_error(error) is None:
                 raise
 
     def require_up(self) -> None:

@@ -47,7 +47,14 @@ def constraint_of(error: IntegrityError) -> str | None:
 
 
 def as_app_error(error: BaseException) -> AppError | None:
-    """The ``AppError`` for a database or connection error, ``None`` for anything else."""
+    """The ``AppError`` for a database or connection error, ``None`` for anything unexpected.
+
+    One of ours, as of a unit of work that is refused, stays itself.
+    """
+    return error if isinstance(error, AppError) else _of_database(error)
+
+
+def _of_database(error: BaseException) -> AppError | None:
     cause = cause_of(error)
     if isinstance(error, StaleDataError):
         return StaleVersion(CHANGED_MEANWHILE)

@@ -20,7 +20,6 @@ from app.core.config import Settings
 from app.core.database_errors import as_app_error
 from app.core.redaction import Redaction
 from app.core.watchers import SeenJob, SeenRequest, Watcher
-from app.exceptions import AppError
 
 SENT_WITHIN_S = 2.0
 MAX_LINES = 30
@@ -51,9 +50,7 @@ def error_of(record: logging.LogRecord) -> BaseException | None:
 
 def is_unexpected(error: BaseException) -> bool:
     """Neither ours, which say what is wrong, nor the database's that have an answer of ours."""
-    if isinstance(error, AppError) or not isinstance(error, Exception):
-        return False
-    return as_app_error(error) is None
+    return isinstance(error, Exception) and as_app_error(error) is None
 
 
 class LinesAndErrors(logging.Handler):

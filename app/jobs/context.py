@@ -59,7 +59,7 @@ class Verdict:
 
 def verdict_on(error: Exception) -> Verdict:
     """What a user may read will not read differently at the next try, unless it passes."""
-    known = error if isinstance(error, AppError) else as_app_error(error)
+    known = as_app_error(error)
     if known is None:
         return Verdict(UNEXPECTED, is_final=False, is_known=False)
     wait = known.wait if isinstance(known, TryAgain) else None

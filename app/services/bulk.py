@@ -47,7 +47,7 @@ async def attempt(
         async with session.begin_nested():
             return await act(item)
     except (AppError, SQLAlchemyError) as error:
-        refusal = error if isinstance(error, AppError) else as_app_error(error)
+        refusal = as_app_error(error)
         if refusal is None or refusal.status >= 500:
             raise
         return refusal

@@ -230,7 +230,7 @@ class IngestQueue:
                 async with self._database.unit_of_work() as session:
                     await SpanLogs(session, actor).fold(told[start : start + AT_ONCE])
         except Exception as error:
-            known = error if isinstance(error, AppError) else as_app_error(error)
+            known = as_app_error(error)
             if isinstance(known, Unavailable):
                 raise
             log.exception("logs are not in their spans")
@@ -279,7 +279,7 @@ class IngestQueue:
 
 def told(error: Exception) -> AppError:
     """What the client hears: our own faults are for a while, so that it sends again."""
-    known = error if isinstance(error, AppError) else as_app_error(error)
+    known = as_app_error(error)
     if known is None or known.status >= 500:
         if known is None:
             log.error("spans are not stored", exc_info=error)

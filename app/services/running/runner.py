@@ -356,5 +356,5 @@ async def undisturbed(storing: Awaitable[T]) -> T:
 
 
 def is_outage(error: Exception) -> bool:
-    known = error if isinstance(error, AppError) else as_app_error(error)
+    known = as_app_error(error)
     return isinstance(known, Unavailable)
