@@ -59,8 +59,12 @@ class ImportService:
 
     async def get(self, import_id: int, *, lock: bool = False) -> Import:
         """Raise ``NotFound`` for somebody else's, or when its time is over."""
-        statement = self._own(import_id).options(joinedload(Import.job))
-        return await self._allowed(statement.with_for_update(of=Import) if lock else statement)
+        if lock:
+            # Read once it is ours: a join would show no job to who waited while one was asked for.
+            await self.session.execute(
+                self._own(import_id).with_only_columns(Import.id).with_for_update()
+            )
+        return await self._allowed(self._own(import_id).options(joinedload(Import.job)))
 
     async def to_mark(self, import_id: int) -> Import:
         """The same without its plan, which may be large; locked, so that no row is marked twice."""

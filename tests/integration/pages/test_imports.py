@@ -2,6 +2,7 @@
 
 import json
 import re
+from asyncio import create_task
 from typing import Any
 
 import httpx2
@@ -11,21 +12,25 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor, Via
+from app.core.database import Database
+from app.core.permissions import Role
 from app.jobs.context import JobContext, Resources
 from app.models import AuditEvent, Import, Job, User
 from app.schemas.agents import AgentUpdate
+from app.schemas.imports import Mode
 from app.services import import_runs
 from app.services.agents import AgentService
 from app.services.import_runs import ImportRunner
 from app.services.imports import ImportService
 from app.services.job_attempts import JobAttemptService
 from app.services.upkeep import UpkeepService
-from tests.conftest import QueryCounter
+from tests.conftest import QueryCounter, actor_for
 from tests.factories.agents import make_agent
-from tests.factories.imports import make_import
+from tests.factories.imports import SETTINGS, make_import
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.jobs import work_off
+from tests.locks import until_waiting
 
 SAME = (
     "name",
@@ -277,6 +282,22 @@ async def test_import_that_was_cut_off_says_so_and_goes_on(
     events = select(AuditEvent.label).where(AuditEvent.action == "create")
     made = list(await session.scalars(events.where(AuditEvent.resource == "agents")))
     assert sorted(map(str, made)) == [f"bot-{n}" for n in range(5)]
+
+
+async def test_two_who_confirm_at_once_have_one_job_between_them(own_database: Database) -> None:
+    async with own_database.unit_of_work() as session:
+        actor = actor_for(await make_user(session, Role.STAFF))
+        import_id = (await make_import(session, actor)).id
+    async with own_database.unit_of_work() as first, own_database.unit_of_work() as second:
+        await ImportService(first, actor, SETTINGS).start(import_id, Mode.CREATE)
+        later = create_task(ImportService(second, actor, SETTINGS).start(import_id, Mode.CREATE))
+        await until_waiting(own_database)
+        await first.commit()
+        row = await later
+        assert row.job is not None
+        assert row.job.is_open
+    async with own_database.looking() as session:
+        assert len(list(await session.scalars(select(Job.id)))) == 1
 
 
 async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:

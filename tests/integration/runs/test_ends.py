@@ -19,6 +19,7 @@ from app.services.upkeep import UpkeepService
 from tests.conftest import client_of
 from tests.factories.clients import key_headers
 from tests.factories.users import make_user
+from tests.locks import until_waiting
 from tests.provider import Provider, calls, drips, says
 from tests.server import ServerProcess
 from tests.stage import Json, Stage
@@ -197,20 +198,6 @@ async def test_worker_that_was_thought_dead_changes_nothing_any_more(
     assert (await stage.read(run["id"]))["status"] == "stalled"
 
 
-async def until_waiting(stage: Stage) -> None:
-    """Until somebody waits for a lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    for _ in range(400):
-        async with stage.database.looking() as session:
-            if await session.scalar(waiting):
-                return
-        await asyncio.sleep(0.02)
-    raise AssertionError("Nobody waits.")
-
-
 async def test_run_that_is_heard_of_while_lost_ones_are_ended_goes_on(stage: Stage) -> None:
     run = (await stage.ask()).json()
     async with stage.database.unit_of_work() as session:
@@ -219,7 +206,7 @@ async def test_run_that_is_heard_of_while_lost_ones_are_ended_goes_on(stage: Sta
     async with stage.database.unit_of_work() as session:
         await session.execute(text("UPDATE agent_runs SET seen_at = now()"))
         ending = asyncio.create_task(end_lost(stage))
-        await until_waiting(stage)
+        await until_waiting(stage.database)
     assert await ending == 0
     assert (await stage.read(run["id"]))["status"] == "running"
 
