@@ -101,12 +101,14 @@ class Planner:
         row.state = RowState.CHANGED if row.changes else RowState.UNCHANGED
 
     def _once(self, record: Record) -> None:
-        first = self._lines.setdefault(name_of(record), record.line)
-        if first != record.line and name_of(record):
-            raise Invalid(
-                lazy("is on line %(first)s too; each name may be there once", first=first),
-                field="name",
+        name = name_of(record)
+        if name not in self._lines:
+            self._lines[name] = record.line
+        elif name:
+            text = lazy(
+                "is on line %(first)s too; each name may be there once", first=self._lines[name]
             )
+            raise Invalid(text, field="name")
 
     def _columns(self, data: BaseModel) -> dict[str, Any]:
         sent = {name: getattr(data, name) for name in data.model_fields_set}

@@ -300,6 +300,15 @@ async def test_two_who_confirm_at_once_have_one_job_between_them(own_database: D
         assert len(list(await session.scalars(select(Job.id)))) == 1
 
 
+async def test_names_that_stand_twice_on_one_line_are_found(web: httpx2.AsyncClient) -> None:
+    rows = [{"name": "same-bot", "model": "m"}, {"name": "Same-Bot", "model": "n"}]
+
+    page = seen(await web.get(await preview(web, "agents", json.dumps(rows))))
+
+    assert "1 new, 0 changed, 0 unchanged, 1 refused" in page
+    assert "is on line 1 too" in page
+
+
 async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:
     for data, said in ((b"name\n\xff", "Line 2 is not UTF-8"), (b"\x00", "NUL")):
         answer = await upload(web, "tools", data)
