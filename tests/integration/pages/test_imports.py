@@ -136,6 +136,7 @@ async def test_preview_shows_what_each_row_means_and_writes_nothing(
 
     page = seen(await web.get(place))
     assert "1 new, 1 changed, 1 unchanged, 5 refused" in page
+    assert "Create 1 only Create 1, update 1" in page
     assert "system_prompt old: Be kind. → new: New words." in page
     assert "max_tokens old: 1000 → new: 2000" in page
     for said in (
@@ -306,6 +307,7 @@ async def test_names_that_stand_twice_on_one_line_are_found(web: httpx2.AsyncCli
     page = seen(await web.get(await preview(web, "agents", json.dumps(rows))))
 
     assert "1 new, 0 changed, 0 unchanged, 1 refused" in page
+    assert "Create 1 Choose another file" in page
     assert "is on line 1 too" in page
 
 
