@@ -96,6 +96,23 @@ NOUNS: Mapping[str, str] = {
     "audit_seals": lazy("audit log"),
     "retention": lazy("the rules of retention"),
 }
+# What is done to a list of them, not to one.
+OF_MANY = frozenset({"export", "export_end", "upload", "import"})
+PLURALS: Mapping[str, str] = {
+    "agents": lazy("agents"),
+    "tools": lazy("tools"),
+    "agent_revisions": lazy("revisions"),
+    "executions": lazy("executions"),
+    "ingest_batches": lazy("batches"),
+    "jobs": lazy("jobs"),
+    "bulk_changes": lazy("bulk changes"),
+    "model_prices": lazy("model prices"),
+    "api_keys": lazy("API keys"),
+    "users": lazy("users"),
+    "webhook_endpoints": lazy("webhook endpoints"),
+    "webhook_deliveries": lazy("webhook messages"),
+    "saved_views": lazy("views"),
+}
 LINKS: Mapping[str, str] = {
     "agents": "/agents/{}",
     "tools": "/tools/{}",
@@ -167,7 +184,7 @@ def changes_in(event: AuditEvent) -> list[Change]:
 
 def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
     link = LINKS.get(event.resource)
-    noun = NOUNS.get(event.resource, event.resource)
+    noun = noun_of(event)
     return AuditLine(
         event=event,
         actor=actor_label(event, names),
@@ -178,6 +195,12 @@ def describe(event: AuditEvent, names: Mapping[str, str]) -> AuditLine:
         href=link.format(event.resource_id) if link and event.resource_id else None,
         changes=changes_in(event),
     )
+
+
+def noun_of(event: AuditEvent) -> str:
+    noun = NOUNS.get(event.resource, event.resource)
+    is_of_many = event.action in OF_MANY and event.resource_id is None
+    return PLURALS.get(event.resource, noun) if is_of_many else noun
 
 
 async def lines_about(

@@ -19,6 +19,7 @@ from app.services.audit_seals import AuditSealService
 from tests.conftest import actor_for, client_of
 from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers, log_in
+from tests.factories.imports import make_import
 from tests.factories.users import make_user
 
 API = "/api/v1/audit"
@@ -100,6 +101,17 @@ async def test_export_holds_what_the_list_shows_and_is_on_record(
     assert newest is not None
     assert (newest.action, newest.changes["format"]) == ("export", [None, "jsonl"])
     assert (await root.post("/audit/export/xml")).status_code == 422
+
+
+async def test_what_was_done_to_many_is_told_in_the_plural(
+    root: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    await make_import(session, actor)
+    await root.get("/agents/export?format=csv")
+    for place in ("/audit", "/"):
+        page = " ".join((await root.get(place)).text.split())
+        assert "uploaded a file of agents" in page
+        assert "exported agents" in page
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
