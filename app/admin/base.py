@@ -60,6 +60,10 @@ class Names:
         return key
 
 
+def in_sentence(name: str) -> str:
+    return name if name.startswith("API") else name.lower()
+
+
 class ServiceView(ModelView):
     """One table. Subclasses say what is shown and by which service it is read and changed."""
 
@@ -104,7 +108,7 @@ class ServiceView(ModelView):
     @property
     def noun(self) -> str:
         """The name inside a sentence."""
-        return self.name if self.name.startswith("API") else self.name.lower()
+        return in_sentence(self.name)
 
     # What may be seen
 

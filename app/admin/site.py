@@ -24,7 +24,7 @@ from app.admin.auth import (
     database_of,
     require_recent,
 )
-from app.admin.base import BASE_URL, Row, ServiceView, keys_in
+from app.admin.base import BASE_URL, Row, ServiceView, in_sentence, keys_in
 from app.admin.exports import MAX_ROWS, export_csv
 from app.admin.forms import CHECK_FIELDS, RowForm, known_error, posted, put_errors, sent
 from app.admin.listing import ListQuery, list_context
@@ -225,9 +225,8 @@ class DataAdmin(Admin):
         """The view of the URL. Raise ``NotFound`` without one, ``Forbidden`` without permission."""
         view = cast("ServiceView", self._find_model_view(request.path_params["identity"]))
         if not view.has_permission(request, action):
-            raise Forbidden(
-                lazy("You may not do this with %(rows)s.", rows=view.name_plural.lower())
-            )
+            rows = in_sentence(view.name_plural)
+            raise Forbidden(lazy("You may not do this with %(rows)s.", rows=rows))
         if action in CHANGES:
             require_recent(view, request)
         return view

@@ -118,6 +118,11 @@ async def test_records_cannot_be_made_or_edited_even_by_superusers(
     assert (await root.post(f"/admin/{identity}/edit/1", data={"id": 1})).status_code == 403
 
 
+async def test_refusal_writes_names_as_they_are_written(root: httpx2.AsyncClient) -> None:
+    assert "with API keys." in (await root.get("/admin/api_keys/create")).text
+    assert "with audit events." in (await root.get("/admin/audit_events/create")).text
+
+
 async def test_staff_see_their_own_keys_and_superusers_all(
     login: Login, staff: User, superuser: User, session: AsyncSession
 ) -> None:
