@@ -159,7 +159,7 @@ class Database:
     """
 
     outbox: Outbox = staticmethod(discard)
-    # Said by the watch of a web process; others wait for the database as long as it takes.
+    # Said by the watch of a server or worker; commands wait for the database as long as it takes.
     is_down = False
 
     def __init__(
