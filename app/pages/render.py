@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.api.deps import find_staff, session_token
 from app.api.frame import ENROLMENT_PATH, frame_for, with_notice
 from app.core.actor import Via
+from app.core.database_errors import as_app_error
 from app.core.templating import Templates
 from app.core.texts import lazy
 from app.exceptions import (
@@ -167,7 +168,9 @@ async def frame_lost_page(request: Request, error: AppError) -> None:
     try:
         async with state.database.unit_of_work() as session:
             found = await find_staff(request, session, state.settings, Via.PAGE)
-    except Unavailable:  # the answer is that no page is there, with or without the way on
-        return
+    except Exception as failure:
+        if not isinstance(as_app_error(failure), Unavailable):
+            raise
+        return  # the answer is that no page is there, with or without the way on
     if found is not None and not found.must_enrol:
         request.state.frame = frame_for(request, found.user, found.actor)
