@@ -46,11 +46,12 @@ async def drop(context: JobContext, month: Month, percent: int) -> int:
 
 async def remove_runs(context: JobContext, removed: dict[str, int]) -> None:
     some, after = 1, None
-    while some:
+    while some or after:
         said = f"{plural(removed['runs'], 'run')} removed"
         async with context.step(70, said) as step:
             work = RetentionWork(step.session, SYSTEM, context.resources.settings)
-            some, after = await work.remove_runs(after)
+            # At the end once more from the first: what somebody held was passed over.
+            some, after = await work.remove_runs(after if some else None)
         removed["runs"] += some
 
 
