@@ -107,6 +107,7 @@ async def test_what_was_done_to_many_is_told_in_the_plural(
     root: httpx2.AsyncClient, session: AsyncSession, actor: Actor
 ) -> None:
     await make_import(session, actor)
+    await session.flush()  # its event
     await root.get("/agents/export?format=csv")
     for place in ("/audit", "/"):
         page = " ".join((await root.get(place)).text.split())
