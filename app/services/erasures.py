@@ -34,7 +34,9 @@ from app.services.users import UserService
 AT_ONCE = 500
 # Around an e-mail or a name, so that anna@… is not found to be na@…; for Python and PostgreSQL.
 BEGINS, ENDS = r"(?<![\w.+%-])", r"(?![\w-])"
-DOMAIN_ENDS = ENDS + r"(?!\.\w)"
+# A longer domain is another address; what files that are imported end with is no domain.
+FILE_ENDS = r"\.(?:csv|json|jsonl|ndjson)(?![\w-]|\.\w)"
+DOMAIN_ENDS = rf"{ENDS}(?:(?={FILE_ENDS})|(?!\.\w))"
 WRONG_CONFIRMATION = "Type the e-mail address of this person, exactly as it is shown."
 
 

@@ -12,6 +12,7 @@ from app.core.config import Settings
 from app.core.permissions import Role
 from app.models import Agent, ApiKey, AuditEvent, User
 from app.schemas.users import UserUpdate
+from app.services.audit_events import AuditEventService
 from app.services.audit_seals import AuditSealService
 from app.services.users import UserService
 from tests.conftest import actor_for
@@ -138,6 +139,21 @@ async def test_people_whose_emails_end_alike_keep_theirs(
     assert job.params == {"to": f"to a.{EMAIL}\nerased-{grace.id}@erased.invalid, bye"}
     told = text("SELECT changes -> 'email' ->> 1 FROM audit_events WHERE resource_id = :id")
     assert f"ms-{EMAIL}" in (await session.scalars(told, {"id": other.id})).all()
+
+
+async def test_email_that_names_an_uploaded_file_is_found(
+    web: httpx2.AsyncClient, session: AsyncSession, grace: User
+) -> None:
+    longer = f"{EMAIL}.au {EMAIL}.csv.au {EMAIL}.csvs"
+    job = await make_job(session, actor_for(grace), params={"file": f"{EMAIL}.csv", "to": longer})
+    imported = {"file": [None, f"letter of {EMAIL}.jsonl"]}
+    AuditEventService(session, actor_for(grace)).record("import", "agents", None, imported)
+    await session.flush()
+    await web.post(f"/users/{grace.id}/erase", data={"confirmation": EMAIL})
+    await session.refresh(job)
+    assert job.params == {"file": f"erased-{grace.id}@erased.invalid.csv", "to": longer}
+    told = text("SELECT changes -> 'file' ->> 1 FROM audit_events WHERE action = 'import'")
+    assert await session.scalar(told) == f"letter of erased-{grace.id}@erased.invalid.jsonl"
 
 
 async def test_name_of_one_word_is_taken_for_a_name_only_where_it_is_one(
