@@ -76,7 +76,7 @@ def new_steps(items: Iterable[Item], stored: Stored) -> tuple[list[Row], int] | 
         if len(before) != 1 or before[0][0] != item.key[2]:
             return None
         old = before[0][1]
-        if old.end_ns is not None and (step.end_ns or 0) < old.end_ns:
+        if old.end_ns is not None and (step.end_ns is None or step.end_ns < old.end_ns):
             continue  # from before its end: it is not stored
         if said(step) != said(old):
             return None
@@ -127,8 +127,11 @@ def growth_of(items: Iterable[Item], stored: Stored, awaited: frozenset[bytes]) 
 
 async def stored_steps(
     driver: sql.Driver, runs: Sequence[tuple[bytes, Claims, Sequence[Item]]]
-) -> dict[bytes, dict[bytes, list[tuple[datetime, Row]]]]:
-    """By stored trace id: the steps with the ids of these items, and those above them."""
+) -> dict[bytes, dict[bytes, list[tuple[datetime, Row]]]] | None:
+    """By stored trace id: the steps with the ids of these items, and those above them.
+
+    ``None`` where they are too many to be looked at.
+    """
     extents = [extent_of(claims) for _, claims, _ in runs]
     named = [
         (stored_id, span_id)
@@ -136,9 +139,13 @@ async def stored_steps(
         for item in items
         for span_id in {item.key[1], item.row[0]} - {None}
     ]
+    most = len(named) + sql.MAX_ABOVE
     bounds = min(e[0] for e in extents), max(e[1] for e in extents)
-    rows = await driver.fetch(sql.STEPS_ABOVE, *map(list, zip(*named, strict=True)), *bounds)
+    rows = await driver.fetch(sql.STEPS_ABOVE, *map(list, zip(*named, strict=True)), *bounds, most)
+    if len(rows) >= most:
+        return None
     found: dict[bytes, dict[bytes, list[tuple[datetime, Row]]]] = {run[0]: {} for run in runs}
     for trace_id, started_at, *row in rows:
-        found[trace_id].setdefault(row[0], []).append((started_at, Row(*row)))
+        if started_at is not None:
+            found[trace_id].setdefault(row[0], []).append((started_at, Row(*row)))
     return found

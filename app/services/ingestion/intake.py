@@ -236,6 +236,8 @@ class TraceIntake:
             for stored_id, (run, _) in growing.items()
         ]
         stored = await stored_steps(await self._driver(), asked)
+        if stored is None:
+            return
         for stored_id, (run, awaited) in growing.items():
             run.growth = growth_of(run.trace.items.values(), stored[stored_id], awaited)
 

@@ -144,6 +144,7 @@ ADDED = {
 }
 # Of runs with so many steps it is kept which ids are awaited, see ``growing_runs.py``.
 LONG_RUN, MAX_AWAITED = 500, 300
+MAX_ABOVE = 200  # steps that are looked at beside those that a batch names
 HEADER_TAKEN = ", ".join(
     f"{name} = CASE WHEN e.source = 'otlp' THEN h.{name} ELSE e.{name} END"
     for name in HEADER_COLUMNS
@@ -202,15 +203,24 @@ RETURNING e.id, e.row_version, CASE WHEN e.source = 'otlp' AND e.span_count >= {
     THEN coalesce((SELECT ids FROM awaited WHERE execution_id = e.id), '{{}}') END AS awaited
 """  # noqa: S608  (names of ours)
 
+# OFFSET 0 has each looked up by itself: for many the planner would read all spans of the month.
+# No more than $5 are, or each step of a deep run would walk all of it.
+STEP_OF_UP = f"""
+LATERAL (
+    SELECT s.started_at, {names(SPAN_COLUMNS, "s")} FROM spans s
+    WHERE s.trace_id = up.trace_id AND s.span_id = up.span_id AND s.started_at BETWEEN $3 AND $4
+    OFFSET 0
+) s
+"""  # noqa: S608  (names of ours)
 STEPS_ABOVE = f"""
 WITH RECURSIVE up AS (
     SELECT * FROM unnest($1::bytea[], $2::bytea[]) AS given (trace_id, span_id)
     UNION
-    SELECT s.trace_id, s.parent_span_id FROM up JOIN spans s USING (trace_id, span_id)
-    WHERE s.parent_span_id IS NOT NULL AND s.started_at BETWEEN $3 AND $4
+    SELECT up.trace_id, s.parent_span_id FROM up, {STEP_OF_UP}
+    WHERE s.parent_span_id IS NOT NULL
 )
-SELECT s.trace_id, s.started_at, s.span_id, {names(SPAN_COLUMNS, "s")}
-FROM up JOIN spans s USING (trace_id, span_id) WHERE s.started_at BETWEEN $3 AND $4
+SELECT up.trace_id, s.started_at, up.span_id, {names(SPAN_COLUMNS, "s")}
+FROM (SELECT * FROM up LIMIT $5) up LEFT JOIN {STEP_OF_UP} ON true
 """  # noqa: S608  (names of ours)
 GROWN = CHANGED | ADDED
 TOTALS_GROWN = ", ".join(
