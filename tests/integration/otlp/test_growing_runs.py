@@ -1,51 +1,38 @@
 """A long run is not summed anew for each step that comes, and its totals are the same."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.config import Settings
+from app.core.database import Database
+from app.core.permissions import Role
 from app.models import User
-from app.models.spans import SpanStatus
+from app.services.ingestion import intake
 from app.services.ingestion import statements as sql
+from app.services.ingestion.growing_runs import Growth, growth_of
 from app.services.ingestion.otlp import PROTOBUF
+from app.services.ingestion.queue import IngestQueue
 from app.services.ingestion.wire import WireSpan
+from tests.conftest import actor_for, client_of
 from tests.factories.clients import key_headers
+from tests.factories.model_prices import make_model_price
+from tests.factories.users import make_user
 from tests.integration.otlp.test_convergence import MODEL, send, usage
+from tests.otlp.growing import Growing, Stage, batches_of
 from tests.otlp.requests import make_span
 from tests.otlp.state import state_of
 
 TOTALS = (*sql.TOTALS, "cost", "cost_source", "span_count", "error_count")
-SEEDS = 12
-UNPRICED = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "nobody-knows"}
-SHOULD_GROW = sql.UPDATE_EXECUTIONS.replace(f">= {sql.LONG_RUN}", ">= 1")
-
-
-def some_step(chance: random.Random, number: int, count: int) -> WireSpan:
-    """Below any other, also one that comes later, itself, or never; calls of models repeat."""
-    parent = chance.choice([None, 1, chance.randint(1, count), count + 99])
-    used = usage(chance.randint(0, 9), chance.randint(0, 9))
-    kinds: list[dict[str, Any]] = [{}, {}, MODEL, MODEL | used, MODEL | used, UNPRICED | used]
-    reported = {"gen_ai.usage.cost": 0.5} if chance.random() < 0.1 else {}
-    status = chance.choice([SpanStatus.OK, SpanStatus.OK, SpanStatus.ERROR])
-    told = chance.choice(kinds) | reported
-    return make_span(number, parent=parent, attributes=told, status=status)
-
-
-def requests_of(chance: random.Random, spans: Sequence[WireSpan]) -> list[list[WireSpan]]:
-    """In any order, some of them twice, a few at a time."""
-    sent = [*spans, *chance.choices(spans, k=3)]
-    chance.shuffle(sent)
-    found = []
-    while sent:
-        size = chance.randint(1, 3)
-        found.append(sent[:size])
-        sent = sent[size:]
-    return found
+SEEDS = range(5)
+SUMMING, LONG = sql.UPDATE_EXECUTIONS, f">= {sql.LONG_RUN}"
+Grow = Callable[[random.Random, int], Growing]
 
 
 async def totals(session: AsyncSession, spans: Sequence[WireSpan]) -> dict[str, Any]:
@@ -53,25 +40,43 @@ async def totals(session: AsyncSession, spans: Sequence[WireSpan]) -> dict[str, 
     return {name: run[name] for name in TOTALS}
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-async def test_totals_are_those_of_a_run_that_came_whole(
-    client: httpx2.AsyncClient,
-    session: AsyncSession,
-    staff: User,
-    monkeypatch: pytest.MonkeyPatch,
-    seed: int,
+@pytest.fixture
+async def growing(app: FastAPI, settings: Settings, own_database: Database) -> AsyncIterator[Grow]:
+    """Makes runs that two keys of one person write to, at once too."""
+    app.state.database = own_database
+    app.state.ingest_queue = IngestQueue(own_database, settings.otlp_max_body_bytes)
+    async with client_of(app) as one, client_of(app) as two:
+        async with own_database.unit_of_work() as session:
+            user = await make_user(session, role=Role.SUPERUSER)
+            for client in (one, two):
+                client.headers.update(await key_headers(session, user))
+            price = await make_model_price(session, actor_for(user))
+        stage = Stage(own_database, actor_for(user), (one, two), price.id)
+        yield lambda chance, trace: Growing(stage, chance, trace)
+
+
+async def test_run_is_the_one_that_came_whole_whatever_happens_in_between(
+    growing: Grow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.headers.update(await key_headers(session, staff))
-    chance = random.Random(seed)  # noqa: S311  (no secrets are made)
-    count = chance.randint(4, 25)
-    spans = [some_step(chance, number, count) for number in range(1, count + 1)]
-    await send(client, spans, PROTOBUF)
-    whole = await totals(session, spans)
-    await session.execute(text("DELETE FROM executions"))
-    monkeypatch.setattr(sql, "UPDATE_EXECUTIONS", SHOULD_GROW)
-    for request in requests_of(chance, spans):
-        await send(client, request, PROTOBUF)
-    assert await totals(session, spans) == whole
+    grown: list[bool] = []
+
+    def noted(*given: Any) -> Growth | None:  # as ``growth_of``
+        growth = growth_of(*given)
+        grown.append(growth is not None)
+        return growth
+
+    monkeypatch.setattr(intake, "growth_of", noted)
+    for seed in SEEDS:
+        chance = random.Random(seed)  # noqa: S311  (no secrets are made)
+        longer = f">= {chance.choice([1, 4, 9])}"
+        monkeypatch.setattr(sql, "UPDATE_EXECUTIONS", SUMMING.replace(LONG, longer))
+        monkeypatch.setattr(sql, "MAX_AWAITED", chance.choice([300, 2]))
+        monkeypatch.setattr(sql, "MAX_ABOVE", chance.choice([200, 3]))
+        run = growing(chance, 2 * seed + 1)
+        await run.go(batches_of(chance, run.trace))
+        await run.check_whole(2 * seed + 2)
+        await run.lose()
+    assert {True, False} == set(grown)
 
 
 async def test_run_with_many_steps_is_not_read_for_each_that_comes(
