@@ -11,19 +11,10 @@ from starlette.datastructures import FormData, UploadFile
 from app.core.templating import pretty_json
 from app.core.texts import _, lazy, translated
 from app.exceptions import AppError, BadRequest
+from app.schemas.problems import in_words
 
 T = TypeVar("T", bound=BaseModel)
 PASSWORD_FIELD = "reauthentication_password"  # noqa: S105  (a field's name)
-WORDING: Mapping[str, str] = {
-    "missing": lazy("is required"),
-    "int_parsing": lazy("must be a whole number"),
-    "greater_than_equal": lazy("must be at least {ge}"),
-    "less_than_equal": lazy("must be at most {le}"),
-    "string_too_short": lazy("must have at least {min_length} characters"),
-    "string_too_long": lazy("must have at most {max_length} characters"),
-    "too_short": lazy("choose at least {min_length}"),
-    "enum": lazy("must be one of {expected}"),
-}
 NOT_JSON = lazy("is not valid JSON: {reason} (line {line}, column {column})")
 
 
@@ -68,14 +59,6 @@ def typed(data: FormData, lists: Sequence[str] = ()) -> dict[str, Any]:
         if name not in lists and name != PASSWORD_FIELD:
             values[name] = value.replace("\r\n", "\n")
     return values
-
-
-def in_words(problem: Mapping[str, Any]) -> str:
-    """Pydantic's error as one says it to a person."""
-    wording = WORDING.get(problem["type"])
-    if wording is None:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    return wording.format(**problem.get("ctx", {}))
 
 
 def aliases(schema: type[BaseModel]) -> dict[str, str]:

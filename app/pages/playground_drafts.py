@@ -14,6 +14,7 @@ from app.core.texts import _
 from app.models import ExecutionBody
 from app.models.executions import ExecutionSource
 from app.pages import forms
+from app.schemas.problems import in_words
 from app.schemas.runs import Overrides, RunCreate
 from app.services.conversation import text_of
 from app.services.running.asking import Asked
@@ -165,7 +166,7 @@ def note(draft: Draft, error: ValidationError, names: Mapping[str, str], other: 
         place = str(problem["loc"][0]) if problem["loc"] else ""
         if not place:
             draft.errors.setdefault(other, _("Say something for the agent to answer."))
-        draft.errors.setdefault(names.get(place, other), forms.in_words(problem))
+        draft.errors.setdefault(names.get(place, other), in_words(problem))
 
 
 def results_of(data: FormData, calls: Sequence[Json]) -> Json:

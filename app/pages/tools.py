@@ -20,6 +20,7 @@ from app.pages.schema_view import check_schema, parameters_of
 from app.pages.tool_list import COLUMNS, KIND_NAMES, KINDS, tool_filters
 from app.schemas.base import MAX_BIGINT
 from app.schemas.exports import ExportFormat
+from app.schemas.problems import in_words
 from app.schemas.tool_calls import USUAL_DAYS, Days
 from app.schemas.tools import HttpMethod, ToolCreate, ToolHeaders, ToolQuery, ToolUpdate
 from app.services import export_sources
@@ -128,7 +129,7 @@ def parse(
     try:
         headers = headers_in(values)
     except ValidationError as error:
-        form.errors["headers"] = forms.in_words(error.errors(include_input=False)[0])
+        form.errors["headers"] = in_words(error.errors(include_input=False)[0])
         return None, None, form
     return data, headers, form
 

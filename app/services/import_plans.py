@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -14,14 +15,15 @@ from app.core.texts import ENGLISH, lazy, speaking
 from app.exceptions import AppError, Invalid
 from app.models import Agent, Tool
 from app.schemas.imports import FieldChange, FieldError, PlannedRow, RowState
-from app.schemas.problems import field_problems
+from app.schemas.problems import field_of, in_words
 from app.services.agents import owner_of
 from app.services.import_files import Record, shown
 from app.services.import_kinds import KINDS, Kind, Service, fields_of, tool_names
 from app.services.tools import ToolService
 
 SHOWN_CHARACTERS = 400
-WORDING = {"missing": "is required", "extra_forbidden": "is no field of a row"}
+MAX_ERRORS = 10  # of a row
+UNKNOWN_FIELD = "is no field of a row"
 Stored = dict[str, list[Any]]  # rows by name; several owners may have one of a name
 
 
@@ -69,10 +71,8 @@ class Planner:
         try:
             await self._fill(row, record)
         except ValidationError as error:
-            problems = field_problems(error.errors(include_input=False, include_url=False))
-            row.errors = [
-                as_error(p["field"], WORDING.get(p["type"], p["message"])) for p in problems[:10]
-            ]
+            problems = error.errors(include_input=False, include_url=False)[:MAX_ERRORS]
+            row.errors = [as_error(field_of(problem), said_of(problem)) for problem in problems]
         except AppError as error:
             row.errors = [as_error(error.field or "", error.message)]
         except (ValueError, RecursionError) as error:
@@ -143,6 +143,10 @@ def name_of(record: Record) -> str:
 
 def as_error(field: str, message: str) -> FieldError:
     return FieldError(field=shown(field, 100), message=shown(message))
+
+
+def said_of(problem: ErrorDetails) -> str:
+    return UNKNOWN_FIELD if problem["type"] == "extra_forbidden" else in_words(problem)
 
 
 def named_tools(records: Iterable[Record]) -> set[str]:
