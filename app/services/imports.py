@@ -4,7 +4,7 @@ from asyncio import to_thread
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer, joinedload
 
@@ -23,6 +23,7 @@ from app.services.import_plans import Planner
 from app.services.jobs import JobService
 
 KEPT = timedelta(hours=24)
+MOST_WAITING = 20  # files of one person that nobody has said a word about
 WRITTEN = {Mode.CREATE: {RowState.NEW}, Mode.UPDATE: {RowState.NEW, RowState.CHANGED}}
 
 
@@ -55,7 +56,16 @@ class ImportService:
         self.session.add(row)
         await self.session.flush()  # the preview's address is its id
         self._record("upload", row, {"rows": [None, len(rows)]})
+        await self._forget_oldest()
         return row
+
+    async def _forget_oldest(self) -> None:
+        """Files may be large: of those that only wait, the newest stay."""
+        waiting = select(Import.id).where(
+            Import.user_id == self.actor.user_id, Import.mode.is_(None)
+        )
+        oldest = waiting.order_by(Import.id.desc()).offset(MOST_WAITING)
+        await self.session.execute(delete(Import).where(Import.id.in_(oldest)))
 
     async def get(self, import_id: int, *, lock: bool = False) -> Import:
         """Raise ``NotFound`` for somebody else's, or when its time is over."""

@@ -18,7 +18,7 @@ from app.jobs.context import JobContext, Resources
 from app.models import AuditEvent, Import, Job, User
 from app.schemas.agents import AgentUpdate
 from app.schemas.imports import Mode
-from app.services import import_runs
+from app.services import import_runs, imports
 from app.services.agents import AgentService
 from app.services.import_runs import ImportRunner
 from app.services.imports import ImportService
@@ -309,6 +309,18 @@ async def test_names_that_stand_twice_on_one_line_are_found(web: httpx2.AsyncCli
     assert "1 new, 0 changed, 0 unchanged, 1 refused" in page
     assert "Create 1 Choose another file" in page
     assert "is on line 1 too" in page
+
+
+async def test_only_the_newest_files_wait_for_a_word(
+    web: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "MOST_WAITING", 2)
+    places = [await preview(web, "agents", '[{"name": "bot", "model": "m"}]') for _ in range(2)]
+    await web.post(places[0], data={"mode": "create"})
+
+    places += [await preview(web, "agents", '[{"name": "bot", "model": "m"}]') for _ in range(2)]
+
+    assert [(await web.get(place)).status_code for place in places] == [200, 404, 200, 200]
 
 
 async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:
