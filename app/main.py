@@ -108,11 +108,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.ingest_queue.stop()
     await listener.stop()
     await sender.stop()
+    await leave_replica(app)
+    await app.state.observers.stop()
+    await app.state.database.dispose()
+
+
+async def leave_replica(app: FastAPI) -> None:
     if app.state.read_replica:
         await app.state.read_replica.stop()
         await app.state.read_replica.dispose()
-    await app.state.observers.stop()
-    await app.state.database.dispose()
 
 
 def create_app(

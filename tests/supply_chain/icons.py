@@ -3,10 +3,15 @@
 FOLDER is ``dist`` of the npm package @tabler/icons-webfont. All of its 5,000 icons are half a
 megabyte, most of what a first look at a page weighs. A name that stands in the code in quotes is
 kept though it may be something else: names of icons are put together in many places.
+
+It needs fonttools[woff], which nothing else does: install it where nothing else is, and name that
+Python in FONTTOOLS_PYTHON. With its brotli about, other libraries would write otherwise in tests
+than where the product runs.
 """
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -51,7 +56,8 @@ def cut_styles(styles: str, names: set[str], font: Path) -> str:
 
 
 def cut_font(font: Path, codes: Iterable[str], target: Path) -> None:
-    subset = [sys.executable, "-m", "fontTools.subset", str(font), f"--unicodes={','.join(codes)}"]
+    python = os.environ.get("FONTTOOLS_PYTHON", sys.executable)
+    subset = [python, "-m", "fontTools.subset", str(font), f"--unicodes={','.join(codes)}"]
     subprocess.run([*subset, "--flavor=woff2", f"--output-file={target}"], check=True)
 
 

@@ -22,47 +22,49 @@ def messages(role: str) -> str:
     return json.dumps([{"role": role, "parts": [text, call]}, {"role": EVIL, "parts": [text]}])
 
 
+SCORE = {
+    "gen_ai.evaluation.name": EVIL,
+    "gen_ai.evaluation.score.label": EVIL,
+    "gen_ai.evaluation.explanation": MARKDOWN,
+}
+THROWN = {"exception.type": EVIL, "exception.message": EVIL, "exception.stacktrace": EVIL}
+EVENTS = (
+    WireEvent("gen_ai.evaluation.result", 1, SCORE),
+    WireEvent("exception", 2, THROWN),
+    WireEvent(EVIL, 3, {EVIL: EVIL}),
+)
+AGENT = {
+    "gen_ai.operation.name": "invoke_agent",
+    "gen_ai.agent.name": EVIL,
+    "gen_ai.agent.description": MARKDOWN,
+    "session.id": EVIL,
+    "user.id": EVIL,
+    "tag.tags": [EVIL],
+    EVIL: EVIL,
+}
+MODEL = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": EVIL,
+    "gen_ai.provider.name": EVIL,
+    "gen_ai.usage.input_tokens": 5,
+    "gen_ai.input.messages": messages("user"),
+    "gen_ai.output.messages": messages("assistant"),
+}
+TOOL = {
+    "gen_ai.operation.name": "execute_tool",
+    "gen_ai.tool.name": EVIL,
+    "gen_ai.tool.call.arguments": json.dumps({EVIL: EVIL}),
+    "gen_ai.tool.call.result": MARKDOWN,
+}
+
+
 def hostile_spans() -> list[WireSpan]:
     common: dict[str, Any] = {"name": EVIL, "status_message": EVIL, "origin": ORIGIN}
     common["status"] = SpanStatus.ERROR
-    score = {
-        "gen_ai.evaluation.name": EVIL,
-        "gen_ai.evaluation.score.label": EVIL,
-        "gen_ai.evaluation.explanation": MARKDOWN,
-    }
-    thrown = {"exception.type": EVIL, "exception.message": EVIL, "exception.stacktrace": EVIL}
-    events = (
-        WireEvent("gen_ai.evaluation.result", 1, score),
-        WireEvent("exception", 2, thrown),
-        WireEvent(EVIL, 3, {EVIL: EVIL}),
-    )
-    agent = {
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": EVIL,
-        "gen_ai.agent.description": MARKDOWN,
-        "session.id": EVIL,
-        "user.id": EVIL,
-        "tag.tags": [EVIL],
-        EVIL: EVIL,
-    }
-    model = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": EVIL,
-        "gen_ai.provider.name": EVIL,
-        "gen_ai.usage.input_tokens": 5,
-        "gen_ai.input.messages": messages("user"),
-        "gen_ai.output.messages": messages("assistant"),
-    }
-    tool = {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": EVIL,
-        "gen_ai.tool.call.arguments": json.dumps({EVIL: EVIL}),
-        "gen_ai.tool.call.result": MARKDOWN,
-    }
     return [
-        make_span(1, attributes=agent, events=events, **common),
-        make_span(2, parent=1, attributes=model, **common),
-        make_span(3, parent=1, attributes=tool, **common),
+        make_span(1, attributes=AGENT, events=EVENTS, **common),
+        make_span(2, parent=1, attributes=MODEL, **common),
+        make_span(3, parent=1, attributes=TOOL, **common),
     ]
 
 
