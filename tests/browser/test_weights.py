@@ -9,7 +9,7 @@ from tests.browser.test_accessibility import filled
 from tests.browser.weights import Scales
 
 MOST_BYTES, MOST_REQUESTS = 300_000, 32  # of a page that comes with an empty cache
-# One of each kind; the policy lets no page ask anybody else, and every other page is opened under it.
+# One of each kind. The policy lets no page ask anybody else, and all are opened under it elsewhere.
 PATHS = (
     "/",
     "/agents/{agent}",
