@@ -138,7 +138,7 @@ def misfits_on(page: Page) -> list[str]:
 
 def problems_of(page: Page) -> list[str]:
     """One look at a page that was loaded on a phone: narrow and wide, light and dark."""
-    faults = misfits_on(page) + page.evaluate(UNKNOWN_ICONS)
+    faults = [*misfits_on(page), *page.evaluate(UNKNOWN_ICONS)]
     page.set_viewport_size(WIDE)
     faults += misfits_on(page) + faults_on(page)
     page.emulate_media(color_scheme="dark")
