@@ -120,6 +120,8 @@ CURRENT_TAB_IS_SEEN = """() =>
 })"""
 
 
+PAINTED = """() => new Promise((done) =>
+    requestAnimationFrame(() => requestAnimationFrame(done)))"""
 # The font has the icons that the code names, see ``tests.supply_chain.icons``.
 UNKNOWN_ICONS = """() => [...document.querySelectorAll(".ti")]
     .filter((icon) => ["none", "normal"].includes(getComputedStyle(icon, "::before").content))
@@ -143,6 +145,7 @@ def problems_of(page: Page) -> list[str]:
     faults += misfits_on(page) + faults_on(page)
     page.emulate_media(color_scheme="dark")
     page.locator("html[data-bs-theme=dark]").wait_for(state="attached")
+    page.evaluate(PAINTED)  # On a busy machine a colour was still the one from before.
     return faults + [f"dark: {fault}" for fault in faults_on(page, RULES_OF_COLOUR)]
 
 
