@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.core.config import PROJECT_ROOT, Settings
 from tests.documented import NO_SHELL, PAGES, Command, all_commands, languages
+from tests.parsing import parsed
 
 MANUAL = "tests/integration/test_manual_commands.py::test_commands_do_what_the_manual_says"
 IMAGE = "tests/integration/serving/test_image.py::"
@@ -29,7 +30,7 @@ RUN_BY = {
     "curl": "tests/contract/test_examples.py::test_commands_of_the_manual_are_answered",
     "python -m app run": "tests/integration/test_first_run.py::test_first_run_brings_everything",
     "python -m app serve": "tests/server.py::ServerProcess",
-    "python -m app worker": f"{IMAGE}test_other_commands_of_compose_run_in_the_image",
+    "python -m app worker": f"{IMAGE}test_worker_of_compose_runs_in_the_image",
     "python -m app migrate": MANUAL,
     "python -m app backup": MANUAL,
     "python -m app restore": MANUAL,
@@ -125,7 +126,7 @@ def test_no_block_of_commands_is_overlooked() -> None:
 @pytest.mark.parametrize("where", sorted(set(RUN_BY.values())))
 def test_who_runs_them_is_there(where: str) -> None:
     path, _, name = where.partition("::")
-    tree = ast.parse((PROJECT_ROOT / path).read_text())
+    tree = parsed((PROJECT_ROOT / path).read_text())
     kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     assert name in {node.name for node in tree.body if isinstance(node, kinds)}
 

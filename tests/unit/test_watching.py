@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.core.config import PROJECT_ROOT
+from tests.parsing import parsed
 
 WATCHING = ("opentelemetry.sdk", "opentelemetry.exporter", "sentry_sdk", "prometheus_client")
 
 
 def imported_at_once(path: Path) -> Iterator[str]:
     """Modules that importing this one imports, by its own statements."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path.read_text()).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
