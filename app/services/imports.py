@@ -55,17 +55,19 @@ class ImportService:
         )
         self.session.add(row)
         await self.session.flush()  # the preview's address is its id
-        self._record("upload", row, {"rows": [None, len(rows)]})
-        await self._forget_oldest()
+        gone = await self._forget_oldest()
+        forgotten: Changes = {"forgotten": [gone, None]} if gone else {}
+        self._record("upload", row, {"rows": [None, len(rows)]} | forgotten)
         return row
 
-    async def _forget_oldest(self) -> None:
-        """Files may be large: of those that only wait, the newest stay."""
+    async def _forget_oldest(self) -> list[int]:
+        """Files may be large: of those that only wait, the newest stay. The ids of the others."""
         waiting = select(Import.id).where(
             Import.user_id == self.actor.user_id, Import.mode.is_(None)
         )
         oldest = waiting.order_by(Import.id.desc()).offset(MOST_WAITING)
-        await self.session.execute(delete(Import).where(Import.id.in_(oldest)))
+        gone = delete(Import).where(Import.id.in_(oldest)).returning(Import.id)
+        return sorted(await self.session.scalars(gone))
 
     async def get(self, import_id: int, *, lock: bool = False) -> Import:
         """Raise ``NotFound`` for somebody else's, or when its time is over."""

@@ -312,7 +312,7 @@ async def test_names_that_stand_twice_on_one_line_are_found(web: httpx2.AsyncCli
 
 
 async def test_only_the_newest_files_wait_for_a_word(
-    web: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    web: httpx2.AsyncClient, session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "MOST_WAITING", 2)
     places = [await preview(web, "agents", '[{"name": "bot", "model": "m"}]') for _ in range(2)]
@@ -321,6 +321,9 @@ async def test_only_the_newest_files_wait_for_a_word(
     places += [await preview(web, "agents", '[{"name": "bot", "model": "m"}]') for _ in range(2)]
 
     assert [(await web.get(place)).status_code for place in places] == [200, 404, 200, 200]
+    uploads = select(AuditEvent).where(AuditEvent.action == "upload").order_by(AuditEvent.id)
+    told = [event.changes.get("forgotten") for event in await session.scalars(uploads)]
+    assert told == [None, None, None, [[int(places[1].rpartition("/")[2])], None]]
 
 
 async def test_hostile_files_are_refused_on_the_form_with_the_line(web: httpx2.AsyncClient) -> None:
