@@ -55,7 +55,7 @@ def command(home: Installation, header: str | None, phases: str) -> list[str]:
         COMMAND,
         *("--config-file", str(CONFIG), "run", f"{home.server.url}/openapi.json", *given),
         *("--phases", phases, "--mode", "all"),
-        *("--max-examples", EXAMPLES, "--exclude-operation-id", "log_out", "--workers", "2"),
+        *("--max-examples", EXAMPLES, "--exclude-operation-id", "log_out", "--workers", "1"),
         *("--no-color", "--seed", "1", "--suppress-health-check", "all"),
     ]
 
