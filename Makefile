@@ -4,7 +4,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes
+# All that is needed is listed, with its hash: there is nothing to be resolved.
+PIP_OPTIONS := -qq --disable-pip-version-check --require-hashes --no-deps
+# Where it is set, every one of hundreds of processes would compile all of our code again.
+unexport PYTHONDONTWRITEBYTECODE
+
+TESTS := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fuzz test-real test-cluster load check fix migrate requirements audit sbom texts docs screenshots browser clean
@@ -16,17 +21,17 @@ run: $(VENV)/.run-stamp ## Start Greenroom: database, migrations, first superuse
 	@exec $(BIN)/python -m app run
 
 test: check browser ## Run every check and test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not real_data and not browser"
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "browser and not real_data"
+	$(TESTS) -m "not real_data and not browser"
+	$(TESTS) tests/browser
 
 fuzz: $(VENV)/.dev-stamp ## Ask the API at random for about an hour (FUZZ_EXAMPLES for each operation)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-400} $(BIN)/python -m pytest -s tests/contract
 
 test-real: $(VENV)/.dev-stamp ## Check against the published runs in ../shared/data
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m real_data
+	$(TESTS) tests/real_data
 
 test-cluster: browser ## Run the browser tests against two web processes, two workers and Redis
-	GREENROOM_CLUSTER=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "browser and not real_data"
+	GREENROOM_CLUSTER=1 $(TESTS) tests/browser
 
 load: $(VENV)/.dev-stamp ## Compare requests per second with a bare FastAPI app
 	$(BIN)/python -m tests.load

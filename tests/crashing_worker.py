@@ -5,6 +5,7 @@ to stop. Each life is a fork, so that hundreds of them cost no imports.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -112,18 +113,25 @@ def main(url: str, seed: int) -> None:
     child = 0
 
     def stop(*_: object) -> None:
-        os.kill(child, signal.SIGTERM)
-        os.waitpid(child, 0)
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # dead already
+            os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
         os._exit(0)
 
+    # No end comes before it is known whose: to kill "child 0" would be to kill the tests.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.signal(signal.SIGTERM, stop)
     while True:
         life = Fate(random.Random(chance.random()))  # noqa: S311
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        if child == 0:
             asyncio.run(live(url, life))
             os._exit(0)
-        signal.signal(signal.SIGTERM, stop)
         os.waitpid(child, 0)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
 
 if __name__ == "__main__":

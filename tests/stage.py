@@ -21,9 +21,8 @@ from app.core.templating import Templates
 from app.jobs import HANDLED
 from app.jobs.context import Resources
 from app.jobs.worker import Worker
-from app.main import create_app
 from app.models import Agent, Tool, User
-from tests.conftest import actor_for, client_of, settings_for
+from tests.conftest import actor_for, client_of, furnished, settings_for
 from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers
 from tests.factories.tools import make_tool
@@ -135,8 +134,10 @@ def events_in(text: str) -> list[tuple[str, Json]]:
 
 
 @pytest.fixture
-async def stage(run_settings: Settings, own_database: Database) -> AsyncIterator[Stage]:
-    app = create_app(run_settings, own_database)
+async def stage(
+    built_app: FastAPI, run_settings: Settings, own_database: Database
+) -> AsyncIterator[Stage]:
+    app = furnished(built_app, run_settings, own_database)
     async with own_database.unit_of_work() as session:
         user = await make_user(session, Role.MEMBER)
         headers = await key_headers(session, user)

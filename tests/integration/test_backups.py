@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -88,7 +89,7 @@ async def source(own_database: Database) -> AsyncIterator[Source]:
 async def target(postgres: EmbeddedPostgres) -> Settings:
     """A database without anything in it."""
     async with connected(owner_url(settings_for(postgres.url("postgres")))) as connection:
-        name = f"r_{id(connection)}"
+        name = f"r_{uuid4().hex[:16]}"
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
     return settings_for(postgres.url(name))
 
