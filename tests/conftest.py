@@ -1,9 +1,11 @@
 """A real PostgreSQL for the whole run; each test in its own transaction or its own copy."""
 
-import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import asyncpg
@@ -43,56 +45,29 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@asynccontextmanager
-async def owning(server: EmbeddedPostgres) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A connection as the owner of all databases."""
-    connection = await asyncpg.connect(
-        user="postgres", database="postgres", host=server.socket_folder
-    )
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-async def execute(server: EmbeddedPostgres, *statements: str) -> None:
-    async with owning(server) as connection:
-        for statement in statements:
-            await connection.execute(statement)
-
-
-# Processes are killed here and machines are not: nothing has to be on the disk.
-SPARE_THE_DISK = (
-    "ALTER SYSTEM SET fsync = off",
-    "ALTER SYSTEM SET full_page_writes = off",
-    "SELECT pg_reload_conf()",
-)
+IN_MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 * 1024**3  # noqa: S108  (a folder of its own there)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """In memory where there is room: hundreds of databases, of 700 files each, come and go."""
+    if not IN_MEMORY.is_dir() or shutil.disk_usage(IN_MEMORY).free < ROOM_BYTES:
+        yield tmp_path_factory.mktemp("postgres")
+        return
+    with TemporaryDirectory(prefix="greenroom-tests-", dir=IN_MEMORY) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def postgres(quick_folder: Path) -> Iterator[EmbeddedPostgres]:
     """The embedded server over a folder of its own, stopped at the end."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    server = EmbeddedPostgres(quick_folder)
     server.start()
     # Beside any event loop that a browser test keeps running in this thread.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(server.ensure_database, TEMPLATE).result()
-        pool.submit(asyncio.run, execute(server, *SPARE_THE_DISK)).result()
     yield server
     server.stop()
-
-
-@pytest.fixture
-async def on_disk(postgres: EmbeddedPostgres) -> AsyncIterator[None]:
-    """The server waits for its disk, as it does everywhere but in tests."""
-    await execute(postgres, "ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
-    async with owning(postgres) as connection:
-        for _ in range(1_000):
-            if await connection.fetchval("SHOW fsync") == "on":
-                break
-            await asyncio.sleep(0.01)
-    yield
-    await execute(postgres, *SPARE_THE_DISK)
 
 
 def settings_for(url: str, **overrides: object) -> Settings:
@@ -114,9 +89,19 @@ async def template(postgres: EmbeddedPostgres) -> str:
     return TEMPLATE
 
 
+async def execute(server: EmbeddedPostgres, statement: str) -> None:
+    """As the owner of all databases."""
+    connection = await asyncpg.connect(
+        user="postgres", database="postgres", host=server.socket_folder
+    )
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 async def copy_database(postgres: EmbeddedPostgres, template: str) -> str:
     name = f"t_{uuid4().hex[:16]}"
-    # Twice as fast as by the log, where nothing waits for the disk.
     await execute(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     return name
 
@@ -188,7 +173,6 @@ async def own_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterat
     database = Database.from_settings(settings_for(postgres.url(name)))
     yield database
     await database.dispose()
-    # Hundreds of them would be written to the disk in the end.
     await execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 

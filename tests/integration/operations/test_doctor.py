@@ -52,7 +52,6 @@ async def visit(*options: str) -> Visit:
     return Visit(result.exit_code, result.output)
 
 
-@pytest.mark.usefixtures("on_disk")
 async def test_whole_installation_is_well(
     environment: pytest.MonkeyPatch, own_database: Database, provider: Provider
 ) -> None:

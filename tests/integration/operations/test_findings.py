@@ -18,7 +18,6 @@ from tests.conftest import settings_for
 from tests.factories.jobs import make_job
 
 SYSTEM = Actor.system(Via.CLI)
-pytestmark = pytest.mark.usefixtures("on_disk")
 Broken = dict[str, tuple[State, str]]
 
 

@@ -123,7 +123,6 @@ async def one_of_each(session: AsyncSession, settings: Settings, user: User) -> 
     }
 
 
-@pytest.mark.usefixtures("on_disk")
 async def test_every_text_of_every_page_is_given_to_be_translated(
     app: FastAPI,
     reader: httpx2.AsyncClient,
