@@ -89,16 +89,18 @@ def files() -> Outcome:
 
 
 def data_folder(settings: Settings) -> Outcome:
-    folder = settings.data_dir
+    folder, secret = settings.data_dir, settings.secret_file
     if not folder.exists():
         return unknown("not there yet", f"{folder} is made by the first start.")
-    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        advice = f"Give {folder} to the user that Greenroom runs as."
-        return judged(State.BAD, "cannot be read and written", advice)
-    secret = settings.secret_file
-    if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
+    if os.access(secret, os.F_OK) and stat.S_IMODE(secret.stat().st_mode) & 0o077:
         return judged(State.BAD, "others can read the secret", f"Run: chmod 600 {secret}")
-    return ok(str(folder))
+    if folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return ok(str(folder))
+    if settings.database_url is not None and settings.secret_key.get_secret_value():
+        # As in a container whose files cannot be written: nothing is kept there then.
+        return unknown("cannot be written", "Nothing needs it, but a backup that has no name.")
+    advice = f"Give {folder} to the user that Greenroom runs as."
+    return judged(State.BAD, "cannot be read and written", advice)
 
 
 def port(settings: Settings) -> Outcome:

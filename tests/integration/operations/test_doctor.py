@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli import cli
+from app.core.config import Settings
 from app.core.database import Database
+from app.doctor.machine import data_folder
+from app.schemas.operations import State
 from tests.conftest import SECRET
 from tests.provider import Provider
 from tests.server import free_port
@@ -106,3 +110,22 @@ async def test_settings_that_cannot_be_read_at_all_are_named(
     assert found.code == 2
     assert "SESSION_IDLE_MINUTES" in found.text
     assert "soon" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("database_url", "secret", "state"),
+    [
+        ("postgresql+asyncpg://greenroom@127.0.0.1/greenroom", SECRET, State.UNKNOWN),
+        ("postgresql+asyncpg://greenroom@127.0.0.1/greenroom", "", State.BAD),
+        (None, SECRET, State.BAD),
+    ],
+)
+def test_data_folder_that_cannot_be_written_matters_where_something_is_kept_in_it(
+    tmp_path: Path, database_url: str | None, secret: str, state: State
+) -> None:
+    place = tmp_path / "no-folder"
+    place.touch()
+    settings = Settings(
+        data_dir=place, database_url=database_url, secret_key=SecretStr(secret), _env_file=None
+    )
+    assert data_folder(settings).state is state
