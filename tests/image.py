@@ -1,9 +1,9 @@
 """``python -m tests.image``: what the Dockerfile makes, in a plain folder, with no engine.
 
 The steps are read from the Dockerfile and done one after the other. Two are not: the base image is
-the Python that runs this, and instead of installing packages it is looked whether those of its
-environment are the pinned ones. What runs there runs as the image's user where this is root and the
-Python lies where others may read it; otherwise as whoever starts it, with no right beyond that.
+the Python that runs this, and instead of installing packages those of its environment are shared,
+if they are the pinned ones. What runs there may write into /tmp alone, as compose and Kubernetes
+have it, and runs as the image's user where this is root; otherwise as whoever starts it.
 """
 
 import fnmatch
@@ -13,7 +13,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pathlib import Path
 from rich.console import Console
 
 from app.core.config import PROJECT_ROOT
+from tests.linked_environment import add_packages, make_environment, open_folders
 from tests.server import clean_environment
 from tests.supply_chain.parts import pins
 
@@ -45,12 +45,15 @@ def stages(dockerfile: str) -> list[list[Step]]:
     return found
 
 
-def not_as_pinned() -> list[str]:
-    """Packages of this environment that are not those of requirements.txt."""
+def pinned_packages() -> list[str]:
+    """Their names. Raises what is wrong where this environment has other versions of them."""
     pinned: dict[str, set[str]] = {}
     for pin in pins(PROJECT_ROOT / "requirements.txt"):
         pinned.setdefault(pin.name, set()).add(pin.version)  # several, for versions of Python
-    return [name for name, versions in pinned.items() if installed(name) not in {None, *versions}]
+    others = [name for name, versions in pinned.items() if installed(name) not in {None, *versions}]
+    if others:
+        raise RuntimeError(f"This environment is not the pinned one: {', '.join(others)}")
+    return list(pinned)
 
 
 def installed(name: str) -> str | None:
@@ -81,6 +84,15 @@ class Image:
 
     def inside(self, path: str) -> Path:
         return self.root / path.lstrip("/")
+
+    @property
+    def shared(self) -> Path:
+        """The folder of all stages, and of what has links to files that are not ours to change."""
+        return self.root.parent
+
+    @property
+    def temporary(self) -> Path:
+        return self.root / "tmp"
 
     def take(self, step: Step, before: "Image | None") -> None:
         """Do one step. ``before`` is the stage that files may be copied from."""
@@ -121,10 +133,10 @@ class Image:
         if said == f"python -m venv {ENVIRONMENT}":
             place = self.inside(ENVIRONMENT)
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(sys.prefix)
+            place.symlink_to(self.shared / "environment")
+            make_environment(place.readlink())
         elif "pip install" in said:
-            if wrong := not_as_pinned():
-                raise RuntimeError(f"This environment is not the pinned one: {', '.join(wrong)}")
+            add_packages(self.shared / "environment", pinned_packages())
         elif said.startswith("useradd "):
             [home] = re.findall(r"--home-dir (\S+)", said)
             self.inside(home).mkdir(parents=True)
@@ -135,31 +147,20 @@ class Image:
             subprocess.run(words, cwd=self.folder, check=True, env=clean_environment(PYTHONPATH=""))
 
     def close(self) -> None:
-        """As it will be found: nobody may write but where the user is at home."""
+        """As it will be found: nobody may write but into its /tmp."""
+        self.temporary.mkdir()
         for path in [self.root, *self.root.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444)
-        home = self.inside(self.environment["DATA_DIR"])
-        home.chmod(0o700)
-        if self.is_somebody_else:
-            os.chown(home, *map(int, self.user.split(":")))
-
-    @property
-    def is_somebody_else(self) -> bool:
-        """Whether it runs as its own user: root may, and that user must get at the Python."""
-        python = Path(sys.base_prefix).resolve()
-        is_reachable = all(folder.stat().st_mode & 1 for folder in (python, *python.parents))
-        return os.geteuid() == 0 and is_reachable
+        self.temporary.chmod(0o1777)
 
     def as_user(self) -> list[str]:
         """With no right that others do not have, and no way to get one."""
         if os.geteuid() != 0:
             return []
-        nothing = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
-        if not self.is_somebody_else:
-            return nothing
         user, group = self.user.split(":")
-        return [*nothing, f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+        nothing = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--clear-groups"]
+        return ["setpriv", *nothing, f"--reuid={user}", f"--regid={group}"]
 
     def environment_with(self, settings: Mapping[str, str]) -> dict[str, str]:
         path = os.environ["PATH"]
@@ -168,18 +169,16 @@ class Image:
             for name, value in self.environment.items()
         }
         home = str(self.inside(own["DATA_DIR"]))
-        return own | {"DATA_DIR": home, "HOME": home, "TMPDIR": home} | dict(settings)
+        places = {"DATA_DIR": home, "HOME": home, "TMPDIR": str(self.temporary)}
+        # Where Python is shared, its library is too, but it looks for it where it was built.
+        return own | places | {"LD_LIBRARY_PATH": str(self.shared / "python/lib")} | dict(settings)
 
     def start(self, settings: Mapping[str, str], *command: str) -> subprocess.Popen[str]:
         """The command of the image, or another, in it; what it says is in ``stdout``."""
-        environment = self.environment_with(settings)
-        name, *arguments = command or self.command
-        # Looked for here: the Python below this environment may be in a home that is closed.
-        program = shutil.which(name, path=environment["PATH"]) or name
         return subprocess.Popen(
-            [*self.as_user(), program, *arguments],
+            [*self.as_user(), *(command or self.command)],
             cwd=self.folder,
-            env=environment,
+            env=self.environment_with(settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -213,9 +212,7 @@ def built() -> Iterator[Image]:
         try:
             yield image
         finally:
-            for path in [image.root, *image.root.rglob("*")]:
-                if path.is_dir() and not path.is_symlink():
-                    path.chmod(0o755)
+            open_folders(image.root)
 
 
 def main() -> None:
