@@ -30,6 +30,7 @@ class ApiKey(Versioned, Base):
         Index("ix_api_keys_name_id", "name", "id"),
         Index("ix_api_keys_agent_id", "agent_id"),
         Index("ix_api_keys_last_used_at", "last_used_at"),
+        Index("ix_api_keys_expires_at", "expires_at"),
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)

@@ -39,6 +39,7 @@ from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.key_states import (
     check_expiry,
+    ends_soon,
     in_state,
     refuse_rotation,
     successor_of,
@@ -129,6 +130,13 @@ class ApiKeyService(PausingService[ApiKey, ApiKeyCreate, ApiKeyUpdate]):
     async def count_unused(self, user_id: int | None, days: int) -> int:
         """How many working keys nobody has used for so long: one person's, or everyone's."""
         return await self.count(self.matching(ApiKeyQuery(user_id=user_id, unused_days=days)))
+
+    async def expiring(self, limit: int, agent_id: int | None = None) -> Sequence[ApiKey]:
+        """Those that end within a week and have no successor, the first to end first."""
+        ending = self.matching(ApiKeyQuery(agent_id=agent_id)).where(*ends_soon())
+        ordered = ending.order_by(ApiKey.expires_at, ApiKey.id).limit(limit)
+        rows: Sequence[ApiKey] = (await self.session.scalars(ordered.options(*self.loads()))).all()
+        return rows
 
     async def owners(self) -> Sequence[User]:
         """Who has keys, by name: what everyone's keys can be narrowed to."""
