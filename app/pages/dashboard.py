@@ -10,6 +10,7 @@ from app.core.permissions import Permission
 from app.core.zones import shown_zone
 from app.models import Execution, Job, JobStatus
 from app.pages import listing
+from app.pages.attention_view import attention_lines
 from app.pages.audit_view import AuditLine, describe
 from app.pages.deps import (
     AuditEventServiceDep,
@@ -32,6 +33,8 @@ from app.services.time_windows import Window
 
 router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
 SHOWN, SHOWN_JOBS = 8, 5
+# Of the agents with the most failed runs so many may be those that fail most often.
+LOOKED_AT = 100
 SHOWN_CHANGES = ("agents", "tools", "api_keys", "users")
 
 
@@ -66,6 +69,8 @@ async def charts_context(request: Request, statistics: StatisticsService) -> dic
     chosen, agent_id = range_of(request), agent_of(request)
     context = await figures_context(statistics, chosen, agent_id)
     window: Window | None = context["window"]
+    found = await leaders(statistics, window if context["figures"] else None, agent_id)
+    failing = found.pop("failing")
     return context | {
         "chosen": chosen,
         "agent_id": agent_id,
@@ -73,7 +78,9 @@ async def charts_context(request: Request, statistics: StatisticsService) -> dic
         "here": listing.here(request),
         "zone": shown_zone().key,
         "fields": (field_value(window.since), field_value(window.until)) if window else ("", ""),
-        **await leaders(statistics, window if context["figures"] else None, agent_id),
+        **found,
+        "failing": failing[:SHOWN],
+        "attention": await attention_lines(statistics, window, agent_id, failing),
     }
 
 
@@ -91,7 +98,7 @@ async def leaders(
     def model_href(name: str) -> str:
         return runs_href(window, agent_id=agent_id, model_name=name)
 
-    failing = [] if alone else await statistics.by_agent(window, SHOWN, Most.FAILED)
+    failing = [] if alone else await statistics.by_agent(window, LOOKED_AT, Most.FAILED)
     return {
         "busiest": [] if alone else await statistics.by_agent(window, SHOWN),
         "failing": [row for row in failing if row.figures.failed],

@@ -1,11 +1,13 @@
 """What the counts say of a tool and of an agent. Nothing is counted here, and no span is read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select, true
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
@@ -36,10 +38,22 @@ from app.services.agents import AgentService
 from app.services.stale_hours import hour_of
 from app.services.tools import ToolService
 
+LEAST_BROKEN = Decimal("0.01")
 SHOWN_PROBLEMS, SHOWN_EXAMPLES, SHOWN_AGENTS, SHOWN_TOOLS = 20, 3, 20, 100
 FIGURES = ("calls", "errors", "unoffered", "checked", "broken")
 SUMS = [func.coalesce(func.sum(getattr(ToolCallHour, name)), 0).label(name) for name in FIGURES]
 NEWEST = func.max(ToolCallHour.counted_at).label("counted_at")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenTool:
+    """So many of the checked calls break the schema; ``fault`` is what most of them do wrong."""
+
+    tool_id: int
+    name: str
+    broken: int
+    checked: int
+    fault: str | None
 
 
 def figures_of(row: Any) -> dict[str, int]:  # a row with SUMS
@@ -113,6 +127,53 @@ class ToolCallService:
                 if tool.name.strip().lower() not in called
             ],
         )
+
+    async def most_broken(
+        self, days: int, limit: int, agent_id: int | None = None
+    ) -> list[BrokenTool]:
+        """Those tools that the actor may see whose calls break their schema; two queries.
+
+        The most broken calls come first; a tool where fewer than one in a hundred is broken is
+        left out, for models slip now and then.
+        """
+        self.actor.require(Permission.EXECUTIONS_READ)
+        these = [ToolCallHour.hour >= since_of(days), self._seen(ToolCallHour.agent_id)]
+        these += [] if agent_id is None else [ToolCallHour.agent_id == agent_id]
+        broken, checked = func.sum(ToolCallHour.broken), func.sum(ToolCallHour.checked)
+        sums = select(Tool.id, Tool.name, broken.label("broken"), checked.label("checked"))
+        tools = ToolService(self.session, self.actor).visible_in(sums)
+        statement = (
+            tools.join(ToolCallHour, ToolCallHour.tool_id == Tool.id)
+            .where(*these)
+            .group_by(Tool.id)
+            .having(broken > 0, broken >= checked * LEAST_BROKEN)
+            .order_by(broken.desc(), Tool.id)
+            .limit(limit)
+        )
+        rows = (await self.session.execute(statement)).all()
+        faults = await self._commonest_faults([row.id for row in rows], these)
+        return [
+            BrokenTool(row.id, row.name, int(row.broken), int(row.checked), faults.get(row.id))
+            for row in rows
+        ]
+
+    async def _commonest_faults(
+        self, tool_ids: Sequence[int], these: Sequence[ColumnElement[bool]]
+    ) -> dict[int, str]:
+        if not tool_ids:
+            return {}
+        problem, calls = ToolCallProblem, func.sum(ToolCallProblem.calls)
+        same = [getattr(problem, name) == getattr(ToolCallHour, name) for name in KEY]
+        tool_id = ToolCallHour.tool_id
+        statement = (
+            select(tool_id, problem.what)
+            .join(ToolCallHour, and_(*same))
+            .where(*these, tool_id.in_(tool_ids), problem.kind == CallProblemKind.BROKEN)
+            .group_by(tool_id, problem.what)
+            .ext(distinct_on(tool_id))
+            .order_by(tool_id, calls.desc(), problem.what)
+        )
+        return {row[0]: row[1] for row in await self.session.execute(statement) if row[0]}
 
     def _seen(self, agent_id: Any) -> ColumnElement[bool]:  # a column
         """The runs of which agents count for this actor."""

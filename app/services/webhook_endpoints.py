@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, inspect, or_
+from sqlalchemy import Select, case, inspect, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
@@ -66,6 +66,17 @@ class WebhookEndpointService(
             return statement
         columns = (WebhookEndpoint.url, WebhookEndpoint.description)
         return statement.where(or_(*(c.icontains(query.q, autoescape=True) for c in columns)))
+
+    async def troubled(self, limit: int) -> Sequence[WebhookEndpoint]:
+        """Those that take nothing, and those that were switched off for it; the newest trouble
+        first. There are no more than ``MAX_ENDPOINTS`` to look through."""
+        trouble = case(
+            (WebhookEndpoint.is_active, WebhookEndpoint.failing_since.is_not(None)),
+            else_=WebhookEndpoint.disabled_reason.is_not(None),
+        )
+        newest = WebhookEndpoint.failing_since.desc().nulls_last()
+        statement = self.visible().where(trouble).order_by(newest, WebhookEndpoint.id)
+        return (await self.session.scalars(statement.limit(limit))).all()
 
     async def register(self, data: WebhookEndpointCreate) -> Issued:
         """A new endpoint and its secret. Raise ``Conflict`` when there are too many."""

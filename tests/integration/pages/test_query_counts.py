@@ -1,12 +1,17 @@
 """More rows on a page need no more queries."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import httpx2
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
 from app.core.permissions import Role
-from app.models import User
+from app.models import JobKind, JobStatus, User
+from app.services.attention import LEAST_RUNS, SHOWN
 from tests.conftest import QueryCounter
 from tests.factories.agents import make_agent
 from tests.factories.api_keys import make_api_key
@@ -16,6 +21,7 @@ from tests.factories.ingest_batches import make_ingest_batch
 from tests.factories.jobs import make_job
 from tests.factories.model_prices import make_model_price
 from tests.factories.saved_views import make_saved_view
+from tests.factories.tool_calls import make_tool_call_hour
 from tests.factories.tools import make_tool
 from tests.factories.users import make_user
 from tests.factories.webhook_endpoints import make_webhook_delivery, make_webhook_endpoint
@@ -79,6 +85,47 @@ async def test_list_page_needs_the_same_queries_for_one_row_and_for_many(
     with counted:
         assert (await web.get(path)).status_code == 200
     assert counted.count == few
+
+
+async def make_trouble(session: AsyncSession, actor: Actor, user: User) -> None:
+    """Of each kind that the dashboard says needs attention, one."""
+    now = datetime.now(UTC)
+    tool = await make_tool(session, actor)
+    agent = await make_agent(session, actor, tool_ids=[tool.id])
+    started_at = (now - timedelta(hours=1)).isoformat()
+    times: dict[str, Any] = {"started_at": started_at, "ended_at": None, "spans": []}
+    for status in ["failed"] * LEAST_RUNS + ["stalled"]:
+        await make_execution(session, actor, agent, status=status, **times)
+    await make_tool_call_hour(session, agent, tool, checked=4, broken=2)
+    await make_job(session, actor, JobKind.SEND_MAIL, status=JobStatus.FAILED)
+    hook = await make_webhook_endpoint(session, events=["job.failed"])
+    hook.endpoint.failing_since = now
+    key, _ = await make_api_key(session, user)
+    key.expires_at = now + timedelta(days=5)
+    await session.flush()  # as others have committed it
+
+
+async def test_dashboard_needs_the_same_queries_for_one_trouble_and_for_many(
+    web: httpx2.AsyncClient,
+    session: AsyncSession,
+    actor: Actor,
+    staff: User,
+    counted: QueryCounter,
+) -> None:
+    staff.role = Role.SUPERUSER
+    await make_trouble(session, actor, staff)
+    await web.get("/")
+    with counted:
+        assert "Needs attention" in (await web.get("/")).text
+    few = counted.count
+    for _ in range(SHOWN + 1):
+        await make_trouble(session, actor, staff)
+    counted.statements.clear()
+    with counted:
+        page = LexborHTMLParser((await web.get("/")).text)
+    assert counted.count == few
+    # Agents, tools, endpoints and keys; stalled runs and failed jobs are one line each.
+    assert len(page.css(".attention tbody tr")) == 4 * SHOWN + 2
 
 
 async def test_runs_are_one_query_and_a_fixed_number(
