@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.core.zones import shown_zone
 from app.models import Execution, Job, JobStatus
 from app.pages import listing
@@ -28,7 +29,7 @@ from app.schemas.jobs import JobQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.jobs import JobService
-from app.services.statistics import Most, StatisticsService
+from app.services.statistics import AgentFigures, Most, StatisticsService
 from app.services.time_windows import Window
 
 router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
@@ -71,6 +72,8 @@ async def charts_context(request: Request, statistics: StatisticsService) -> dic
     window: Window | None = context["window"]
     found = await leaders(statistics, window if context["figures"] else None, agent_id)
     failing = found.pop("failing")
+    if agent_id is not None and context["figures"]:
+        failing = [AgentFigures(agent_id, _("This agent"), context["figures"])]
     return context | {
         "chosen": chosen,
         "agent_id": agent_id,

@@ -216,6 +216,9 @@ async def test_one_agent_has_what_is_about_it_alone(
     of_other = [said.split()[0] for said, _ in await lines(web, f"/?agent_id={other.id}")]
     assert of_other == ["Stalled", "Schema", "Failed", "Expires"]
     assert await lines(web, f"/?agent_id={agent.id}") == []
+    await make_runs(session, actor, agent, *["failed"] * 5)
+    [(said, _)] = await lines(web, f"/?agent_id={agent.id}")
+    assert said == "Failed This agent 100.0 % of 5 runs failed"
 
 
 @pytest.mark.parametrize(
