@@ -6,6 +6,7 @@ Everything is set by the product's settings (see .env.example); the background w
 
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from app.core import shared_metrics
@@ -41,6 +42,10 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 def on_starting(_: object) -> None:
     if settings.prometheus_multiproc_dir is not None:
         shared_metrics.empty(settings.prometheus_multiproc_dir)
+
+
+def pre_fork(arbiter: Arbiter, _: object) -> None:
+    arbiter.app.wsgi().state.observers.before_fork()
 
 
 def child_exit(_: object, worker: Worker) -> None:

@@ -119,6 +119,10 @@ class Observers:
         if self._sampler is not None:
             self._sampler.start()
 
+    def before_fork(self) -> None:
+        for watcher in self.watchers:
+            watcher.before_fork()
+
     async def stop(self) -> None:
         if self._sampler is not None:
             await self._sampler.stop()

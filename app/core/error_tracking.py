@@ -152,6 +152,10 @@ class ErrorTracking(Watcher):
             with sentry_sdk.start_transaction(transaction) as started:
                 yield started
 
+    def before_fork(self) -> None:
+        """A copy never gets what a thread holds meanwhile: of a module it imports, the lock."""
+        sentry_sdk.flush(timeout=SENT_WITHIN_S)
+
     def close(self) -> None:
         logging.getLogger().removeHandler(self._handler)
         sentry_sdk.get_client().close(timeout=SENT_WITHIN_S)

@@ -49,6 +49,9 @@ class Watcher:
     def statements_of(self, engine: Engine) -> None:
         """Follow the statements of this engine, too."""
 
+    def before_fork(self) -> None:
+        """Have no thread at work when the process is copied. Blocks, within a bound."""
+
     def close(self) -> None:
         """Send what waits, within a bound. Blocks."""
 

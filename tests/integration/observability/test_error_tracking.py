@@ -101,6 +101,14 @@ async def test_unexpected_error_is_reported_under_the_id_of_the_request(
     assert line["data"]["count"] == 7
 
 
+async def test_nothing_is_being_sent_any_more_when_a_process_is_copied(
+    app: FastAPI, client: httpx2.AsyncClient, server: SentryServer
+) -> None:
+    await broken(client)
+    app.state.observers.before_fork()
+    assert len(server.items("event")) == 1
+
+
 async def test_report_and_transaction_hold_nothing_personal_or_secret(
     client: httpx2.AsyncClient, server: SentryServer
 ) -> None:
