@@ -56,5 +56,5 @@ async def test_what_is_not_in_the_manual_is_not_there(web: httpx2.AsyncClient) -
         "/help/img/x.png",
     ):
         assert (await web.get(path)).status_code == 404, path
-    picture = await web.get("/help/img/dashboard.png")
-    assert picture.headers["content-type"] == "image/png"
+    picture = await web.get("/help/img/help-dashboard.webp")
+    assert picture.headers["content-type"] == "image/webp"
