@@ -16,7 +16,7 @@ from tests.factories.executions import execution_data
 from tests.factories.users import make_user
 from tests.server import Installation, installed
 
-CRASHES = 12
+CRASHES = 25
 SENDERS = 4
 LOAD_BEGINS_WITHIN_S = 60
 # Seconds from the first answer to each kill: never in step with the runs.
@@ -94,7 +94,7 @@ async def broken_runs(home: Installation) -> list[str]:
         return list(await connection.scalars(text(BROKEN_RUNS)))
 
 
-async def test_acknowledged_runs_survive_12_crashes_exactly_once(
+async def test_acknowledged_runs_survive_25_crashes_exactly_once(
     own_database: Database, tmp_path: Path
 ) -> None:
     chance = random.Random(25)  # noqa: S311  (moments of crashes, no secret)
