@@ -98,6 +98,11 @@ def span(length: timedelta) -> str:
     return _("%(num)s min", num=minutes)
 
 
+def capped(count: int, limit: int) -> str:
+    """``12``, or ``1,000+`` where counting stopped."""
+    return f"{limit:,}+" if count > limit else f"{count:,}"
+
+
 def number(value: float | None) -> str:
     """With its thousands set apart; a dash for what is not known."""
     return "–" if value is None else f"{value:,}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from app.core.actor import Actor
 from app.core.templating import ago
 from app.core.texts import _, ngettext
-from app.core.wording import number, span, words
+from app.core.wording import capped, number, span, words
 from app.models import ApiKey, Job, WebhookEndpoint
 from app.models.executions import Execution, ExecutionStatus
 from app.pages.figures_view import runs_href
@@ -86,7 +86,7 @@ def stalled_line(stalled: Several[Execution], window: Window, agent_id: int | No
             "%(count)s run stalled",
             "%(count)s runs stalled",
             stalled.count,
-            count=counted(stalled.count, LIST_LIMIT),
+            count=capped(stalled.count, LIST_LIMIT),
         ),
         _(
             "the newest of %(agent)s, %(when)s",
@@ -123,7 +123,7 @@ def jobs_line(failed: Several[Job], lately: TimeRange, agent_id: int | None) -> 
             "%(count)s job failed",
             "%(count)s jobs failed",
             failed.count,
-            count=counted(failed.count, COUNT_LIMIT),
+            count=capped(failed.count, COUNT_LIMIT),
         ),
         _("the newest: %(kind)s, %(when)s", kind=words(newest.kind), when=ago(newest.created_at)),
         href("/jobs", {"status": "failed", "range": lately.value, "agent_id": agent_id}),
@@ -139,8 +139,3 @@ def key_line(key: ApiKey, actor: Actor) -> Line:
         else _("API key of %(owner)s, expires %(when)s", owner=key.user.full_name, when=when)
     )
     return Line("expiring", key.name, said, f"/keys/{key.id}")
-
-
-def counted(count: int, limit: int) -> str:
-    """``12``, or ``1,000+`` where counting stopped."""
-    return f"{limit:,}+" if count > limit else number(count)

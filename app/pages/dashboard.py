@@ -29,7 +29,7 @@ from app.schemas.jobs import JobQuery
 from app.services.agents import AgentService
 from app.services.executions import ExecutionService
 from app.services.jobs import JobService
-from app.services.statistics import AgentFigures, Most, StatisticsService
+from app.services.statistics import AgentFigures, Figures, Most, StatisticsService
 from app.services.time_windows import Window
 
 router = APIRouter(dependencies=[requires(Permission.BACK_OFFICE)])
@@ -70,10 +70,8 @@ async def charts_context(request: Request, statistics: StatisticsService) -> dic
     chosen, agent_id = range_of(request), agent_of(request)
     context = await figures_context(statistics, chosen, agent_id)
     window: Window | None = context["window"]
-    found = await leaders(statistics, window if context["figures"] else None, agent_id)
-    failing = found.pop("failing")
-    if agent_id is not None and context["figures"]:
-        failing = [AgentFigures(agent_id, _("This agent"), context["figures"])]
+    with_runs = window if context["figures"] else None
+    failing = await failing_agents(statistics, with_runs, agent_id, context["figures"])
     return context | {
         "chosen": chosen,
         "agent_id": agent_id,
@@ -81,10 +79,25 @@ async def charts_context(request: Request, statistics: StatisticsService) -> dic
         "here": listing.here(request),
         "zone": shown_zone().key,
         "fields": (field_value(window.since), field_value(window.until)) if window else ("", ""),
-        **found,
+        **await leaders(statistics, with_runs, agent_id),
         "failing": failing[:SHOWN],
         "attention": await attention_lines(statistics, window, agent_id, failing),
     }
+
+
+async def failing_agents(
+    statistics: StatisticsService,
+    window: Window | None,
+    agent_id: int | None,
+    figures: Figures | None,
+) -> list[AgentFigures]:
+    """Those with the most failed runs; one that is looked at alone, with its figures."""
+    if window is None or figures is None:
+        return []
+    if agent_id is not None:
+        return [AgentFigures(agent_id, _("This agent"), figures)]
+    found = await statistics.by_agent(window, LOOKED_AT, Most.FAILED)
+    return [row for row in found if row.figures.failed]
 
 
 async def leaders(
@@ -92,7 +105,7 @@ async def leaders(
 ) -> dict[str, Any]:
     """The agents and models that stand out; of one agent, its models alone."""
     if window is None:
-        return {"busiest": [], "failing": [], "models": []}
+        return {"busiest": [], "models": []}
     alone = agent_id is not None
 
     def failed_href(of_agent: int) -> str:
@@ -101,10 +114,8 @@ async def leaders(
     def model_href(name: str) -> str:
         return runs_href(window, agent_id=agent_id, model_name=name)
 
-    failing = [] if alone else await statistics.by_agent(window, LOOKED_AT, Most.FAILED)
     return {
         "busiest": [] if alone else await statistics.by_agent(window, SHOWN),
-        "failing": [row for row in failing if row.figures.failed],
         "models": await statistics.by_model(window, SHOWN, agent_id),
         "failed_href": failed_href,
         "model_href": model_href,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.wording import capped
 from app.models import BulkResource, Execution, ListName
 from app.pages import exports, listing
 from app.pages.bulk_view import selection_of
@@ -33,7 +34,7 @@ PAGE_SIZE = 50
 
 
 def counted(total: int) -> str:
-    return f"{LIST_LIMIT:,}+" if total > LIST_LIMIT else f"{total:,}"
+    return capped(total, LIST_LIMIT)
 
 
 @router.get("", dependencies=READ)
