@@ -168,7 +168,7 @@ def equip(app: FastAPI, settings: Settings, database: Database | None) -> None:
     state.live_settings = LiveSettings(settings)
     state.database = database or Database.from_settings(settings)
     state.read_replica = read_replica(state.database, settings)
-    state.templates = Templates()
+    state.templates = Templates(reload=settings.debug)
     state.events = EventListener(state.database)
     state.rooms = Rooms()
     state.events.subscribe(state.rooms.deliver)

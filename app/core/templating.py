@@ -150,10 +150,14 @@ def pretty_json(value: Any) -> str:  # any JSON value
 
 
 class Templates:
-    """Renders ``templates/``; what a template does not know raises instead of showing nothing."""
+    """Renders ``templates/``; what a template does not know raises instead of showing nothing.
 
-    def __init__(self, directory: Path = TEMPLATES) -> None:
+    ``reload`` looks before each use whether a file has changed: dozens of times a page.
+    """
+
+    def __init__(self, directory: Path = TEMPLATES, *, reload: bool = False) -> None:
         self.directory = directory
+        self.reload = reload
         self.environments: dict[str, Environment] = {}
         self.environment = self.environment_in(ENGLISH)
 
@@ -165,6 +169,7 @@ class Templates:
                 # Mails are plain text; everything else is HTML.
                 autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
                 undefined=StrictUndefined,
+                auto_reload=self.reload,
                 trim_blocks=True,
                 lstrip_blocks=True,
             )

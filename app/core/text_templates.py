@@ -6,7 +6,7 @@ Messages may hold markup (catalogues are code); the values put into them are esc
 from typing import Any
 
 from jinja2 import Environment, pass_eval_context
-from jinja2.nodes import Call, Const, EvalContext, Name, Node, Template
+from jinja2.nodes import Call, CondExpr, Const, EvalContext, Name, Node, Template
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -61,6 +61,14 @@ class Spoken(NodeTransformer):
                 said = self.translations.gettext(text) % {}
                 shown = Markup(said) if self.is_html else said  # noqa: S704  (a text of ours)
                 return Const(shown, lineno=node.lineno)
+        return node
+
+    def visit_CondExpr(self, node: CondExpr) -> Node:  # noqa: N802  (named by Jinja)
+        """Without ``else`` there is nothing to show: Jinja makes an object of its own for that,
+        which takes an exception to be shown.
+        """
+        self.generic_visit(node)
+        node.expr2 = node.expr2 or Const("", lineno=node.lineno)
         return node
 
 

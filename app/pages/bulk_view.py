@@ -200,6 +200,10 @@ class Selection:
     others: Sequence[Offer]
     export_path: str = ""
 
+    @property
+    def offers_any(self) -> bool:
+        return bool(self.first or self.others)
+
 
 def selection_of(actor: Actor, resource: BulkResource, *, trashed: bool = False) -> Selection:
     """What this person may do with rows of the list, or of the trash."""

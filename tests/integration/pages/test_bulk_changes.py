@@ -30,7 +30,7 @@ async def test_ticked_rows_are_tagged_and_the_tag_is_taken_back(
     ids = [(await make_agent(session, actor, name=f"agent-{n}")).id for n in range(3)]
     page = (await web.get("/agents")).text
     assert page.count('name="ids"') == 3
-    assert 'aria-label="Select agent-0"' in page
+    assert 'aria-label="Select: agent-0"' in page
     form = {"resource": "agents", "action": "add_tag", "ids": [str(ids[0]), str(ids[1])]}
     asked = await web.post("/bulk-changes", data=form)
     assert "Tag to add" in asked.text
