@@ -4,11 +4,11 @@ import hashlib
 import secrets
 import string
 import zlib
+from functools import cache
 
 from anyio import CapacityLimiter, to_thread
 from itsdangerous import BadSignature, TimestampSigner
 from passlib.context import CryptContext
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 # OWASP's minimum for argon2id (19 MiB, two passes, one lane); bcrypt is verified and upgraded.
 PASSWORDS = CryptContext(
@@ -19,7 +19,6 @@ PASSWORDS = CryptContext(
     argon2__parallelism=1,
     bcrypt__rounds=12,
 )
-COMMON_PASSWORDS = frozenset(FREQUENCY_LISTS["passwords"])
 BASE62 = string.digits + string.ascii_letters
 SECRET_BYTES = 32
 CHECKSUM_LENGTH = 6
@@ -29,6 +28,14 @@ DEVICE_SALT = "greenroom.device"
 # Hashing takes tens of milliseconds of one core: two at a time keep the other requests quick.
 HASHING = CapacityLimiter(2)
 DUMMY_HASH = PASSWORDS.hash(secrets.token_urlsafe(16))
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """In small letters. Its lists take 12 MiB, and few processes ever see a new password."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 async def hash_password(password: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, SecretStr, model_validator
 
 from app.core.permissions import Role
-from app.core.security import COMMON_PASSWORDS
+from app.core.security import common_passwords
 from app.core.texts import _, catalogues
 from app.core.zones import zone_names
 from app.schemas.base import (
@@ -34,7 +34,7 @@ def strong_enough(secret: SecretStr) -> SecretStr:
         raise ValueError(_("must contain an upper-case letter"))
     if not any(letter.isdigit() for letter in password):
         raise ValueError(_("must contain a digit"))
-    if password.lower() in COMMON_PASSWORDS:
+    if password.lower() in common_passwords():
         raise ValueError(_("is on the list of common passwords; choose another"))
     return secret
 
