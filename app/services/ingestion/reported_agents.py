@@ -65,6 +65,7 @@ class ReportedAgents:
         self._agents = AgentService(session, actor)
         self._memory = memories_of(session).of("reported_agents", AGENT_TABLES)
         self._drafted: dict[str, NamedAgent] = {}
+        self._found: dict[object, NamedAgent] = {}  # a batch has many runs of few agents
 
     async def home_of(self, facts: AgentFacts, model_name: str | None) -> Home:
         """Raise ``Conflict`` when there is none and none can be made."""
@@ -101,7 +102,7 @@ class ReportedAgents:
         self, *, agent_id: int | None = None, name: str | None = None
     ) -> NamedAgent | None:
         key = (self.actor.user_id, self.actor.role, self.actor.only_agent_id, agent_id, name)
-        known: NamedAgent | None = self._memory.get(key)
+        known: NamedAgent | None = self._found.get(key) or self._memory.get(key)
         if known is not None:
             return known
 
@@ -109,9 +110,10 @@ class ReportedAgents:
             return await self._agents.find_for_report(agent_id=agent_id, name=name)
 
         # A draft of this transaction must not be remembered: it may yet be rolled back.
-        if self.session.info.get(DRAFTED):
-            return await read()
-        found: NamedAgent | None = await self._memory.read(key, read, always)
+        is_drafted = self.session.info.get(DRAFTED)
+        found = await (read() if is_drafted else self._memory.read(key, read, always))
+        if found is not None:
+            self._found[key] = found
         return found
 
     async def _draft(self, name: str, facts: AgentFacts, model_name: str | None) -> NamedAgent:

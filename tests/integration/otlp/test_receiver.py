@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import User
 from app.services.ingestion.otlp import PROTOBUF
+from tests.conftest import QueryCounter, actor_for
+from tests.factories.agents import make_agent
 from tests.factories.clients import key_headers
 from tests.otlp.requests import ENCODINGS, encoded, make_span
 
@@ -56,3 +58,22 @@ async def test_a_trace_is_a_run_of_a_drafted_agent(
     assert (agent["name"], agent["is_draft"], agent["model"]) == ("shop-helper", True, "gpt-4o")
     trace = (await client.get(f"/api/v1/executions/{run['id']}/trace")).json()
     assert [span["kind"] for span in trace["spans"]] == ["agent", "llm", "tool"]
+
+
+async def test_batch_needs_as_many_queries_for_many_runs_of_an_agent_as_for_one(
+    sender: httpx2.AsyncClient, session: AsyncSession, staff: User, counted: QueryCounter
+) -> None:
+    """Also in one that drafts an agent, after which none is remembered beyond it."""
+    await make_agent(session, actor_for(staff), name="known-agent")
+    needed = []
+    for runs in (2, 1, 9):  # the first reads what stays in mind
+        names = [f"unheard-of-{runs}", *["known-agent"] * runs]
+        spans = [
+            make_span(1, trace=10 * runs + place, attributes={"gen_ai.agent.name": name})
+            for place, name in enumerate(names)
+        ]
+        counted.statements.clear()
+        with counted:
+            assert (await sender.post("/v1/traces", **encoded(spans, PROTOBUF))).status_code == 200
+        needed.append(counted.count)
+    assert needed[1] == needed[2]
