@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 import aiosmtplib
 import asyncpg
 import httpx2
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app.core.config import Settings, SmtpSecurity
 from app.core.database import Database
@@ -58,7 +56,7 @@ def reason_of(error: BaseException | None) -> str:
     """By the first error of the chain that says something to people."""
     while error is not None:
         for kind, said in REASONS:
-            if isinstance(error, kind) and not isinstance(error, RedisError):
+            if isinstance(error, kind):
                 return said
         error = error.__cause__ or error.__context__
     return "it does not answer"
@@ -86,10 +84,16 @@ async def database_findings(settings: Settings) -> list[Finding]:
 async def redis(settings: Settings) -> Outcome:
     if settings.redis_url is None:
         return unknown("not set", "Each process counts rate limits by itself; fine for one.")
+    from redis.asyncio import Redis  # servers without it need not have it in memory
+    from redis.exceptions import RedisError
+
     client = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=WITHIN_S)
     try:
         await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis leaves it untyped
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError) as failure:
+        error: BaseException | None = failure
+        while isinstance(error, RedisError):  # named like the one behind it, which says more
+            error = error.__cause__ or error.__context__
         advice = "See REDIS_URL. Until then each process counts rate limits by itself."
         return judged(State.WARN, reason_of(error), advice)
     finally:
