@@ -173,11 +173,10 @@ class AuditEventService:
         sort = parse_sort(order, {"at": AuditEvent.at}, AuditEvent.id, "-at")
         return await read_slice(self.session, self.matching(query), sort, cursor, limit)
 
-    async def latest(self, limit: int, resources: Iterable[str] = ()) -> list[AuditEvent]:
-        """The newest events, for the dashboard; only of ``resources`` when given."""
-        statement = select(AuditEvent).order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
-        if resources:
-            statement = statement.where(AuditEvent.resource.in_(list(resources)))
+    async def latest(self, limit: int, resources: Iterable[str]) -> list[AuditEvent]:
+        """The newest events of ``resources``, for the dashboard of who may see all of those."""
+        statement = select(AuditEvent).where(AuditEvent.resource.in_(list(resources)))
+        statement = statement.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         return list(await self.session.scalars(statement.limit(limit)))
 
     async def actor_names(self, events: Sequence[AuditEvent]) -> dict[str, str]:

@@ -9,12 +9,16 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.actor import Actor
-from app.core.permissions import Role
-from app.models import Agent
+from app.core.config import Settings
+from app.core.permissions import Permission, Role
+from app.models import Agent, User
+from app.schemas.api_keys import ApiKeyCreate
+from app.services.api_keys import ApiKeyService
 from app.services.execution_stats import ExecutionStatsService
 from app.services.recent_runs import last_day_of
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
+from tests.factories.clients import log_in
 from tests.factories.executions import make_execution
 from tests.factories.users import make_user
 
@@ -171,3 +175,22 @@ async def test_step_of_a_chart_leads_to_its_runs(
     assert link is not None
     runs = await page_of(web, link.attributes["href"] or "")
     assert len(runs.css("#results tbody tr")) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/latest-changes"])
+async def test_changes_of_keys_are_told_to_who_manages_keys(
+    client: httpx2.AsyncClient,
+    session: AsyncSession,
+    settings: Settings,
+    agent: Agent,
+    viewer: User,
+    superuser: User,
+    path: str,
+) -> None:
+    data = ApiKeyCreate(name="payroll-robot", scopes=[Permission.AGENTS_READ])
+    await ApiKeyService(session, actor_for(superuser)).issue(data)
+    for user, told in ((viewer, False), (superuser, True)):
+        await log_in(client, session, settings, user)
+        page = (await client.get(path)).text
+        assert agent.name in page
+        assert ("payroll-robot" in page) is told
