@@ -49,6 +49,11 @@ class Table:
     def keys(self) -> set[str]:
         return {column.key for column in self.columns}
 
+    @property
+    def extra_keys(self) -> set[str]:
+        """Of those that a narrower window leaves out, though nobody unticked them."""
+        return {column.key for column in self.columns if column.is_extra}
+
 
 def table_of(
     state: ListState,

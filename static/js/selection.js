@@ -4,7 +4,8 @@
   "use strict";
   const BOXES = "tbody input[name=ids][form=selection]";
   const picked = new Set();
-  let last = null;
+  // By its row: what is fetched meanwhile, such as how many rows match, may draw the boxes anew.
+  let last = "";
 
   const form = () => document.querySelector("form[data-selection]");
   const boxes = () => [...document.querySelectorAll(BOXES)];
@@ -38,7 +39,8 @@
   // Everything between the last box that was ticked and this one becomes as this one.
   function range(box) {
     const all = boxes();
-    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((one, other) => one - other);
+    const began = all.findIndex((each) => each.value === last);
+    const [from, to] = [began, all.indexOf(box)].sort((one, other) => one - other);
     if (from < 0) return;
     all.slice(from, to + 1).forEach((each) => set(each, box.checked));
   }
@@ -46,8 +48,8 @@
   document.addEventListener("click", (event) => {
     const box = event.target.closest(BOXES);
     if (box) {
-      if (event.shiftKey && last) range(box);
-      last = box;
+      if (event.shiftKey) range(box);
+      last = box.value;
     }
     if (event.target.closest("[data-select-page]")) boxes().forEach((each) => set(each, true));
     if (event.target.closest("[data-select-none]")) clear();
@@ -66,12 +68,11 @@
     if (!box) return;
     event.preventDefault();
     set(box, !box.checked);
-    last = box;
+    last = box.value;
   });
 
   // A list that was fetched again shows what was ticked before.
   document.addEventListener("htmx:after:swap", () => {
-    last = null;
     const all = boxes();
     all.forEach((box) => (box.checked = picked.has(box.value)));
     const ticked = all.find((box) => box.checked) ?? all[0];

@@ -151,6 +151,17 @@ def test_pages_of_runs_go_forth_and_back(page: Page) -> None:
     expect(page.locator("#results .row-link").first).to_have_attribute("href", first or "")
 
 
+def test_range_of_rows_is_ticked_in_a_list_of_several_pages(page: Page) -> None:
+    page.goto("/executions")
+    boxes = page.locator("tbody input[name=ids]")
+    bar = page.get_by_role("form", name="Change the selected rows")
+    boxes.nth(1).click()
+    # How many rows match is fetched with the first tick.
+    expect(bar).to_contain_text(re.compile(r"or all \d+ that match"))
+    boxes.nth(4).click(modifiers=["Shift"])
+    expect(bar).to_contain_text("4 selected")
+
+
 def test_new_runs_are_announced_without_moving_the_rows(page: Page, site: Site) -> None:
     page.goto("/executions?source=api")
     with site.api() as api:

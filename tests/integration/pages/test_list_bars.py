@@ -128,13 +128,19 @@ async def test_columns_are_those_that_were_chosen(
     def heads(page: LexborHTMLParser) -> list[str]:
         return [each.text(strip=True) for each in page.css("#results th:not(.check-cell)")]
 
+    def offered(page: LexborHTMLParser) -> list[str]:
+        return [" ".join(each.text().split()) for each in page.css("#columns label")]
+
     assert "Tags" not in heads(await page_of(web, "/executions"))
     chosen = await page_of(web, "/executions?cols=tags&cols=status,trace_id&cols=nonsense")
     assert heads(chosen) == ["Started", "Status", "Tags", "Trace id"]
     other = actor_for(await make_user(session, Role.STAFF))
     theirs = await make_agent(session, other, name="refund-triage")
     await make_execution(session, other, theirs)
-    assert "Owner" in heads(await page_of(web, "/executions")), "runs of two people are mixed"
+    mixed = await page_of(web, "/executions")
+    assert "Owner" in heads(mixed), "runs of two people are mixed"
+    assert "Owner in wide windows" in offered(mixed), "narrower ones leave it out, ticked as it is"
+    assert "Owner" in offered(await page_of(web, "/executions?cols=owner"))
 
 
 @pytest.mark.usefixtures("agent")
