@@ -278,6 +278,17 @@ async def test_trashed_agent_comes_back_by_the_undo_of_its_message(
     assert (await web.get(f"/agents/{agent.id}")).status_code == 200
 
 
+async def test_words_that_turn_the_reading_turn_nothing_beside_them(
+    web: httpx2.AsyncClient, session: AsyncSession, actor: Actor
+) -> None:
+    turning = "\u202esthgilf skooB"
+    agent = await make_agent(session, actor, description=turning)
+    page = LexborHTMLParser((await web.get(f"/agents/{agent.id}")).text)
+    apart = page.css_first(".head .sub bdi")
+    assert apart is not None
+    assert apart.text() == turning
+
+
 async def test_link_puts_no_words_of_its_own_on_a_page(web: httpx2.AsyncClient) -> None:
     shown = await web.get("/agents?notice=You+are+hacked&undo=agents:1")
     assert "hacked" not in shown.text
