@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.core.permissions import Permission
+from app.core.texts import _
 from app.exceptions import AppError, NotFound
 from app.models import Execution
 from app.pages import listing
@@ -63,7 +64,9 @@ async def both_of(
     comparisons: ComparisonService, asked: Compared
 ) -> tuple[Execution | None, Execution | None, str]:
     """The runs that were found, and what is wrong with a reference that leads to none."""
-    ticked = [*asked.ids[:2], "", ""]
+    if len(asked.ids) > 2:
+        return None, None, _("Two runs are compared: tick no more than two.")
+    ticked = [*asked.ids, "", ""]
     left_said, right_said = asked.left or ticked[1], asked.right or ticked[0]
     left: Execution | None = None
     right: Execution | None = None

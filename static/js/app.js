@@ -299,6 +299,10 @@
     });
   }
 
+  // What was made is shown once. To load the page again would send its form again, and make another.
+  const made = $("[data-own-address]");
+  if (made) history.replaceState(history.state, "", made.dataset.ownAddress);
+
   // Select2 copies the title to its own combobox, which would have no accessible name otherwise.
   $$("select[multiple]").forEach((select) => (select.title ||= select.labels[0]?.textContent.trim() ?? ""));
   labelThemeToggles();

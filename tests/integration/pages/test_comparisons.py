@@ -81,6 +81,9 @@ async def test_other_run_is_named_by_a_word_an_id_a_trace_id_or_an_address(
         assert told in await compare(web, left=said, right=after.id)
     answer = await web.get(f"/executions/compare?ids={after.id}&ids={before.id}")
     assert f"left={after.id}&amp;right={before.id}" in answer.text, "the way to swap them"
+    too_many = await web.get("/executions/compare?ids=1&ids=2&ids=3")
+    assert too_many.status_code == 422
+    assert "tick no more than two" in too_many.text, "rather than leaving one of them out"
     assert 'formaction="/executions/compare"' in (await web.get("/executions")).text
     wrong = await compare(web, 422, left="my last one", right=after.id)
     assert 'value="my last one"' in wrong
