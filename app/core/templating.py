@@ -16,6 +16,7 @@ from babel.dates import format_skeleton
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from app.core.browsers import browser_name
 from app.core.config import PROJECT_ROOT
 from app.core.message_markdown import message_html
 from app.core.script_texts import script_texts
@@ -187,6 +188,7 @@ def register(environment: Environment) -> None:
     """Filters and globals for any environment that renders our templates."""
     environment.filters |= {
         "visible": visible,
+        "browser": browser_name,
         "formatted": formatted,
         "price": price,
         "iso": iso,
