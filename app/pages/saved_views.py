@@ -83,7 +83,7 @@ async def open_view(request: Request, view_id: ViewId, views: SavedViewServiceDe
 
 @router.get("/{view_id}/edit", dependencies=WRITE)
 async def edit_view(request: Request, view_id: ViewId, views: SavedViewServiceDep) -> Response:
-    view = await views.get(view_id)
+    view = await views.get_to_change(view_id)
     values = {"name": view.name, "row_version": view.row_version}
     shared = "true" if view.is_shared else "false"
     return form_page(request, forms.Form(values | {"is_shared": shared}), view)

@@ -100,10 +100,19 @@ class SavedViewService(BaseService[SavedView, SavedViewCreate, SavedViewUpdate])
             )
         return await super().create(data)
 
-    async def check(self, row: SavedView) -> None:
-        """Raise ``Forbidden`` for a view of somebody else, ``Invalid`` for what no list has."""
+    async def get_to_change(self, view_id: int) -> SavedView:
+        """Raise ``Forbidden`` for a view of somebody else, before anybody fills in a form of it."""
+        view = await self.get(view_id)
+        self.require_own(view)
+        return view
+
+    def require_own(self, row: SavedView) -> None:
         if not self.may_change(row):
             raise Forbidden(lazy("Only its owner or a superuser may change this view."))
+
+    async def check(self, row: SavedView) -> None:
+        """Raise ``Forbidden`` for a view of somebody else, ``Invalid`` for what no list has."""
+        self.require_own(row)
         known = LISTS[row.resource]
         unknown = sorted(set(row.filters) - known.filters.keys())
         if unknown:

@@ -164,6 +164,8 @@ async def test_shared_view_is_read_by_all_and_changed_by_its_owner_or_a_superuse
     async with client_of(app) as other:
         await log_in(other, session, settings, await make_user(session, role))
         assert (view.name in menu_of(await other.get("/executions"))) is sees
+        form = await other.get(f"/views/{view.id}/edit")
+        assert form.status_code == (200 if may_change else 403 if sees else 404)
         shown = {"query": "q=x", "row_version": "1"}
         changed = await other.post(f"/views/{view.id}/update", data=shown)
         assert changed.status_code == (303 if may_change else 403 if sees else 404)
