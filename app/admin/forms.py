@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from wtforms import BooleanField, Form, HiddenField
 
 from app.admin.fields import IdsField
@@ -24,11 +24,8 @@ class RowForm(Form):
 
 
 async def posted(request: Request) -> FormData:
-    """Raise ``BadRequest`` for files, which no form here sends, and when the form breaks off."""
-    try:
-        data = await request.form()
-    except ClientDisconnect as error:
-        raise BadRequest(lazy("The form did not arrive whole.")) from error
+    """Raise ``BadRequest`` for files, which no form here sends."""
+    data = await request.form()
     if any(isinstance(value, UploadFile) for _, value in data.multi_items()):
         raise BadRequest(lazy("This form takes no files."))
     return data

@@ -11,7 +11,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from app.api import otlp_answers
@@ -95,6 +95,8 @@ def to_app_error(error: Exception) -> AppError:
     if isinstance(error, HTTPException):
         said = str(error.detail)
         return BY_STATUS.get(error.status_code, BadRequest)(PHRASES.get(said, said))
+    if isinstance(error, ClientDisconnect):  # nobody reads it, but it is no fault of ours
+        return BadRequest(lazy("The request did not arrive whole."))
     if isinstance(error, RecursionError):
         return Invalid(lazy("The input is nested too deeply."))
     known = as_app_error(error)

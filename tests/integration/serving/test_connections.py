@@ -1,5 +1,6 @@
 """What a connection may send, and how long it may take; said byte by byte."""
 
+import asyncio
 import gzip
 import json
 import re
@@ -39,6 +40,22 @@ async def test_connection_that_stops_halfway_is_closed(
     impatient: ServerProcess, sent: bytes, answered: int
 ) -> None:
     assert status_of(await ask(impatient.port, sent)) == answered
+
+
+@pytest.mark.parametrize("path", [b"/login", b"/api/v1/auth/login"])
+async def test_client_that_hangs_up_in_its_body_is_no_error_of_ours(
+    impatient: ServerProcess, path: bytes
+) -> None:
+    before = len(impatient.log.read_text())
+    async with connected(impatient.port) as raw:
+        head = b"POST " + path + b" HTTP/1.1\r\n" + HOST + FORM
+        await raw.say(head + b"Sec-Fetch-Site: same-origin\r\nContent-Length: 10\r\n\r\nhalf")
+    for _ in range(1_000):
+        if " route=" in (logged := impatient.log.read_text()[before:]):
+            break
+        await asyncio.sleep(0.02)
+    assert "status=400" in logged
+    assert "unexpected error" not in logged
 
 
 async def test_idle_connection_is_kept_for_a_while_and_empty_lines_do_not_keep_it(
