@@ -59,14 +59,15 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on; default: PORT
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket, or an exit that says who holds the port."""
+    """A bound socket, or an exit that says why there is none."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
+        if error.errno != errno.EADDRINUSE:
+            why = f"Nobody can listen at {host}:{port} here ({error.strerror}). See HOST and PORT."
+            raise fail(why) from None
         raise fail(
             f"Port {port} is in use: Greenroom (or something else) already runs at "
             f"http://{host}:{port}. Stop it, or choose another port with --port."
@@ -116,7 +117,7 @@ def run(port: Port = None) -> None:
     listener = listen(settings.host, settings.port if port is None else port)
     with with_database(settings) as ready:
         console.print("[green]✓[/] PostgreSQL is running")
-        with console.status("Migrating…"), failing_in_words():
+        with console.status("Migrating…"):
             password = asyncio.run(prepare(ready))
         console.print("[green]✓[/] The database is up to date")
         host, bound = listener.getsockname()[:2]
@@ -137,7 +138,7 @@ def serve(port: Port = None) -> None:
 @cli.command()
 def worker() -> None:
     """Do the background work alone, beside any number of web servers and other workers."""
-    with with_database(load_settings()) as ready, failing_in_words():
+    with with_database(load_settings()) as ready:
         require_head(ready)
         configure_logging(ready)
         console.print("[green]✓[/] The worker is running (Ctrl-C stops it)")
@@ -183,6 +184,7 @@ def require_head(settings: Settings) -> None:
 
 
 async def at_head(settings: Settings) -> bool:
+    """Raise ``Conflict`` when a newer version has migrated it."""
     # Before it is migrated for the first time, the product's own role may not even look.
     async with Database.opened(settings.for_migrations()) as database:
         return await is_at_head(database.engine)
@@ -193,7 +195,7 @@ def migrate_command(
     revision: Annotated[str, typer.Argument(help="head, base, or a revision.")] = "head",
 ) -> None:
     """Bring the database to this version's schema."""
-    with with_database(load_settings()) as ready, failing_in_words():
+    with with_database(load_settings()) as ready:
         asyncio.run(migrate_as_owner(ready, revision))
     console.print(f"[green]✓[/] The database is at {revision}")
 
@@ -270,7 +272,7 @@ def demo(
         refuse_in_production(settings, is_sure=yes)
     with with_database(settings) as ready:
         require_head(ready)
-        with console.status("Working…") as status, failing_in_words():
+        with console.status("Working…") as status:
             tell = status.update
             made = remove_demo(ready, tell) if remove else make_demo(ready, runs, seed, tell)
             said = asyncio.run(made)

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from app.core.config import Settings, get_settings
 from app.core.embedded_postgres import EmbeddedPostgres
-from app.exceptions import AppError
+from app.core.reasons import reason_of
+from app.exceptions import AppError, Unavailable
 
+NO_CONNECTION = "There is no connection to the database: {reason}. python -m app doctor tells more."
 console = Console(stderr=True, highlight=False)
 
 
 def fail(message: str) -> typer.Exit:
-    console.print(f"[red]✗[/] {message}", markup=True)
+    console.print(f"[red]✗[/] {escape(message)}")
     return typer.Exit(1)
 
 
@@ -25,6 +28,8 @@ def failing_in_words() -> Iterator[None]:
     try:
         yield
     except AppError as error:
+        if isinstance(error, Unavailable) and error.__cause__ is not None:
+            raise fail(NO_CONNECTION.format(reason=reason_of(error.__cause__))) from None
         raise fail(error.message) from None
 
 
@@ -42,11 +47,15 @@ def load_settings() -> Settings:
 
 @contextlib.contextmanager
 def with_database(settings: Settings) -> Iterator[Settings]:
-    """Settings with a DATABASE_URL: the given one, or that of the embedded server."""
-    if settings.database_url is not None:
-        yield settings
-        return
+    """Settings with a DATABASE_URL: the given one, or that of the embedded server.
+
+    What goes wrong meanwhile is said in words.
+    """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(failing_in_words())
+        if settings.database_url is not None:
+            yield settings
+            return
         with console.status("Starting the embedded PostgreSQL…"):
             embedded = stack.enter_context(EmbeddedPostgres.started(settings.data_dir))
         embedded.ensure_database()

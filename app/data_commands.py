@@ -44,7 +44,7 @@ def backup(
     """Write everything to one file, while everything runs."""
     settings = load_settings()
     end_in_order()
-    with with_database(settings) as ready, failing_in_words():
+    with with_database(settings) as ready:
         with console.status("Copying…") as status:
             kept = generated_secret(settings) if secret else None
             path = file or default_path(settings)
@@ -82,11 +82,7 @@ def restore(
     adopted = None if secret_place.is_configured else secret
     if adopted is not None:
         settings = settings.model_copy(update={"secret_key": adopted})
-    with (
-        with_database(settings) as ready,
-        failing_in_words(),
-        console.status("Reading…") as status,
-    ):
+    with with_database(settings) as ready, console.status("Reading…") as status:
         done = asyncio.run(restore_from(ready, file, jobs, replace, status.update))
     put_secret(secret_place, adopted)
     report(done)
@@ -113,7 +109,7 @@ def retention(
                 plan = await service.plan()
                 return plan, None if dry_run else await service.start(plan)
 
-    with with_database(load_settings()) as ready, failing_in_words():
+    with with_database(load_settings()) as ready:
         plan, job = asyncio.run(work(ready))
     for line in words_of(plan):
         console.print(f"  {line}")

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from sqlalchemy import func, select
 
-from app.console import console, fail, failing_in_words, load_settings, with_database
+from app.console import console, fail, load_settings, with_database
 from app.core.actor import Actor, Via
 from app.core.config import Settings
 from app.core.database import Database
@@ -68,7 +68,7 @@ def export_rows(
     """Write all agents or tools as JSON lines or CSV; the export is on record."""
     is_csv = file is not None and file.suffix.lower() == ".csv"
     chosen = form or (ExportFormat.CSV if is_csv else ExportFormat.JSONL)
-    with with_database(load_settings()) as ready, failing_in_words():
+    with with_database(load_settings()) as ready:
         if file is None:
             asyncio.run(write_rows(ready, resource, chosen, sys.stdout))
             return
@@ -160,7 +160,7 @@ def chosen(apply: bool, only_new: bool) -> Mode | None:
 
 
 def import_rows(resource: Listed, file: Path, email: str, mode: Mode | None) -> None:
-    with with_database(load_settings()) as ready, failing_in_words():
+    with with_database(load_settings()) as ready:
         given = (file.name, file.read_bytes())
         row = asyncio.run(read_in(ready, resource, given, email, mode))
     tell(row)

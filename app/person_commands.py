@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import func, select
 
 from app.backups.files import whole_or_not_at_all
-from app.console import console, failing_in_words, with_database
+from app.console import console, with_database
 from app.console import load_settings as load
 from app.core.actor import Actor, Via
 from app.core.config import Settings
@@ -35,7 +35,7 @@ def over_database(work: Work[T]) -> T:
         async with Database.opened(settings) as database:
             return await work(database, settings)
 
-    with with_database(load()) as ready, failing_in_words():
+    with with_database(load()) as ready:
         return asyncio.run(connected(ready))
 
 

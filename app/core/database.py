@@ -323,7 +323,7 @@ class Database:
                 return dialect.connect(*args, **kwargs)
             self.require_up()
             return dialect.connect(*args, **kwargs)
-        except UNREACHABLE as error:
+        except (*UNREACHABLE, dialect.dbapi.Error) as error:  # which it wraps refusals in
             raise Unavailable(UNAVAILABLE) from error
 
     def _note_connection(self, connection: Any, _: object) -> None:  # as SQLAlchemy hands it on

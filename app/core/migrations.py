@@ -7,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from asyncpg.exceptions import DeadlockDetectedError, LockNotAvailableError
 from sqlalchemy import Connection, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +18,7 @@ from app.core.database import Database
 from app.core.database_errors import cause_of
 from app.core.partitions import ensure_partitions
 from app.core.texts import lazy
-from app.exceptions import Unavailable
+from app.exceptions import Conflict, Invalid, Unavailable
 
 # Any number; it only has to be the same for every process that migrates.
 MIGRATION_LOCK = 7_302_411
@@ -26,6 +27,10 @@ IN_THE_WAY = (LockNotAvailableError, DeadlockDetectedError)
 # aside, lets them through, and tries that migration again.
 LOCK_TIMEOUT = "2s"
 TRIES, PAUSE_S = 30, 1.0
+NEWER = (
+    "The database is at migration {current}, which this version does not know: a newer "
+    "one made it. Run that version, or let that version go back first: python -m app migrate {head}"
+)
 HELD = "Something holds a table for longer than a migration waits. Try again when it is quieter."
 # Where everything that is ours lies.
 SCHEMAS = ("public", "pgqueuer")
@@ -72,23 +77,50 @@ def known_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
+def is_newer(current: str | None) -> bool:
+    """Whether another version made it, as the next one does during an upgrade."""
+    return current is not None and current not in known_revisions()
+
+
+def _known_current(connection: Connection) -> str | None:
+    current = _current(connection)
+    if is_newer(current):
+        raise Conflict(NEWER.format(current=current, head=head_revision()))
+    return current
+
+
 async def is_new_enough(engine: AsyncEngine) -> bool:
     """At head, or further: while an upgrade rolls on, the version before it goes on serving."""
     async with engine.connect() as connection:
         current = await connection.run_sync(_current)
-    return current == head_revision() or (current is not None and current not in known_revisions())
+    return current == head_revision() or is_newer(current)
 
 
 async def is_at_head(engine: AsyncEngine) -> bool:
+    """Raise ``Conflict`` when it is further than this version knows."""
     async with engine.connect() as connection:
-        return await connection.run_sync(_current) == head_revision()
+        return await connection.run_sync(_known_current) == head_revision()
 
 
 def _migrate(connection: Connection, revision: str) -> None:
+    """Forward or back, wherever ``revision`` lies. Raise ``Conflict`` or ``Invalid``."""
+    current = _known_current(connection)
     config = alembic_config()
     config.attributes["connection"] = connection
-    downgrading = revision == "base" or revision.startswith("-")
-    (command.downgrade if downgrading else command.upgrade)(config, revision)
+    try:
+        way = command.downgrade if _lies_behind(revision, current) else command.upgrade
+        way(config, revision)
+    except CommandError as error:
+        raise Invalid(f"There is no migration {revision}.") from error
+
+
+def _lies_behind(revision: str, current: str | None) -> bool:
+    if revision == "base" or revision[:1] in ("-", "+"):
+        return not revision.startswith("+")
+    scripts = ScriptDirectory.from_config(alembic_config())
+    passed = {script.revision for script in scripts.iterate_revisions(current, "base")}
+    wanted = scripts.get_revision(revision)
+    return wanted is not None and wanted.revision != current and wanted.revision in passed
 
 
 async def _migrate_in_turn(connection: AsyncConnection, revision: str) -> None:

@@ -1,19 +1,18 @@
 """What Greenroom talks to: each is asked once, none is believed to answer."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import aiosmtplib
-import asyncpg
 import httpx2
 
 from app.core.config import Settings, SmtpSecurity
 from app.core.database import Database
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.own_spans import export_headers, traces_url
+from app.core.reasons import reason_of
 from app.doctor.machine import finding
 from app.exceptions import Unavailable
 from app.schemas.operations import State
@@ -35,31 +34,6 @@ def embedded(settings: Settings) -> Iterator[Settings]:
         return
     with EmbeddedPostgres.started(settings.data_dir) as server:
         yield server.configured(settings)
-
-
-REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "its host name is not known"),
-    (ConnectionRefusedError, "nobody listens there"),
-    (FileNotFoundError, "nobody listens at its socket"),
-    (asyncpg.InvalidPasswordError, "the role or its password is not accepted"),
-    (asyncpg.InvalidAuthorizationSpecificationError, "the role may not log in"),
-    (asyncpg.InvalidCatalogNameError, "there is no such database"),
-    (asyncpg.TooManyConnectionsError, "it has no connection left"),
-    (asyncpg.CannotConnectNowError, "it is starting or stopping"),
-    (TimeoutError, "it does not answer in time"),
-    (asyncpg.PostgresError, "it refuses the connection"),
-    (OSError, "it cannot be reached"),
-)
-
-
-def reason_of(error: BaseException | None) -> str:
-    """By the first error of the chain that says something to people."""
-    while error is not None:
-        for kind, said in REASONS:
-            if isinstance(error, kind):
-                return said
-        error = error.__cause__ or error.__context__
-    return "it does not answer"
 
 
 async def database_findings(settings: Settings) -> list[Finding]:

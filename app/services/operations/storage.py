@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.core.migrations import SCHEMAS, head_revision
+from app.core.migrations import SCHEMAS, head_revision, is_newer
 from app.core.texts import _, lazy, ngettext
 from app.core.wording import share, size
 from app.schemas.operations import State
@@ -148,6 +148,12 @@ async def partitions(asked: Asking) -> Outcome:
 async def migrations(asked: Asking) -> Outcome:
     current = await asked.value(REVISION)
     head = head_revision()
+    if is_newer(current):
+        return judged(
+            State.WARN,
+            _("a newer version's, which this one works with"),
+            _("An upgrade is under way: replace this process, too, by the newer version."),
+        )
     there = _("at %(current)s, not at %(head)s", current=current or _("nothing"), head=head)
     return judged(
         State.OK if current == head else State.BAD,

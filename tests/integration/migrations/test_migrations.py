@@ -7,13 +7,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core import migrations
 from app.core.database import Database
 from app.core.migrations import alembic_config, is_at_head, migrate
 from app.core.partitions import is_partition
-from app.exceptions import Unavailable
+from app.exceptions import Conflict, Invalid, Unavailable
 from app.models import Base
 from tests.conftest import actor_for
 from tests.factories.agents import make_agent
@@ -44,6 +44,35 @@ async def test_migrations_go_up_down_and_up_again(own_database: Database) -> Non
     assert not await is_at_head(engine)
     await migrate(engine)
     assert await is_at_head(engine)
+
+
+async def test_migrating_to_an_earlier_migration_goes_back(own_database: Database) -> None:
+    engine, head = own_database.engine, migrations.head_revision()
+    before = ScriptDirectory.from_config(alembic_config()).get_revision(str(head)).down_revision
+    await migrate(engine, str(before))
+    assert await version_in(engine) == before
+    await migrate(engine, str(before))
+    assert await version_in(engine) == before
+    await migrate(engine, str(head))
+    assert await version_in(engine) == head
+    with pytest.raises(Invalid, match="no migration no_such"):
+        await migrate(engine, "no_such")
+
+
+async def test_database_of_a_newer_version_is_left_alone_in_words(own_database: Database) -> None:
+    engine = own_database.engine
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'fedcba987654'"))
+    for work in (migrate(engine), migrate(engine, "-1"), is_at_head(engine)):
+        with pytest.raises(Conflict, match="newer one made it"):
+            await work
+    assert await version_in(engine) == "fedcba987654"
+
+
+async def version_in(engine: AsyncEngine) -> str | None:
+    async with engine.connect() as connection:
+        found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 async def test_models_and_migrations_agree(own_database: Database) -> None:

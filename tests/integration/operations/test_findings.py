@@ -106,6 +106,16 @@ async def test_last_backup_and_what_the_last_verification_found_are_told(
     assert found["verified"][0] is State.BAD
 
 
+async def test_database_of_the_next_version_is_an_upgrade_and_nothing_to_migrate(
+    own_database: Database, asked: Asking
+) -> None:
+    async with own_database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'fedcba987654'"))
+    [found] = [each for each in (await report_over(asked)).findings if each.key == "migrations"]
+    assert found.state is State.WARN
+    assert "app migrate" not in found.advice
+
+
 async def test_checks_can_write_nothing(asked: Asking) -> None:
     with pytest.raises(Exception, match="read-only transaction"):
         await asked.value("DELETE FROM users")
