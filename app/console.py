@@ -1,6 +1,7 @@
 """What every command needs: words on the terminal, settings, a database."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 
 import typer
@@ -14,6 +15,7 @@ from app.core.reasons import reason_of
 from app.exceptions import AppError, Unavailable
 
 NO_CONNECTION = "There is no connection to the database: {reason}. python -m app doctor tells more."
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 console = Console(stderr=True, highlight=False)
 
 
@@ -31,12 +33,17 @@ def failing_in_words() -> Iterator[None]:
         if isinstance(error, Unavailable) and error.__cause__ is not None:
             raise fail(NO_CONNECTION.format(reason=reason_of(error.__cause__))) from None
         raise fail(error.message) from None
+    except OSError as error:  # of a file or folder that a setting or an argument names
+        if error.filename is None and error.errno not in DISK_IS_FULL:
+            raise
+        raise fail(f"{error.strerror}: {error.filename or 'see df -h'}") from None
 
 
 def load_settings() -> Settings:
     """The settings, or an exit that names each problem without its value."""
     try:
-        return get_settings()
+        with failing_in_words():
+            return get_settings()
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, item['loc'])).upper()} {item['msg']}".strip()

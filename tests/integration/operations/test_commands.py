@@ -73,5 +73,23 @@ async def test_server_says_where_it_cannot_listen(
     assert f"Nobody can listen at {host}:0 here" in await said("serve", "--port", "0")
 
 
+@pytest.mark.parametrize("command", ["serve", "run", "backup", "migrate"])
+async def test_folder_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "file"))
+    monkeypatch.delenv("SECRET_KEY")
+    assert str(tmp_path / "file") in await said(command)
+
+
+async def test_backup_says_where_it_cannot_write(
+    monkeypatch: pytest.MonkeyPatch, postgres: EmbeddedPostgres, shared_database: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres.url(shared_database))
+    words = await said("backup", "/proc/backup.tar")
+    assert "No such file or directory: /proc/" in words
+
+
 async def test_brackets_in_a_name_are_said_as_they_are() -> None:
     assert "no file [/red].tar" in await said("restore", "[/red].tar")
