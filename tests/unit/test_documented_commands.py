@@ -56,6 +56,7 @@ RUN_BY = {
     "cp deploy/": UNITS,
     "install": UNITS,
     "systemctl": UNITS,
+    "systemd-run": f"{HERE}test_command_line_knows_the_command",
     "pg_basebackup": MOMENTS,
     "pg_ctl": MOMENTS,
     "cp -a": MOMENTS,

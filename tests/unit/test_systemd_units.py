@@ -49,14 +49,29 @@ def analyzed(*arguments: str) -> str:
 def enabled() -> list[str]:
     """The units that the page enables."""
     [line] = re.findall(r"^systemctl enable --now (.+)$", PAGE.read_text(), re.MULTILINE)
-    return [f"{name}.service" for name in line.split()]
+    return str(line).split()
+
+
+def wanted() -> list[str]:
+    """The units that come with the target."""
+    target = (PROJECT_ROOT / "deploy" / "systemd" / "greenroom.target").read_text()
+    [line] = re.findall(r"^Wants=(.+)$", target, re.MULTILINE)
+    return str(line).split()
 
 
 @needs_systemd
 def test_systemd_finds_nothing_wrong_with_the_units_or_their_commands(tmp_path: Path) -> None:
     install(tmp_path)
-    units = [*enabled(), "greenroom.target"]
+    units = [*wanted(), "greenroom.target"]
     assert analyzed("verify", f"--root={tmp_path}", "--man=no", *units) == ""
+
+
+@needs_systemd
+def test_what_the_page_enables_starts_with_the_machine(tmp_path: Path) -> None:
+    install(tmp_path)
+    subprocess.run(["systemctl", f"--root={tmp_path}", "enable", *enabled()], check=True)
+    at_start = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    assert [link.name for link in at_start.glob("greenroom*")] == ["greenroom.target"]
 
 
 @needs_systemd
@@ -66,10 +81,8 @@ def test_units_are_as_closed_as_they_were(name: str) -> None:
     analyzed("security", "--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager", str(unit))
 
 
-def test_target_starts_what_the_page_enables_behind_the_ports_of_nginx() -> None:
-    target = (PROJECT_ROOT / "deploy" / "systemd" / "greenroom.target").read_text()
-    [wanted] = re.findall(r"^Wants=(.+)$", target, re.MULTILINE)
-    assert sorted(wanted.split()) == sorted(enabled())
+def test_target_starts_a_worker_and_web_processes_behind_the_ports_of_nginx() -> None:
+    assert "greenroom-worker.service" in wanted()
     nginx = (PROJECT_ROOT / "deploy" / "nginx" / "greenroom.conf").read_text()
     ports = set(re.findall(r"server 127\.0\.0\.1:(\d+)", nginx))
-    assert {unit.partition("@")[2].split(".")[0] for unit in enabled() if "@" in unit} == ports
+    assert {unit.partition("@")[2].split(".")[0] for unit in wanted() if "@" in unit} == ports
