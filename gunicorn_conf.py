@@ -8,14 +8,18 @@ from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
+from pydantic import ValidationError
 
 from app.core import shared_metrics
-from app.core.config import get_settings
+from app.core.config import get_settings, words_of
 from app.core.logging import configure_logging
 from app.serving.gunicorn import OurLogger, WebWorker, longest_stop_s
 
 get_settings.cache_clear()  # told to reload (HUP), gunicorn reads this file again
-settings = get_settings()
+try:
+    settings = get_settings()
+except ValidationError as refused:
+    raise SystemExit(words_of(refused)) from None
 if settings.database_url is None:
     raise SystemExit("Set DATABASE_URL: the embedded PostgreSQL is for python -m app run.")
 configure_logging(settings)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from app.core.config import Settings, get_settings
+from app.core.config import Settings, get_settings, words_of
 from app.core.embedded_postgres import EmbeddedPostgres
 from app.core.reasons import reason_of
 from app.exceptions import AppError, Unavailable
@@ -45,11 +45,7 @@ def load_settings() -> Settings:
         with failing_in_words():
             return get_settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])).upper()} {item['msg']}".strip()
-            for item in error.errors(include_input=False)
-        )
-        raise fail(f"The settings are not right: {problems}") from None
+        raise fail(words_of(error)) from None
 
 
 @contextlib.contextmanager

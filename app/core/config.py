@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic import (
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -341,3 +348,12 @@ def make_secret(path: Path) -> None:
 @lru_cache
 def get_settings() -> Settings:
     return with_generated_secret(Settings())
+
+
+def words_of(refused: ValidationError) -> str:
+    """Each setting that is not right and why, without its value."""
+    told = [
+        f"{'.'.join(map(str, each['loc'])).upper()} {each['msg'].removeprefix('Value error, ')}"
+        for each in refused.errors(include_input=False)
+    ]
+    return f"The settings are not right: {'; '.join(map(str.strip, told))}"
