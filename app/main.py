@@ -69,6 +69,8 @@ EXPOSED_HEADERS = [
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
 ]
+# What programs ask says itself which methods it has; of health many monitors ask by HEAD.
+NO_HEAD = (*(path for path in errors.JSON_PATHS if path != "/health"), "/static/")
 
 
 @asynccontextmanager
@@ -223,7 +225,7 @@ def middleware(
             max_age=600,
         ),
         # Outside of what compresses: the length is that of the body that GET gets.
-        Middleware(HeadMiddleware, but_for=(*errors.JSON_PATHS, "/static/")),
+        Middleware(HeadMiddleware, but_for=NO_HEAD),
         Middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5),
         Middleware(HostsMiddleware, hosts=settings.hosts),
         Middleware(

@@ -1,4 +1,4 @@
-"""HEAD of a page is its GET without the body, whoever asks."""
+"""HEAD of a page, and of health, is its GET without the body, whoever asks."""
 
 import httpx2
 import pytest
@@ -19,6 +19,8 @@ SAME = ("content-type", "content-length", "cache-control", "location", "content-
     [
         ("/agents", 200),
         ("/help", 200),
+        ("/health/live", 200),
+        ("/health", 200),
         ("/agents/999999", 404),
         ("/retention", 403),
         ("/nowhere", 404),
