@@ -9,12 +9,36 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from app.core.templating import pretty_json
-from app.core.texts import _, lazy, translated
+from app.core.texts import _, lazy, mark, translated
 from app.exceptions import AppError, BadRequest
 from app.schemas.problems import in_words
 
 T = TypeVar("T", bound=BaseModel)
 PASSWORD_FIELD = "reauthentication_password"  # noqa: S105  (a field's name)
+# Fields that forms call otherwise than their names do.
+LABELS = {
+    "allowed_cidrs": mark("Only from these addresses"),
+    "cache_read_price": mark("Read from a cache"),
+    "cache_write_price": mark("Written to a cache"),
+    "confirmation": mark("E-mail of the person"),
+    "days": mark("Expires after"),
+    "email": mark("E-mail"),
+    "endpoint_method": mark("Method"),
+    "endpoint_url": mark("Address"),
+    "events": mark("Tell it when"),
+    "input_price": mark("Input"),
+    "model_name": mark("Model"),
+    "model_pattern": mark("Model"),
+    "output_price": mark("Output"),
+    "provider_name": mark("Provider"),
+    "reason": mark("Why"),
+    "scopes": mark("It may"),
+    "tool_ids": mark("Tools it may call"),
+    "url": mark("Address"),
+    "valid_from": mark("First day"),
+    "valid_to": mark("Last day"),
+    "value": mark("Score"),
+}
 NOT_JSON = lazy("is not valid JSON: {reason} (line {line}, column {column})")
 
 
@@ -23,6 +47,10 @@ class Typed(dict[str, Any]):
 
     def __missing__(self, name: str) -> str:
         return ""
+
+
+def label_of(name: str) -> str:
+    return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
 @dataclass(slots=True)
@@ -40,10 +68,10 @@ class Form:
 
     @property
     def summary(self) -> list[tuple[str, str]]:
-        """``(id of the control, message with the field's name)``, for the list on top."""
+        """``(id of the control, message with what the field is called)``, for the list on top."""
         return [
             # Not formatted: anybody may post a field of any name.
-            (f"f-{name}", f"{translated(name.replace('_', ' ').capitalize())}: {message}")
+            (f"f-{name}", f"{translated(label_of(name))}: {message}")
             for name, message in self.errors.items()
             if name
         ]

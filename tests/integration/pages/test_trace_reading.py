@@ -162,7 +162,7 @@ async def test_feedback_of_others_stays_as_they_gave_it(
             f"/executions/{run.id}/feedback/{row.id}{path}", data={"name": "a", "value": "0"}
         )
         assert answer.status_code == 403
-    assert f"{row.id}/delete" not in await page_of(web, run, "")
+    assert f"feedback/{row.id}/delete" not in await page_of(web, run, "")
 
 
 async def test_very_long_messages_are_cut_and_lead_to_all_of_them(

@@ -84,6 +84,8 @@ async def test_refused_form_says_why_and_keeps_what_was_typed(
     refused = await root.post("/webhooks/new", data=FORM | wrong)
     assert refused.status_code == 422
     assert f'id="f-{field}-e"' in refused.text
+    label = {"url": "Address", "events": "Tell it when", "description": "Description"}[field]
+    assert f'<li><a href="#f-{field}">{label}: ' in refused.text, "as the field is called"
     assert str((FORM | wrong)["description"]) in refused.text
     body = await root.post(f"{API}/webhooks", json=FORM | wrong)
     assert body.status_code == 422
