@@ -305,6 +305,7 @@ def edit_prompt(page: Page, keys: Keyboard) -> None:
     """What is typed is there again after a wrong turn."""
     page.get_by_role("link", name="Edit").focus()
     keys.press("Enter")
+    page.wait_for_url(re.compile("/edit"))  # and its scripts are there
     page.get_by_label("System prompt").focus()
     keys.press("Control+a")
     keys.type("Sell shoes, kindly.")
@@ -328,7 +329,7 @@ def find_failing_step(page: Page, keys: Keyboard) -> None:
     expect(page.locator("#results tbody tr")).to_have_count(1)
     keys.press("ArrowDown")
     keys.press("Enter")
-    expect(page.locator("#trace")).to_be_visible()
+    page.wait_for_url(re.compile(r"/executions/\d+"))  # and its scripts are there
     keys.press("e")
     expect(page.locator("#trace tr.has-error a.step").last).to_be_focused()
 
