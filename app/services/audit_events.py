@@ -1,6 +1,6 @@
 """The record of who changed what, written in the change's own transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -31,6 +31,14 @@ SECRET_FIELDS = frozenset(
 # Bookkeeping of the row itself, and what is computed from the other columns.
 UNRECORDED_FIELDS = frozenset({"id", "created_at", "updated_at", "search", "content_sha256"})
 MAX_VALUE_CHARACTERS = 200_000
+# Kinds of things whose changes are told to who may see every one of the kind: the record itself is
+# for superusers, and names what it is about.
+TOLD_TO = {
+    "agents": Permission.AGENTS_READ,
+    "tools": Permission.TOOLS_READ,
+    "api_keys": Permission.KEYS_MANAGE,
+    "users": Permission.USERS_READ,
+}
 Changes = dict[str, Any]  # {field: [old, new]}, both JSON
 
 
@@ -173,9 +181,10 @@ class AuditEventService:
         sort = parse_sort(order, {"at": AuditEvent.at}, AuditEvent.id, "-at")
         return await read_slice(self.session, self.matching(query), sort, cursor, limit)
 
-    async def latest(self, limit: int, resources: Iterable[str]) -> list[AuditEvent]:
-        """The newest events of ``resources``, for the dashboard of who may see all of those."""
-        statement = select(AuditEvent).where(AuditEvent.resource.in_(list(resources)))
+    async def latest(self, limit: int) -> list[AuditEvent]:
+        """The newest events that the actor is told of, for the dashboard."""
+        told = [resource for resource, needed in TOLD_TO.items() if self.actor.may(needed)]
+        statement = select(AuditEvent).where(AuditEvent.resource.in_(told))
         statement = statement.order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         return list(await self.session.scalars(statement.limit(limit)))
 

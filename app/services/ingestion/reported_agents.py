@@ -64,8 +64,8 @@ class ReportedAgents:
         self.actor = actor
         self._agents = AgentService(session, actor)
         self._memory = memories_of(session).of("reported_agents", AGENT_TABLES)
-        self._drafted: dict[str, NamedAgent] = {}
-        self._found: dict[object, NamedAgent] = {}  # a batch has many runs of few agents
+        # By id and name, those drafted here too: a batch has many runs of few agents.
+        self._found: dict[tuple[int | None, str | None], NamedAgent] = {}
 
     async def home_of(self, facts: AgentFacts, model_name: str | None) -> Home:
         """Raise ``Conflict`` when there is none and none can be made."""
@@ -92,17 +92,14 @@ class ReportedAgents:
             if found is not None:
                 return found
         name = slug(said) if said else name_of(facts)
-        return (
-            self._drafted.get(name)
-            or await self._find(name=name)
-            or await self._draft(name, facts, model_name)
-        )
+        return await self._find(name=name) or await self._draft(name, facts, model_name)
 
     async def _find(
         self, *, agent_id: int | None = None, name: str | None = None
     ) -> NamedAgent | None:
-        key = (self.actor.user_id, self.actor.role, self.actor.only_agent_id, agent_id, name)
-        known: NamedAgent | None = self._found.get(key) or self._memory.get(key)
+        asked = (agent_id, name)
+        key = (self.actor.user_id, self.actor.role, self.actor.only_agent_id, *asked)
+        known: NamedAgent | None = self._found.get(asked) or self._memory.get(key)
         if known is not None:
             return known
 
@@ -113,7 +110,7 @@ class ReportedAgents:
         is_drafted = self.session.info.get(DRAFTED)
         found = await (read() if is_drafted else self._memory.read(key, read, always))
         if found is not None:
-            self._found[key] = found
+            self._found[asked] = found
         return found
 
     async def _draft(self, name: str, facts: AgentFacts, model_name: str | None) -> NamedAgent:
@@ -146,7 +143,7 @@ class ReportedAgents:
             None if revision is None else revision.number,
             None if revision is None else revision.content_sha256,
         )
-        self._drafted[name] = named
+        self._found[None, name] = named
         return named
 
     async def _revision(self, agent_id: int, number: int) -> int | None:
